@@ -1,0 +1,125 @@
+"""How densely samples cover each axis: samples per axis, and the cells of that size."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# A cube of 30 per side has 27000 ** (1 / 3) = 29.999999999999996 samples per axis.
+_ROOT_TOLERANCE = 1e-9
+# Shifts cell edges a hair down: a sample on an edge then falls into the upper cell
+# whatever way the coordinates were rounded.
+_EDGE_TOLERANCE = 1e-9
+
+
+def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
+    """Number of samples that each axis has to resolve, by water-filling.
+
+    Axes are taken by their number of distinct values, fewest first. Each gets
+    ``min(distinct, remaining ** (1 / axes_left))``, where ``remaining`` starts as
+    the number of distinct rows and is divided by what each axis gets.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Finite coordinates, rows in any order.
+
+    Returns
+    -------
+    ndarray of shape (n_axes,)
+        At least 1, and exactly the number of distinct values where the axis can
+        have them all.
+
+    Notes
+    -----
+    ``remaining`` counts distinct rows, not rows: measuring each position twice
+    says nothing new about how fine the signal may be along an axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc._sampling import samples_per_axis
+    >>> sensor, time = np.meshgrid(np.arange(10), np.arange(1000), indexing="ij")
+    >>> samples_per_axis(np.column_stack([sensor.ravel(), time.ravel()]))
+    array([  10., 1000.])
+    >>> samples_per_axis(np.random.default_rng(0).uniform(size=(400, 2)))
+    array([20., 20.])
+    """
+    X = np.asarray(X)
+    return _fill(X, _distinct_values(X))
+
+
+def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Cut each axis into cells that hold about one sample per axis each.
+
+    On a grid axis a cell is one distinct value, so spacing plays no part. An axis
+    counts as one where it has fewer than 1.5 distinct values per sample per axis:
+    a grid with some holes keeps the cells of the full grid. Elsewhere the range of
+    the axis is cut into equal cells, as many as its samples per axis, rounded.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Finite coordinates, rows in any order.
+
+    Returns
+    -------
+    cells : ndarray of shape (n_samples, n_axes)
+        Cell of each sample along each axis, counted from 0 at the lowest coordinate.
+    n_cells : ndarray of shape (n_axes,)
+        Number of cells of each axis.
+
+    Examples
+    --------
+    >>> from sk_posenc._sampling import axis_cells
+    >>> cells, n_cells = axis_cells([[0.0], [10.0], [100.0], [10.0]])
+    >>> cells.ravel(), n_cells
+    (array([0, 1, 2, 1]), array([3]))
+    """
+    X = np.asarray(X)
+    values = _distinct_values(X)
+    n_per_axis = _fill(X, values)
+    cells = np.empty(X.shape, dtype=np.intp)
+    n_cells = np.empty(X.shape[1], dtype=np.intp)
+    for axis, distinct in enumerate(values):
+        if len(distinct) < 1.5 * n_per_axis[axis]:
+            n_cells[axis] = len(distinct)
+            cells[:, axis] = np.searchsorted(distinct, X[:, axis])
+        else:
+            n = round(float(n_per_axis[axis]))
+            # Halved, so that a range wider than the largest float does not overflow.
+            low, high = float(distinct[0]) / 2, float(distinct[-1]) / 2
+            position = (X[:, axis] / 2 - low) / (high - low)
+            cell = np.floor(position * n + _EDGE_TOLERANCE).astype(np.intp)
+            n_cells[axis] = n
+            cells[:, axis] = np.minimum(cell, n - 1)  # the upper end closes the last cell
+    return cells, n_cells
+
+
+def _distinct_values(X: NDArray) -> list[NDArray]:
+    return [np.unique(X[:, axis]) for axis in range(X.shape[1])]
+
+
+def _fill(X: NDArray, values: list[NDArray]) -> NDArray[np.float64]:
+    counts = np.array([len(distinct) for distinct in values])
+    remaining = float(_count_distinct_rows(X, values))
+    result = np.empty(len(counts))
+    for done, axis in enumerate(np.argsort(counts, kind="stable")):
+        share = remaining ** (1 / (len(counts) - done))
+        count = float(counts[axis])
+        result[axis] = count if count <= share * (1 + _ROOT_TOLERANCE) else share
+        remaining /= result[axis]
+    return result
+
+
+def _count_distinct_rows(X: NDArray, values: list[NDArray]) -> int:
+    if any(len(distinct) == len(X) for distinct in values):
+        return len(X)
+    # Each row becomes one integer, axis by axis, renumbered so that it cannot overflow.
+    codes = np.zeros(len(X), dtype=np.int64)
+    n_codes = 1
+    for axis, distinct in enumerate(values):
+        codes = codes * len(distinct) + np.searchsorted(distinct, X[:, axis])
+        n_codes *= len(distinct)
+        if n_codes > 2**31:
+            seen, codes = np.unique(codes, return_inverse=True)
+            n_codes = len(seen)
+    return len(np.unique(codes))

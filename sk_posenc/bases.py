@@ -1,0 +1,391 @@
+"""Basis functions: what a shifted basis encoder samples.
+
+A basis is a function phi of the displacement ``u = (shift - x) / bandwidth``.
+Its autocorrelation D, the similarity of two coordinates a displacement apart,
+decides the stable rank of the encoding [1]_:
+
+    SR = integral of phi**2 / max |Fourier transform of phi|**2
+       = D(0) / integral of D,  where the transform peaks at frequency 0,
+
+per unit of domain when the bandwidth is counted in units of the domain. To add
+a basis, derive from :class:`Basis` and define ``phi``, and ``support`` or
+``period``; the rest has numerical defaults.
+
+References
+----------
+.. [1] J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
+   arXiv:2107.02561, 2021.
+"""
+
+import math
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+
+# An array of any namespace that array_api_compat knows.
+Array = Any
+
+# Below this share of its peak a basis without a support counts as gone.
+NEGLIGIBLE = 1e-5
+
+
+class Basis:
+    """A basis function phi, in units of its bandwidth.
+
+    Derived classes define ``phi`` and, as class attributes, ``support`` (phi is
+    0 outside ``[-support, support]``) or ``period`` (``phi(u + period) =
+    phi(u)``). A basis with neither must fall below 1e-5 of its peak somewhere.
+    The other members fall back to numerical quadrature.
+
+    Attributes
+    ----------
+    support : float
+        Half-width, in bandwidths, outside which phi is 0; infinite by default.
+    period : float or None
+        Period of phi in bandwidths, None for a basis that does not repeat.
+    shifts_per_rank : float or None
+        Spacings between shifts that one unit of stable rank needs for squared
+        row norms that ripple by about 1 %. None: found numerically.
+    """
+
+    support: float = math.inf
+    period: float | None = None
+    shifts_per_rank: float | None = None
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        """Value of the basis function.
+
+        Parameters
+        ----------
+        u : array of shape (n_samples, n_shifts)
+            Displacement ``(shift - x) / bandwidth``.
+        xp : module
+            Array API namespace of `u`.
+
+        Returns
+        -------
+        array of the shape and dtype of `u`
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define phi(u, xp)")
+
+    def similarity(self, delta: Array) -> Array:
+        """Autocorrelation D(delta) / D(0) for displacements in bandwidths.
+
+        Parameters
+        ----------
+        delta : array of any shape
+
+        Returns
+        -------
+        array of the shape of `delta`
+        """
+        lags, values = _quadrature(self).autocorrelation
+        delta = np.asarray(delta)
+        if self.period is not None:
+            delta = delta - self.period * np.round(delta / self.period)
+        return np.interp(np.abs(delta), lags, values, right=0.0).astype(delta.dtype)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        """Stable rank on a periodic domain of width 1, with dense samples and shifts.
+
+        Parameters
+        ----------
+        bandwidth : float
+            In units of the domain.
+        """
+        ratio = _quadrature(self).stable_rank
+        return ratio if self.period is not None else ratio / bandwidth
+
+    def bandwidth(self, stable_rank: float) -> float:
+        """Bandwidth, in units of the domain, that has the given stable rank.
+
+        Raises
+        ------
+        ValueError
+            For a periodic basis, whose stable rank no bandwidth changes.
+        """
+        if self.period is not None:
+            raise ValueError(
+                f"the stable rank of {self!r} is {self.stable_rank(1.0):.4g} "
+                "whatever its bandwidth"
+            )
+        return self.stable_rank(1.0) / stable_rank
+
+    @property
+    def energy(self) -> float:
+        """Integral of phi**2 over the bandwidths, its mean over a period if it has one."""
+        return _quadrature(self).energy
+
+    @property
+    def reach(self) -> float:
+        """Half-width in bandwidths outside which phi is below 1e-5 of its peak."""
+        return self.support if math.isfinite(self.support) else _quadrature(self).reach
+
+    @property
+    def spacings_per_rank(self) -> float:
+        """Spacings between shifts per unit of stable rank that keep row norms even."""
+        if self.shifts_per_rank is not None:
+            return self.shifts_per_rank
+        return _quadrature(self).spacings_per_rank
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Gaussian(Basis):
+    """exp(-u**2 / 2); the bandwidth is the standard deviation.
+
+    Similarity exp(-delta**2 / 4), stable rank 1 / (2 sqrt(pi) bandwidth).
+    """
+
+    shifts_per_rank = 2.6
+    energy = math.sqrt(math.pi)
+    reach = math.sqrt(-2 * math.log(NEGLIGIBLE))
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        # exp is many times slower where it underflows, and exp(-80) is already nothing
+        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0))
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return xp.exp(-0.25 * delta * delta)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 1 / (2 * math.sqrt(math.pi) * bandwidth)
+
+
+class Triangle(Basis):
+    """max(0, 1 - |u|); the bandwidth is the half-width.
+
+    Similarity the cubic B-spline, stable rank 2 / (3 bandwidth).
+    """
+
+    support = 1.0
+    shifts_per_rank = 8.3
+    energy = 2 / 3
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return _cardinal_bspline(u, 1, xp)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 3, array_namespace(delta)) * 1.5
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 2 / (3 * bandwidth)
+
+
+class Rectangle(Basis):
+    """1 for -1/2 <= u < 1/2, else 0; the bandwidth is the full width.
+
+    Similarity the triangle of half-width 1 (on average over coordinates: the
+    sampled one is a staircase with a step per shift), stable rank 1 / bandwidth.
+    """
+
+    support = 0.5
+    shifts_per_rank = 8.0
+    energy = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return xp.astype((u >= -0.5) & (u < 0.5), u.dtype)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 1, array_namespace(delta))
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 1 / bandwidth
+
+
+class Impulse(Rectangle):
+    """1 at the nearest shift, else 0; the bandwidth is the spacing of the shifts.
+
+    The limit of the rectangle at one shift a width: each coordinate takes one
+    column, and the stable rank is the number of spacings in the domain.
+    """
+
+    shifts_per_rank = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        # by argmin, for a half-open comparison can round to no shift or to two
+        nearest = xp.argmin(xp.abs(u), axis=-1, keepdims=True)
+        columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=_device(u))
+        return xp.astype(columns == nearest, u.dtype)
+
+
+class BSpline(Basis):
+    """Cubic B-spline with knots one bandwidth apart, 2/3 at its peak.
+
+    Similarity the B-spline of degree 7, stable rank 151 / (315 bandwidth).
+    """
+
+    support = 2.0
+    shifts_per_rank = 4.2
+    energy = 151 / 315
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return _cardinal_bspline(u, 3, xp)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 7, array_namespace(delta)) * (315 / 151)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 151 / (315 * bandwidth)
+
+
+class Sine(Basis):
+    """sin(2 pi u); the bandwidth is the period. Similarity cos(2 pi delta), stable rank 2."""
+
+    period = 1.0
+    shifts_per_rank = 4.0
+    energy = 0.5
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return xp.sin((2 * math.pi) * u)
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return xp.cos((2 * math.pi) * delta)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 2.0
+
+
+class Square(Basis):
+    """sign(sin(2 pi u)), half-open; the bandwidth is the period.
+
+    Similarity the triangle wave 1 - 4 |delta| for |delta| <= 1/2, stable rank
+    pi**2 / 4.
+    """
+
+    period = 1.0
+    shifts_per_rank = 26.0
+    energy = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return 1 - 2 * xp.astype(u - xp.floor(u) >= 0.5, u.dtype)
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return 1 - 4 * xp.abs(delta - xp.round(delta))
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return math.pi**2 / 4
+
+
+_BASES: dict[str, Basis] = {
+    "gaussian": Gaussian(),
+    "triangle": Triangle(),
+    "rectangle": Rectangle(),
+    "impulse": Impulse(),
+    "bspline": BSpline(),
+    "sine": Sine(),
+    "square": Square(),
+}
+
+
+def resolve_basis(basis: str | Basis) -> Basis:
+    """The basis of a name, or the basis itself.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known.
+    TypeError
+        For anything that is neither a name nor a Basis.
+    """
+    if isinstance(basis, str):
+        if basis not in _BASES:
+            raise ValueError(f"basis must be one of {sorted(_BASES)} or a Basis. Got {basis!r}.")
+        return _BASES[basis]
+    if not isinstance(basis, Basis):
+        raise TypeError(
+            f"basis must be one of {sorted(_BASES)} or an instance of sk_posenc.Basis. "
+            f"Got {basis!r}."
+        )
+    return basis
+
+
+def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
+    """Centred B-spline of odd degree with unit knots, summed from its nearer end."""
+    half = (degree + 1) // 2
+    distance = xp.abs(u)
+    total: Array = 0.0
+    for k in range(half):
+        weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
+        total = total + weight * xp.clip((half - k) - distance, min=0.0) ** degree
+    return total
+
+
+def _device(array: Array) -> Any:
+    return getattr(array, "device", None)
+
+
+class _Quadrature:
+    """What a basis has by numbers alone, on a fine grid over its reach or its period."""
+
+    n_points = 1 << 16
+
+    def __init__(self, basis: Basis) -> None:
+        if basis.period is not None:
+            self.reach = basis.period / 2
+        elif math.isfinite(basis.support):
+            self.reach = basis.support
+        else:
+            self.reach = _find_reach(basis)
+        # the grid of a basis that ends is padded, so that its FFT does not wrap
+        width = 2 * self.reach * (1 if basis.period is not None else 2)
+        step = width / self.n_points
+        u = (np.arange(self.n_points) - self.n_points // 2) * step
+        phi = _values(basis, u)
+        power = np.abs(np.fft.rfft(phi)) ** 2
+        if not power.max() > 0:
+            raise ValueError(f"{basis!r}.phi is 0 on all of its support")
+        correlation = np.fft.irfft(power, self.n_points)[: self.n_points // 2]
+        self.autocorrelation = np.arange(len(correlation)) * step, correlation / correlation[0]
+        squares = float(np.sum(phi**2))
+        self.energy = squares / self.n_points if basis.period is not None else squares * step
+        peak = float(power.max())
+        if basis.period is not None:
+            self.stable_rank = self.n_points * squares / peak
+        else:
+            self.stable_rank = squares / (peak * step)
+        # shifts d apart make squared norms ripple by the transform of phi**2 at 1/d
+        ripple = 2 * np.abs(np.fft.rfft(phi**2)) / squares
+        uneven = np.flatnonzero(ripple[1:] > 0.01) + 1
+        per_bandwidth = (float(uneven[-1]) if len(uneven) else 1.0) / width
+        if basis.period is not None:
+            self.spacings_per_rank = max(8.0, per_bandwidth * basis.period) / self.stable_rank
+        else:
+            self.spacings_per_rank = per_bandwidth / self.stable_rank
+
+
+@lru_cache(maxsize=64)
+def _quadrature(basis: Basis) -> _Quadrature:
+    return _Quadrature(basis)
+
+
+def _values(basis: Basis, u: np.ndarray) -> np.ndarray:
+    phi = np.asarray(basis.phi(u[None, :], np), dtype=np.float64)
+    if phi.shape != (1, u.size):
+        raise ValueError(
+            f"{basis!r}.phi must return an array of the shape of u, "
+            f"{(1, u.size)}. Got {phi.shape}."
+        )
+    if not np.all(np.isfinite(phi)):
+        raise ValueError(f"{basis!r}.phi must be finite everywhere")
+    return phi[0]
+
+
+def _find_reach(basis: Basis) -> float:
+    """Smallest half-width, to 1 %, beyond which phi stays below 1e-5 of its peak."""
+    u = np.concatenate([[0.0], np.geomspace(1e-3, 1e4, 20_001)])
+    size = np.maximum(np.abs(_values(basis, u)), np.abs(_values(basis, -u)))
+    large = np.flatnonzero(size > NEGLIGIBLE * size.max())
+    if not len(large) or large[-1] == len(u) - 1:
+        raise ValueError(
+            f"{basis!r} neither falls below {NEGLIGIBLE:g} of its peak within 10,000 bandwidths "
+            "nor says its support or its period: set one of these attributes"
+        )
+    return float(u[large[-1] + 1])
