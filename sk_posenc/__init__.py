@@ -6,27 +6,61 @@ samples. Names that need torch load it on first use.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sk_posenc.bases import Basis
+from sk_posenc.datasets import grid_samples, load_signal, samples_to_grid
+from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.metrics import (
+    distance_preservation,
+    distance_preservation_scorer,
+    make_psnr_scorer,
+    psnr_score,
+    psnr_scorer,
+    similarity_radius,
+    similarity_radius_scorer,
+    stable_rank,
+    stable_rank_scorer,
+)
+from sk_posenc.model_selection import CoordinateKFold
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+if TYPE_CHECKING:
+    from sk_posenc.coordinate_mlp import CoordinateMLP, CoordinateMLPRegressor
+
+__all__ = [
+    "Basis",
+    "CoordinateKFold",
+    "CoordinateMLP",
+    "CoordinateMLPRegressor",
+    "FourierEncoder",
+    "LogFourierEncoder",
+    "RandomFourierEncoder",
+    "ShiftedBasisEncoder",
+    "distance_preservation",
+    "distance_preservation_scorer",
+    "grid_samples",
+    "load_signal",
+    "make_psnr_scorer",
+    "psnr_score",
+    "psnr_scorer",
+    "samples_to_grid",
+    "similarity_radius",
+    "similarity_radius_scorer",
+    "stable_rank",
+    "stable_rank_scorer",
+]
 
 __version__ = "0.1.0.dev0"
 
-# Each public name and the module that holds it; modules load on first use.
-_MODULE_OF = {
-    "CoordinateKFold": "model_selection",
-    "CoordinateMLP": "coordinate_mlp",
-    "CoordinateMLPRegressor": "coordinate_mlp",
-    "grid_samples": "datasets",
-    "load_signal": "datasets",
-    "samples_to_grid": "datasets",
-}
-
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605
+# What needs torch loads on first use: name -> module.
+_LAZY = {"CoordinateMLP": "coordinate_mlp", "CoordinateMLPRegressor": "coordinate_mlp"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name not in _LAZY:
         raise AttributeError(f"module 'sk_posenc' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"sk_posenc.{_MODULE_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"sk_posenc.{_LAZY[name]}"), name)
     globals()[name] = value
     return value
 

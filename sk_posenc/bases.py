@@ -18,7 +18,6 @@ References
 """
 
 import math
-from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -82,7 +81,7 @@ class Basis:
         -------
         array of the shape of `delta`
         """
-        lags, values = _quadrature(self).autocorrelation
+        lags, values = _Quadrature(self).autocorrelation
         delta = np.asarray(delta)
         if self.period is not None:
             delta = delta - self.period * np.round(delta / self.period)
@@ -96,7 +95,7 @@ class Basis:
         bandwidth : float
             In units of the domain.
         """
-        ratio = _quadrature(self).stable_rank
+        ratio = _Quadrature(self).stable_rank
         return ratio if self.period is not None else ratio / bandwidth
 
     def bandwidth(self, stable_rank: float) -> float:
@@ -109,27 +108,26 @@ class Basis:
         """
         if self.period is not None:
             raise ValueError(
-                f"the stable rank of {self!r} is {self.stable_rank(1.0):.4g} "
-                "whatever its bandwidth"
+                f"the stable rank of {self!r} is {self.stable_rank(1.0):.4g} whatever its bandwidth"
             )
         return self.stable_rank(1.0) / stable_rank
 
     @property
     def energy(self) -> float:
         """Integral of phi**2 over the bandwidths, its mean over a period if it has one."""
-        return _quadrature(self).energy
+        return _Quadrature(self).energy
 
     @property
     def reach(self) -> float:
         """Half-width in bandwidths outside which phi is below 1e-5 of its peak."""
-        return self.support if math.isfinite(self.support) else _quadrature(self).reach
+        return self.support if math.isfinite(self.support) else _Quadrature(self).reach
 
     @property
     def spacings_per_rank(self) -> float:
         """Spacings between shifts per unit of stable rank that keep row norms even."""
         if self.shifts_per_rank is not None:
             return self.shifts_per_rank
-        return _quadrature(self).spacings_per_rank
+        return _Quadrature(self).spacings_per_rank
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -342,7 +340,7 @@ class _Quadrature:
         power = np.abs(np.fft.rfft(phi)) ** 2
         if not power.max() > 0:
             raise ValueError(f"{basis!r}.phi is 0 on all of its support")
-        correlation = np.fft.irfft(power, self.n_points)[: self.n_points // 2]
+        correlation = np.fft.irfft(power, self.n_points)[: self.n_points // 2 + 1]
         self.autocorrelation = np.arange(len(correlation)) * step, correlation / correlation[0]
         squares = float(np.sum(phi**2))
         self.energy = squares / self.n_points if basis.period is not None else squares * step
@@ -361,17 +359,11 @@ class _Quadrature:
             self.spacings_per_rank = per_bandwidth / self.stable_rank
 
 
-@lru_cache(maxsize=64)
-def _quadrature(basis: Basis) -> _Quadrature:
-    return _Quadrature(basis)
-
-
 def _values(basis: Basis, u: np.ndarray) -> np.ndarray:
     phi = np.asarray(basis.phi(u[None, :], np), dtype=np.float64)
     if phi.shape != (1, u.size):
         raise ValueError(
-            f"{basis!r}.phi must return an array of the shape of u, "
-            f"{(1, u.size)}. Got {phi.shape}."
+            f"{basis!r}.phi must return an array of the shape of u, {(1, u.size)}. Got {phi.shape}."
         )
     if not np.all(np.isfinite(phi)):
         raise ValueError(f"{basis!r}.phi must be finite everywhere")

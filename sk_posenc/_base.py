@@ -1,0 +1,415 @@
+"""What all encoders share: checks, the domain, settings per axis, the stable rank they reach."""
+
+import math
+import numbers
+import warnings
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import psutil
+from array_api_compat import array_namespace
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_posenc._sampling import samples_per_axis
+from sk_posenc.bases import Array
+from sk_posenc.metrics import stable_rank as measure_stable_rank
+
+# The share of the samples per axis that stable_rank="auto" asks for; the docs show how
+# it was calibrated. An axis gets at least 2: one value is no encoding.
+AUTO_SHARE = 0.25
+AUTO_MINIMUM = 2.0
+
+# Rows encoded at a time: blocks that stay in the cache are written once.
+_BLOCK_ROWS = 512
+
+_T = TypeVar("_T")
+
+
+class CoordinateEncoder(TransformerMixin, BaseEstimator):
+    """Base class of the encoders: one block of columns per axis, side by side.
+
+    A derived class defines
+
+    - ``_fit_axes(asked)``: sets the fitted attributes from ``domain_`` and the samples
+      per axis, and returns the stable rank that each axis should have;
+    - ``_arrays()``: the float64 arrays of its formula, by name;
+    - ``_axis_features(axis, x, arrays, xp)``: the formula, the columns of one axis, on
+      arrays of any namespace;
+    - ``_axis_similarity(axis, delta)``: similarity along an axis, 1 at 0;
+    - ``_axis_labels(axis, name)``: the names of the columns of one axis;
+    - ``_advice()``: what to change where the stable rank falls short.
+    """
+
+    domain: Any
+
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+        """Learn the domain and place shifts or frequencies on it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+            Coordinates.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinite coordinates, and for settings that are impossible or
+            contradict each other.
+        TypeError
+            For settings of the wrong type.
+        """
+        before = self.__dict__.copy()
+        try:
+            checked = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32]))
+            self.domain_ = _resolve_domain(self.domain, checked)
+            asked = self._fit_axes(samples_per_axis(checked))
+            self.stable_rank_ = np.array([self._reached(axis) for axis in range(len(asked))])
+        except Exception:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        for axis in np.flatnonzero(self.stable_rank_ < 0.9 * asked):
+            warnings.warn(
+                f"{type(self).__name__} reaches a stable rank of "
+                f"{self.stable_rank_[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "
+                f"is asked: {self._advice()}",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Encode coordinates.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+            Coordinates, in the units seen in ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            float32 for float32 coordinates, else float64.
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinite coordinates, a number of axes other than in ``fit``, and
+            an output larger than the memory available.
+        """
+        checked = self._check_coordinates(X)
+        xp = array_namespace(checked)
+        shape = (checked.shape[0], self._n_features_out)
+        check_memory(
+            shape,
+            _itemsize(checked, xp),
+            "encode fewer rows at a time, or lower stable_rank or the number of columns",
+        )
+        arrays = self._arrays_like(checked, xp)
+        if shape[0] <= _BLOCK_ROWS:
+            return self._features(checked, arrays, xp)
+        encoded = xp.empty(shape, dtype=checked.dtype, device=_device(checked))
+        for start in range(0, shape[0], _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            encoded[rows, :] = self._features(checked[rows, :], arrays, xp)
+        return encoded
+
+    def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
+        """Similarity of two sets of coordinates, the kernel of the encoding.
+
+        The inner products of the encodings; by the closed form D(delta) / D(0), averaged
+        over the axes, where one is known. It is exact for Fourier functions, and for other
+        bases within the ripple of the row norms, away from an end that is cut.
+
+        Parameters
+        ----------
+        X1 : array-like of shape (n_samples_1, n_axes)
+        X2 : array-like of shape (n_samples_2, n_axes), default=None
+            None: `X1` with itself.
+
+        Returns
+        -------
+        array of shape (n_samples_1, n_samples_2)
+        """
+        first = self._check_coordinates(X1)
+        second = first if X2 is None else self._check_coordinates(X2)
+        xp = array_namespace(first, second)
+        shape = (first.shape[0], second.shape[0])
+        check_memory(shape, _itemsize(first, xp), "compare fewer rows at a time")
+        if not self._has_closed_form():
+            return self.transform(first) @ self.transform(second).T
+        total: Array = 0.0
+        for axis in range(self.n_features_in_):
+            x1, x2 = (self._inside(axis, X[:, axis], xp) for X in (first, second))
+            total = total + self._axis_similarity(axis, x1[:, None] - x2[None, :])
+        return total / self.n_features_in_
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the axes; None: the names seen in ``fit``, else x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str objects of shape (n_features,)
+        """
+        check_is_fitted(self)
+        seen = getattr(self, "feature_names_in_", None)
+        if input_features is None:
+            names = [f"x{axis}" for axis in range(self.n_features_in_)] if seen is None else seen
+        else:
+            names = np.asarray(input_features, dtype=object)
+            if seen is not None and not np.array_equal(seen, names):
+                raise ValueError("input_features is not equal to feature_names_in_")
+            if len(names) != self.n_features_in_:
+                raise ValueError(
+                    "input_features should have length equal to number of features "
+                    f"({self.n_features_in_}), got {len(names)}"
+                )
+        return np.asarray(self._labels(names), dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self._labels([""] * self.n_features_in_))
+
+    def _features(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
+        """Encoding of checked coordinates, on arrays of their namespace."""
+        blocks = [self._axis_features(axis, X[:, axis], arrays, xp) for axis in range(X.shape[1])]
+        return xp.concat(blocks, axis=1)
+
+    def _arrays_like(self, X: Array, xp: ModuleType) -> dict[str, Array]:
+        """The arrays of the formula in the namespace, device and precision of `X`.
+
+        In float32 each array ``a`` has beside it ``a_rest``, what its rounding lost:
+        the difference of two near coordinates then keeps all its digits.
+        """
+        single = _itemsize(X, xp) == 4
+        converted = {}
+        for name, exact in self._arrays().items():
+            rounded = exact.astype(np.float32) if single else exact
+            converted[name] = xp.asarray(rounded, device=_device(X))
+            if single:
+                rest = (exact - rounded).astype(np.float32)
+                converted[name + "_rest"] = xp.asarray(rest, device=_device(X))
+        return converted
+
+    def _reached(self, axis: int) -> float:
+        """Stable rank along an axis, the others held, on dense samples of the domain."""
+        low, high = self.domain_[axis]
+        n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
+        x = low + (np.arange(n) + 0.5) / n * (high - low)
+        return measure_stable_rank(self._axis_features(axis, x, self._arrays(), np))
+
+    def _check_coordinates(self, X: ArrayLike) -> Array:
+        check_is_fitted(self)
+        checked: Array = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        xp = array_namespace(checked)
+        # Past this, a coordinate has no digit left that says where in a period it lies.
+        eps = float(xp.finfo(checked.dtype).eps)
+        for axis, (low, high) in enumerate(self.domain_):
+            if self._ends_at_domain(axis):
+                continue
+            x = checked[:, axis]
+            far = max(float(xp.max(x)) - high, low - float(xp.min(x)))
+            if far > (high - low) / eps:
+                raise ValueError(
+                    f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "
+                    f"{axis}, too far to be resolved in {checked.dtype}: check its units, or fit "
+                    "with a domain that covers it"
+                )
+        return checked
+
+    def _labels(self, names: Sequence[str]) -> list[str]:
+        return [label for axis, name in enumerate(names) for label in self._axis_labels(axis, name)]
+
+    def _ends_at_domain(self, axis: int) -> bool:
+        """Whether a coordinate outside the domain counts as its nearest end."""
+        return False
+
+    def _inside(self, axis: int, x: Array, xp: ModuleType) -> Array:
+        low, high = self.domain_[axis]
+        return xp.clip(x, float(low), float(high)) if self._ends_at_domain(axis) else x
+
+    def _has_closed_form(self) -> bool:
+        """Whether ``_axis_similarity``, averaged, is the inner product of encodings."""
+        return False
+
+    def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        raise NotImplementedError
+
+    def _axis_features(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> Array:
+        raise NotImplementedError
+
+    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        raise NotImplementedError
+
+    def _axis_labels(self, axis: int, name: str) -> list[str]:
+        raise NotImplementedError
+
+    def _nominal_stable_rank(self, axis: int) -> float:
+        """Stable rank along an axis by the law, which dense samples should come near."""
+        raise NotImplementedError
+
+    def _advice(self) -> str:
+        raise NotImplementedError
+
+
+def per_axis(value: Any, name: str, n_axes: int, parse: Callable[[Any, str], _T]) -> list[_T]:
+    """A setting for each axis, from one value for all or a sequence of one per axis."""
+    if value is None or isinstance(value, str | numbers.Number):
+        return [parse(value, name)] * n_axes
+    if not isinstance(value, Sequence | np.ndarray) or np.ndim(value) != 1:
+        raise TypeError(f"{name} must be one value or a sequence of one per axis. Got {value!r}.")
+    if len(value) != n_axes:
+        raise ValueError(
+            f"{name} must be one value or one per axis: X has {n_axes} axes. "
+            f"Got {len(value)} values."
+        )
+    return [parse(entry, f"{name}[{axis}]") for axis, entry in enumerate(value)]
+
+
+def parse_positive(value: Any, name: str) -> float:
+    """A finite number above 0."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number. Got {value!r}.")
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{name} must be finite and greater than 0. Got {value!r}.")
+    return number
+
+
+def parse_optional(value: Any, name: str) -> float | None:
+    """None or a finite number above 0."""
+    return None if value is None else parse_positive(value, name)
+
+
+def parse_stable_rank(value: Any, name: str) -> float | None:
+    """A stable rank, None for "auto"."""
+    if is_auto(value, name):
+        return None
+    rank = parse_positive(value, name)
+    if rank < 1:
+        raise ValueError(f"{name} must be at least 1, as any stable rank is. Got {value!r}.")
+    return rank
+
+
+def parse_count(value: Any, name: str) -> int | None:
+    """A whole number of at least 1, None for "auto"."""
+    return None if is_auto(value, name) else parse_integer(value, name)
+
+
+def parse_integer(value: Any, name: str) -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number. Got {value!r}.")
+    if int(value) < 1:
+        raise ValueError(f"{name} must be at least 1. Got {value!r}.")
+    return int(value)
+
+
+def is_auto(value: Any, name: str) -> bool:
+    """Whether a setting is "auto"; any other text is an error."""
+    if isinstance(value, str) and value != "auto":
+        raise ValueError(f'{name} must be a number or "auto". Got {value!r}.')
+    return isinstance(value, str)
+
+
+def parse_choice(*choices: str) -> Callable[[Any, str], str]:
+    """A parser for one of a few words."""
+
+    def parse(value: Any, name: str) -> str:
+        if value not in choices:
+            raise ValueError(f"{name} must be one of {list(choices)}. Got {value!r}.")
+        return str(value)
+
+    return parse
+
+
+def auto_stable_rank(n_samples: float) -> float:
+    """What stable_rank="auto" means on an axis with so many samples."""
+    return max(AUTO_MINIMUM, AUTO_SHARE * n_samples)
+
+
+def refuse_both(axis: int, **settings: Any) -> None:
+    """Raise where more than one setting of an axis is explicit (None: not explicit)."""
+    explicit = {name: value for name, value in settings.items() if value is not None}
+    if len(explicit) > 1:
+        listed = " and ".join(f"{name}={value:g}" for name, value in explicit.items())
+        raise ValueError(
+            f"{listed} both set the resolution of axis {axis}: give one of them and leave "
+            "the other at its default"
+        )
+
+
+def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:
+    """Raise a ValueError for an array that does not fit into the memory available."""
+    size = math.prod(shape) * itemsize
+    available = psutil.virtual_memory().available
+    if size > available:
+        raise ValueError(
+            f"an array of shape {shape} takes {size / 2**30:,.1f} GiB, more than the "
+            f"{available / 2**30:,.1f} GiB of memory available: {way_out}"
+        )
+
+
+def _resolve_domain(domain: Any, X: NDArray) -> NDArray[np.float64]:
+    """Ends of the domain, shape (n_axes, 2)."""
+    n_axes = X.shape[1]
+    if domain is None:
+        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        # a constant column: width 1 around its value, or what its digits can resolve
+        half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
+        ends = np.stack([low - half, high + half], axis=1)
+    else:
+        try:
+            ends = np.asarray(domain, dtype=np.float64)
+        except (TypeError, ValueError):
+            ends = np.empty(0)
+        if ends.shape not in {(2,), (n_axes, 2)}:
+            raise ValueError(
+                "domain must be a pair (low, high) or one pair for each of the "
+                f"{n_axes} axes of X. Got {domain!r}."
+            )
+        ends = np.array(np.broadcast_to(ends, (n_axes, 2)))
+        if not (np.all(np.isfinite(ends)) and np.all(ends[:, 0] < ends[:, 1])):
+            raise ValueError(f"domain must be finite, with low < high. Got {domain!r}.")
+    finfo = np.finfo(X.dtype)
+    largest = float(finfo.max) / 4
+    narrowest = float(finfo.tiny) / float(finfo.eps)
+    for axis, (low, high) in enumerate(ends):
+        if max(abs(low), abs(high)) > largest or high / 2 - low / 2 < narrowest / 2:
+            raise ValueError(
+                f"the domain ({low:.6g}, {high:.6g}) of axis {axis} is too wide or too "
+                f"narrow for {X.dtype}: change the units of X"
+            )
+    return ends
+
+
+def _itemsize(X: Array, xp: ModuleType) -> int:
+    return int(xp.finfo(X.dtype).bits) // 8
+
+
+def _device(X: Array) -> Any:
+    return getattr(X, "device", None)

@@ -1,0 +1,465 @@
+"""How good an encoding is: stable rank, distance preservation, PSNR, and their scorers."""
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg, sparse
+from scipy.optimize import brentq
+from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.stats import rankdata
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils.random import sample_without_replacement
+from sklearn.utils.validation import check_is_fitted
+
+# Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
+_GRAM_UP_TO = 2000
+
+
+def stable_rank(A: Any) -> float:
+    """Stable rank of a matrix: ||A||_F**2 / ||A||_2**2.
+
+    Between 1 and the rank; unlike it, moved little by small singular values.
+
+    Parameters
+    ----------
+    A : array-like or sparse matrix of shape (n_samples, n_features)
+        NumPy, SciPy sparse, or an array of another namespace, such as a torch tensor.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `A` is empty, not 2-D, not finite, or all 0.
+
+    Notes
+    -----
+    The largest singular value comes from the Gram matrix of the shorter side, or from
+    Lanczos iterations where that side is longer than 2,000: exact to 1e-10, and several
+    times faster than all singular values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import stable_rank
+    >>> stable_rank(np.diag([2.0, 1.0, 1.0]))
+    1.5
+    """
+    if not sparse.issparse(A) and not is_array_api_obj(A):
+        A = np.asarray(A)
+    if isinstance(A, np.ndarray) or sparse.issparse(A):
+        A = check_array(A, accept_sparse=["csr", "csc"], dtype=np.float64, input_name="A")
+    xp = np if sparse.issparse(A) else array_namespace(A)
+    if A.ndim != 2 or 0 in A.shape:
+        raise ValueError(f"A must be a matrix with at least one row and column. Got {A.shape}.")
+    entries = A.data if sparse.issparse(A) else A
+    largest = float(xp.max(xp.abs(entries))) if math.prod(entries.shape) else 0.0
+    if not math.isfinite(largest):
+        raise ValueError("A contains NaN or infinity: a stable rank needs finite entries")
+    if largest == 0:
+        raise ValueError("A is all 0: its stable rank is not defined")
+    # a power of 2 changes no digit and keeps squares from overflow and underflow
+    scale = 2.0 ** -math.frexp(largest)[1]
+    if scale == 0 or not math.isfinite(scale):
+        scale = 1.0 / largest
+    A = A * scale if sparse.issparse(A) else xp.astype(A, xp.float64) * scale
+    entries = A.data if sparse.issparse(A) else A
+    squares = float(xp.sum(entries * entries))
+    return max(1.0, squares / _largest_eigenvalue(A, xp))
+
+
+def _largest_eigenvalue(A: Any, xp: ModuleType) -> float:
+    """Largest eigenvalue of the Gram matrix of A."""
+    if A.shape[0] < A.shape[1]:
+        A = A.T
+    n = A.shape[1]
+    if n <= _GRAM_UP_TO or not (sparse.issparse(A) or isinstance(A, np.ndarray)):
+        gram = A.T @ A
+        gram = gram.toarray() if sparse.issparse(gram) else gram
+        if not isinstance(gram, np.ndarray):
+            return float(xp.linalg.eigvalsh(gram)[-1])
+        return float(linalg.eigvalsh(gram, subset_by_index=[n - 1, n - 1])[0])
+    operator = LinearOperator((n, n), matvec=lambda v: A.T @ (A @ v), dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n)
+    return float(eigsh(operator, k=1, v0=start, return_eigenvectors=False)[0])
+
+
+def distance_preservation(
+    X: ArrayLike,
+    E: Any,
+    *,
+    level: float = 0.1,
+    n_pairs: int = 10_000,
+    random_state: Any = None,
+) -> float:
+    """Rank correlation between the nearness of coordinates and of their encodings.
+
+    Spearman's correlation, ties averaged, over pairs (i, j), between
+    ``-||x_i - x_j||`` and ``max(cos(e_i, e_j), level)``. Below `level` a similarity
+    says "far" and no more: without the clip the ripple of encodings that have long
+    fallen to 0 would be ranked.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Coordinates; each axis is scaled to the range that it has here.
+    E : array-like or sparse matrix of shape (n_samples, n_features)
+        Their encodings.
+    level : float, default=0.1
+        Cosine similarity below which pairs count as equally far, in [-1, 1).
+    n_pairs : int, default=10_000
+        Pairs drawn uniformly without repetition; all pairs where there are no more.
+    random_state : int, RandomState instance or None, default=None
+        Decides the pairs.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 1 is best. 0 where all similarities are equal, or all distances:
+        then nothing is preserved, or nothing is there to preserve.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two samples, lengths that differ, NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, distance_preservation
+    >>> X = np.linspace(0, 1, 100)[:, None]
+    >>> for rank in (4, 32):
+    ...     E = ShiftedBasisEncoder(stable_rank=rank).fit_transform(X)
+    ...     print(rank, round(distance_preservation(X, E), 2))
+    4 0.93
+    32 0.41
+    """
+    coordinates = check_array(X, dtype=np.float64, input_name="X", ensure_min_samples=2)
+    E = check_array(
+        _to_numpy(E),
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        input_name="E",
+        ensure_min_samples=2,
+    )
+    check_consistent_length(coordinates, E)
+    if not -1 <= level < 1:
+        raise ValueError(f"level must be in [-1, 1). Got {level!r}.")
+    if n_pairs < 2:
+        raise ValueError(f"n_pairs must be at least 2. Got {n_pairs!r}.")
+    first, second = _pairs(len(coordinates), n_pairs, random_state)
+    halves = coordinates / 2  # halved: the range may overflow
+    low, high = halves.min(axis=0), halves.max(axis=0)
+    unit = (halves - low) / np.where(high > low, high - low, 1.0)
+    distance = np.linalg.norm(unit[first] - unit[second], axis=1)
+    similarity = np.maximum(_cosines(E, first, second), level)
+    return _spearman(-distance, similarity)
+
+
+def _pairs(
+    n_samples: int, n_pairs: int, random_state: Any
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Distinct pairs i < j, drawn uniformly."""
+    total = n_samples * (n_samples - 1) // 2
+    if total <= n_pairs:
+        return np.triu_indices(n_samples, k=1)
+    rng = check_random_state(random_state)
+    code = sample_without_replacement(total, n_pairs, random_state=rng).astype(np.int64)
+    # code = j (j - 1) / 2 + i; the root may be off by one
+    j = ((1 + np.sqrt(1 + 8.0 * code)) / 2).astype(np.int64)
+    j -= j * (j - 1) // 2 > code
+    j += j * (j + 1) // 2 <= code
+    return code - j * (j - 1) // 2, j
+
+
+def _cosines(E: Any, first: NDArray, second: NDArray) -> NDArray[np.float64]:
+    """Cosine similarity of pairs of rows; 0 where a row is 0."""
+    if sparse.issparse(E):
+        largest = np.maximum(abs(E).max(axis=1).toarray().ravel(), np.finfo(E.dtype).tiny)
+        E = sparse.diags(1 / largest) @ E
+        norms = np.sqrt(np.asarray(E.multiply(E).sum(axis=1)).ravel())
+    else:
+        largest = np.maximum(np.abs(E).max(axis=1, keepdims=True), np.finfo(E.dtype).tiny)
+        E = E / largest
+        norms = np.linalg.norm(E, axis=1)
+    cosines = np.empty(len(first))
+    for start in range(0, len(first), 1024):
+        rows = slice(start, start + 1024)
+        i, j = first[rows], second[rows]
+        if sparse.issparse(E):
+            products = np.asarray(E[i].multiply(E[j]).sum(axis=1)).ravel()
+        else:
+            products = np.einsum("pk,pk->p", E[i], E[j])
+        lengths = norms[i] * norms[j]
+        cosines[rows] = products / np.where(lengths > 0, lengths, 1.0)
+    return cosines
+
+
+def _spearman(a: NDArray, b: NDArray) -> float:
+    ranks = np.stack([rankdata(a), rankdata(b)])
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(ranks, axis=1)
+    if not np.all(norms > 0):
+        return 0.0
+    return float(np.clip(ranks[0] @ ranks[1] / (norms[0] * norms[1]), -1.0, 1.0))
+
+
+def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64]:
+    """Half-width of the neighbourhood that an encoder sees, per axis.
+
+    The smallest displacement along an axis, the other coordinates held, at which the
+    similarity D falls to ``level * D(0)``. For the Gaussian, its product with the
+    stable rank of a unit axis is sqrt(ln(10) / pi) at level 0.1.
+
+    Parameters
+    ----------
+    encoder : fitted encoder of this package
+    level : float, default=0.1
+        Share of D(0), in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n_axes,)
+        In coordinate units; the width of the domain where the similarity does not fall
+        that low inside it.
+
+    References
+    ----------
+    J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
+    arXiv:2107.02561, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, similarity_radius
+    >>> encoder = ShiftedBasisEncoder(stable_rank=10).fit(np.linspace(0, 1, 99)[:, None])
+    >>> similarity_radius(encoder).round(4)
+    array([0.0856])
+    """
+    check_is_fitted(encoder)
+    if not 0 < level < 1:
+        raise ValueError(f"level must be in (0, 1). Got {level!r}.")
+    if not hasattr(encoder, "_axis_similarity"):
+        raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
+    radii = np.empty(encoder.n_features_in_)
+    for axis, (low, high) in enumerate(encoder.domain_):
+
+        def above(delta: float, axis: int = axis) -> float:
+            return float(encoder._axis_similarity(axis, np.array([delta]))[0]) - level
+
+        # steps well inside the main lobe, whose half-width is about 1 / stable rank
+        n_steps = int(np.ceil(32 * max(1.0, float(encoder.stable_rank_[axis]))))
+        lags = np.linspace(0, high - low, n_steps + 1)
+        below = np.flatnonzero(encoder._axis_similarity(axis, lags) <= level)
+        radii[axis] = brentq(above, lags[below[0] - 1], lags[below[0]]) if len(below) else lags[-1]
+    return radii
+
+
+def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0) -> float:
+    """Peak signal-to-noise ratio in dB: 10 log10(data_range**2 / mean squared error).
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of the same shape
+    data_range : float, default=1.0
+        Largest value of the signal less the smallest: 1 for images in [0, 1].
+
+    Returns
+    -------
+    float
+        A perfect fit gives the finite value of an error of one machine epsilon: 313.1 in
+        float64, 138.5 in float32.
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, NaN, infinity, and a `data_range` that is not positive.
+
+    Examples
+    --------
+    >>> from sk_posenc import psnr_score
+    >>> psnr_score([0.0, 0.5, 1.0], [0.1, 0.4, 1.1])
+    20.0...
+    """
+    _check_data_range(data_range)
+    true, pred = (
+        check_array(
+            _to_numpy(y),
+            dtype=[np.float64, np.float32],
+            ensure_2d=False,
+            allow_nd=True,
+            input_name=name,
+        )
+        for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
+    )
+    if true.shape != pred.shape:
+        raise ValueError(
+            "y_true and y_pred must have the same shape: a (n,) against a (n, 1) array would "
+            f"be compared crosswise. Got {true.shape} and {pred.shape}."
+        )
+    best = -20 * math.log10(float(np.finfo(np.result_type(true, pred)).eps))
+    # halved, and scaled by the largest, so that no difference or square overflows
+    error = true.astype(np.float64) / 2 - pred.astype(np.float64) / 2
+    largest = float(np.max(np.abs(error)))
+    if largest == 0:
+        return best
+    root = math.log10(2) + math.log10(largest) + 0.5 * math.log10(np.mean((error / largest) ** 2))
+    return min(best, 20 * (math.log10(data_range) - root))
+
+
+def _check_data_range(data_range: Any) -> None:
+    if not (math.isfinite(data_range) and data_range > 0):
+        raise ValueError(f"data_range must be finite and greater than 0. Got {data_range!r}.")
+
+
+def _to_numpy(array: Any) -> Any:
+    """Other namespaces' arrays (torch, on any device) as NumPy's; the rest as it is."""
+    if sparse.issparse(array) or isinstance(array, np.ndarray) or not is_array_api_obj(array):
+        return array
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+    return np.asarray(array)
+
+
+def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
+    """Stable rank of the encoding of `X`, the whole matrix of all axes.
+
+    A scorer for GridSearchCV, on an encoder, a Pipeline that ends in one, a Pipeline
+    that ends in a regressor, or a regressor that holds its encoder. It measures the rows
+    that it is given: in a search, the rows held out. It says what an encoding can
+    memorise, not how well it fits: alone, ``refit="stable_rank"`` picks the largest
+    stable rank on offer, however badly it carries over between samples.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like of shape (n_samples, n_axes)
+    y : ignored
+
+    Returns
+    -------
+    float
+    """
+    return stable_rank(_encode(estimator, X))
+
+
+def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float:
+    """Distance preservation of the encoding of `X`, over a fixed draw of pairs.
+
+    Works where :func:`stable_rank_scorer` does, on the rows that it is given. Alone it
+    picks the smoothest encoding, which memorises nothing.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like of shape (n_samples, n_axes)
+    y : ignored
+
+    Returns
+    -------
+    float
+    """
+    return distance_preservation(X, _encode(estimator, X), random_state=0)
+
+
+def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
+    """Similarity radius of the encoder as a share of its domain, mean over the axes.
+
+    Works where :func:`stable_rank_scorer` does. It needs no rows: it is known after
+    ``fit``.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X, y : ignored
+
+    Returns
+    -------
+    float
+    """
+    encoder = _find_encoder(estimator)
+    width = encoder.domain_[:, 1] - encoder.domain_[:, 0]
+    return float(np.mean(similarity_radius(encoder) / width))
+
+
+class _PSNRScorer:
+    def __init__(self, data_range: float) -> None:
+        _check_data_range(data_range)
+        self._data_range = data_range
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        return psnr_score(y, estimator.predict(X), data_range=self._data_range)
+
+    def __repr__(self) -> str:
+        return f"make_psnr_scorer(data_range={self._data_range!r})"
+
+
+def make_psnr_scorer(data_range: float) -> _PSNRScorer:
+    """A scorer of predictions by :func:`psnr_score`.
+
+    Parameters
+    ----------
+    data_range : float
+        Largest value of the signal less the smallest.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``, greater is better.
+
+    Examples
+    --------
+    >>> from sk_posenc import make_psnr_scorer
+    >>> make_psnr_scorer(data_range=255)
+    make_psnr_scorer(data_range=255)
+    """
+    return _PSNRScorer(data_range)
+
+
+psnr_scorer = make_psnr_scorer(1.0)
+
+
+def _encode(estimator: Any, X: Any) -> Any:
+    """The encoding that an estimator makes of coordinates on the way to its prediction."""
+    if hasattr(estimator, "transform"):
+        return estimator.transform(X)
+    if isinstance(estimator, Pipeline):
+        last = estimator[-1]
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        return _encode(last, X) if _holder(last) is not None else X
+    held = _holder(estimator)
+    if held is None:
+        raise TypeError(
+            "expected an encoder, a Pipeline with one, or a regressor that holds one. Got "
+            f"{estimator!r}."
+        )
+    return _encode(held, X)
+
+
+def _find_encoder(estimator: Any) -> Any:
+    """The encoder of this package inside an estimator: the last one of a Pipeline."""
+    if hasattr(estimator, "_axis_similarity"):
+        return estimator
+    parts = estimator if isinstance(estimator, Pipeline) else [_holder(estimator)]
+    for part in reversed(list(parts)):
+        if part is not None and (
+            hasattr(part, "_axis_similarity") or isinstance(part, Pipeline) or _holder(part)
+        ):
+            return _find_encoder(part)
+    raise TypeError(f"expected an estimator with an encoder of sk_posenc in it. Got {estimator!r}.")
+
+
+def _holder(estimator: Any) -> Any:
+    """What an estimator holds that encodes for it, if anything."""
+    for name in ("encoder_", "best_estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)
+    return None

@@ -1,0 +1,353 @@
+"""Shifted basis functions as an encoder."""
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from sk_posenc._base import (
+    CoordinateEncoder,
+    auto_stable_rank,
+    check_memory,
+    parse_choice,
+    parse_count,
+    parse_optional,
+    parse_stable_rank,
+    per_axis,
+    refuse_both,
+)
+from sk_posenc.bases import Array, Basis, Impulse, resolve_basis
+
+# Up to this stable rank an interval is measured; past it the ends of the domain no
+# longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
+_MEASURED_UP_TO = 64
+
+# Counts that are whole but for rounding are not rounded up.
+_ROUNDING = 1e-9
+
+
+class ShiftedBasisEncoder(CoordinateEncoder):
+    r"""Encode coordinates by a basis function at equidistant shifts.
+
+    Column j of an axis is :math:`c\,\phi((t_j - x) / b)`, with shifts :math:`t_j` over
+    the domain, bandwidth b, and the constant c that makes the squared norm of a row 1.
+    The axes stand side by side.
+
+    Parameters
+    ----------
+    basis : str or Basis, default="gaussian"
+        "gaussian", "triangle", "rectangle", "impulse" (1 at the nearest shift),
+        "bspline" (cubic), "sine", "square", or a :class:`Basis` of your own.
+    stable_rank : "auto", float or one per axis, default="auto"
+        Resolution of an axis: how many independent values it can hold. "auto" is a
+        quarter of the samples per axis, at least 2, and never more than explicit
+        `n_shifts` can hold. Sine (2) and square (2.467) have one stable rank only.
+    bandwidth : float or one per axis, default=None
+        In place of `stable_rank`, in coordinate units: standard deviation of the
+        Gaussian, half-width of the triangle, full width of the rectangle, knot spacing
+        of the B-spline, spacing of impulses, period of sine and square (by default
+        twice the domain, the domain where it is periodic).
+    n_shifts : "auto", int or one per axis, default="auto"
+        Shifts per axis inside the domain, its ends among them. "auto" takes as many as
+        keep the squared row norms even: per unit of stable rank 2.6 spacings for the
+        Gaussian (ripple 1.5 %), 4.2 for the B-spline (0.2 %), 8.3 for the triangle
+        (1 %), 8 for the rectangle (none), 1 for the impulse.
+    domain : (low, high) or one pair per axis, default=None
+        Range of the coordinates. None: the range seen in ``fit``; a constant column
+        gets a domain of width 1 around its value.
+    boundary : {"extend", "periodic", "cut"} or one per axis, default="extend"
+        "extend": coordinates outside the domain count as its nearest end, and further
+        shifts beyond both ends keep encodings from fading towards them. "periodic":
+        coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
+        domain, and encodings fade at its ends (as in the paper's own code).
+
+    Attributes
+    ----------
+    stable_rank_ : ndarray of shape (n_axes,)
+        Stable rank along each axis, the other coordinates held.
+    bandwidth_ : ndarray of shape (n_axes,)
+        In coordinate units.
+    shifts_ : list of n_axes ndarrays
+        Shifts in coordinate units.
+    domain_ : ndarray of shape (n_axes, 2)
+        Ends of the domain.
+    n_features_in_ : int
+        Number of axes.
+    feature_names_in_ : ndarray of shape (n_axes,)
+        Names of the axes, where `X` had them.
+
+    Warns
+    -----
+    UserWarning
+        Where the stable rank is more than 10 % short of what was asked.
+
+    See Also
+    --------
+    FourierEncoder : Equally spaced frequencies.
+    RandomFourierEncoder : Normally distributed frequencies; the same similarity as the
+        Gaussian's.
+
+    Notes
+    -----
+    The similarity of two coordinates is the autocorrelation of phi, averaged over the
+    axes. The law from stable rank to bandwidth holds per axis; as bases that are never
+    negative share the constant direction, the whole matrix of several axes has the
+    stable rank of one.
+
+    The rectangle and the impulse are piecewise constant: their similarity is that of
+    the basis on average, and moves by steps of one shift.
+
+    References
+    ----------
+    J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
+    arXiv:2107.02561, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder
+    >>> X = np.linspace(0, 1, 200)[:, None]
+    >>> encoder = ShiftedBasisEncoder("gaussian", stable_rank=16).fit(X)
+    >>> encoder.transform(X).shape
+    (200, 50)
+    >>> encoder.stable_rank_.round(1), encoder.bandwidth_.round(4)
+    (array([16.]), array([0.0176]))
+    """
+
+    def __init__(
+        self,
+        basis: str | Basis = "gaussian",
+        *,
+        stable_rank: Any = "auto",
+        bandwidth: Any = None,
+        n_shifts: Any = "auto",
+        domain: Any = None,
+        boundary: Any = "extend",
+    ) -> None:
+        self.basis = basis
+        self.stable_rank = stable_rank
+        self.bandwidth = bandwidth
+        self.n_shifts = n_shifts
+        self.domain = domain
+        self.boundary = boundary
+
+    def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        n_axes = len(n_per_axis)
+        self._basis = basis = resolve_basis(self.basis)
+        ranks = per_axis(self.stable_rank, "stable_rank", n_axes, parse_stable_rank)
+        bandwidths = per_axis(self.bandwidth, "bandwidth", n_axes, parse_optional)
+        counts = per_axis(self.n_shifts, "n_shifts", n_axes, parse_count)
+        parse_boundary = parse_choice("extend", "periodic", "cut")
+        self._boundaries = per_axis(self.boundary, "boundary", n_axes, parse_boundary)
+        if "periodic" in self._boundaries and self.domain is None:
+            raise ValueError(
+                'boundary="periodic" needs a domain=(low, high): the samples do not say '
+                "where one period ends and the next begins"
+            )
+        self.bandwidth_ = np.empty(n_axes)
+        self.shifts_ = []
+        self._scales = np.empty(n_axes)
+        for axis in range(n_axes):
+            rank, width, count = ranks[axis], bandwidths[axis], counts[axis]
+            refuse_both(axis, stable_rank=rank, bandwidth=width)
+            if isinstance(basis, Impulse):
+                refuse_both(axis, stable_rank=rank, bandwidth=width, n_shifts=count)
+            if basis.period is None:
+                if width is None:
+                    width = self._width_of_rank(axis, rank, count, n_per_axis[axis])
+                shifts, spacing = self._place_local(axis, width, count)
+                overlap = self._images_similarity(axis, np.zeros(1), width)[0]
+                energy = basis.energy * width / spacing * overlap
+            else:
+                width = self._width_of_period(axis, rank, width, basis.period)
+                shifts = self._place_periodic(axis, width * basis.period, count)
+                energy = basis.energy * len(shifts)
+            self.bandwidth_[axis] = width
+            self.shifts_.append(shifts)
+            self._scales[axis] = 1 / math.sqrt(n_axes * energy)
+        return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
+
+    def _width_of_rank(
+        self, axis: int, rank: float | None, count: int | None, n_samples: float
+    ) -> float:
+        basis, length = self._basis, self._length(axis)
+        if rank is None:
+            rank = auto_stable_rank(n_samples)
+            if count is not None:
+                spacings = count if self._boundaries[axis] == "periodic" else max(count - 1, 1)
+                reach = spacings / basis.spacings_per_rank
+                # an impulse is as wide as its spacing, whatever the samples
+                rank = reach if isinstance(basis, Impulse) else max(1.0, min(rank, reach))
+        return length * basis.bandwidth(rank)
+
+    def _width_of_period(
+        self, axis: int, rank: float | None, width: float | None, period: float
+    ) -> float:
+        basis, length = self._basis, self._length(axis)
+        fixed = basis.stable_rank(1.0)
+        if rank is not None and abs(rank - fixed) > 0.01 * fixed:
+            raise ValueError(
+                f"basis {self.basis!r} cannot reach stable_rank={rank:g}: its stable rank is "
+                f'{fixed:.4g} whatever its period. Leave stable_rank="auto" and set bandwidth '
+                "(the period), or take FourierEncoder or another basis"
+            )
+        periodic = self._boundaries[axis] == "periodic"
+        if width is None:
+            return (length if periodic else 2 * length) / period
+        turns = length / (width * period)
+        if periodic and abs(turns - round(turns)) > 1e-6 * turns:
+            raise ValueError(
+                f"bandwidth={width:g} of axis {axis} fits {turns:.4g} times into its periodic "
+                f"domain of width {length:g}: give a period that fits a whole number of times"
+            )
+        return width
+
+    def _place_local(
+        self, axis: int, width: float, count: int | None
+    ) -> tuple[NDArray[np.float64], float]:
+        """Shifts of a basis that ends, and their spacing."""
+        basis, boundary = self._basis, self._boundaries[axis]
+        (low, high), length = self.domain_[axis], self._length(axis)
+        if count is None:
+            spacing = width / (basis.spacings_per_rank * basis.stable_rank(1.0))
+        else:
+            spacing = length / (count if boundary == "periodic" else max(count - 1, 1))
+        inside = length / spacing
+        beyond = basis.reach * width / spacing if boundary == "extend" else 0.0
+        self._refuse_too_many(axis, inside + 2 * beyond)
+        if boundary == "periodic":
+            n = count or max(1, math.ceil(inside - _ROUNDING))
+            return low + length / n * np.arange(n), length / n
+        n = count or math.floor(inside + _ROUNDING) + 1
+        # shifts lie evenly about the middle of the domain; the gap that they leave at
+        # its ends counts towards the reach
+        gap = (inside - (n - 1)) / 2
+        extra = math.floor(max(beyond - gap, 0.0) + _ROUNDING)
+        if isinstance(basis, Impulse):
+            extra = 0
+        index = np.arange(-extra, n + extra) - (n - 1) / 2
+        return (low + high) / 2 + index * spacing, spacing
+
+    def _place_periodic(self, axis: int, period: float, count: int | None) -> NDArray[np.float64]:
+        """Shifts of a basis that repeats, over whole periods."""
+        basis = self._basis
+        (low, high), length = self.domain_[axis], self._length(axis)
+        turns = max(1, math.ceil(length / period - 1e-6))
+        covered = turns * period if self._boundaries[axis] != "cut" else length
+        if count is None:
+            per_period = math.ceil(basis.spacings_per_rank * basis.stable_rank(1.0))
+            self._refuse_too_many(axis, covered / period * per_period)
+            count = max(1, round(covered / period * per_period))
+        self._refuse_too_many(axis, count)
+        return (low + high) / 2 + ((np.arange(count) + 0.5) / count - 0.5) * covered
+
+    def _refuse_too_many(self, axis: int, count: float) -> None:
+        if count > 2**53:
+            raise ValueError(
+                f"the bandwidth of axis {axis} asks for {count:.3g} shifts: lower "
+                "stable_rank, or set a bandwidth between the spacing of the samples and the "
+                "width of the domain"
+            )
+        check_memory((int(count),), 8, f"lower stable_rank or n_shifts of axis {axis}")
+
+    def _length(self, axis: int) -> float:
+        low, high = self.domain_[axis]
+        return float(high - low)
+
+    def _ends_at_domain(self, axis: int) -> bool:
+        return self._boundaries[axis] == "extend"
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        arrays = {f"shifts{axis}": shifts for axis, shifts in enumerate(self.shifts_)}
+        return arrays | {
+            "domain": self.domain_,
+            "length": self.domain_[:, 1] - self.domain_[:, 0],
+            "bandwidth": self.bandwidth_,
+            "scale": self._scales,
+        }
+
+    def _has_closed_form(self) -> bool:
+        # the impulse has one on average only, as far from the inner products as can be
+        return not isinstance(self._basis, Impulse)
+
+    def _axis_features(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> Array:
+        width, length = arrays["bandwidth"][axis], arrays["length"][axis]
+        shifts, rest = arrays[f"shifts{axis}"], arrays.get(f"shifts{axis}_rest")
+        x = self._inside(axis, x, xp)[:, None]
+        difference = shifts - x  # (n_samples, n_shifts)
+        wraps = self._boundaries[axis] == "periodic" and self._basis.period is None
+        if wraps:
+            # the nearest image; each branch subtracts near numbers first, which is exact
+            turns = xp.round(difference / length)
+            ahead, behind = xp.clip(turns, min=0.0), xp.clip(turns, max=0.0)
+            difference = (shifts - ahead * length) - (x + behind * length)
+            if rest is not None:
+                difference = difference - turns * arrays["length_rest"][axis]
+        if rest is not None:
+            difference = difference + rest
+        u = difference / width
+        phi = self._basis.phi(u, xp)
+        if wraps:
+            for k in range(1, self._n_images(axis, float(width)) + 1):
+                step = k * length / width
+                phi = phi + self._basis.phi(u + step, xp) + self._basis.phi(u - step, xp)
+        return phi * arrays["scale"][axis]
+
+    def _n_images(self, axis: int, width: float) -> int:
+        """Images of a basis on each side that reach into a periodic domain."""
+        if isinstance(self._basis, Impulse):
+            return 0
+        return max(0, math.ceil(self._basis.reach * width / self._length(axis) - 0.5))
+
+    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        width = float(self.bandwidth_[axis])
+        at_zero = self._images_similarity(axis, np.zeros(1), width)[0]
+        return self._images_similarity(axis, delta, width) / float(at_zero)
+
+    def _images_similarity(self, axis: int, delta: Array, width: float) -> Array:
+        """D(delta) / D(0) of the basis, summed over the images that a periodic axis has."""
+        basis, length = self._basis, self._length(axis)
+        if self._boundaries[axis] != "periodic" or basis.period is not None:
+            return basis.similarity(delta / width)
+        xp = array_namespace(delta)
+        delta = delta - xp.round(delta / length) * length
+        total = basis.similarity(delta / width)
+        for k in range(1, math.ceil(2 * basis.reach * width / length + 0.5)):
+            total = total + basis.similarity((delta + k * length) / width)
+            total = total + basis.similarity((delta - k * length) / width)
+        return total
+
+    def _axis_labels(self, axis: int, name: str) -> list[str]:
+        kind = self.basis if isinstance(self.basis, str) else type(self._basis).__name__.lower()
+        return [f"{name}_{kind}{j}" for j in range(len(self.shifts_[axis]))]
+
+    def _nominal_stable_rank(self, axis: int) -> float:
+        law = self._basis.stable_rank(float(self.bandwidth_[axis]) / self._length(axis))
+        return max(1.0, law)
+
+    def _reached(self, axis: int) -> float:
+        law = self._nominal_stable_rank(axis)
+        shifts = self.shifts_[axis]
+        if self._basis.period is not None or (law <= _MEASURED_UP_TO and len(shifts) <= 2048):
+            return super()._reached(axis)
+        if law <= _MEASURED_UP_TO:
+            # with so many shifts the closed form of the similarity is exact
+            x = (np.arange(1024) + 0.5) / 1024 * self._length(axis)
+            kernel = self._axis_similarity(axis, x[:, None] - x)
+            return float(len(x) / np.linalg.norm(kernel, 2))
+        # The Gram matrix of the shifts is circulant but for its ends: its eigenvalues are
+        # the Fourier transform of the similarity at the shifts.
+        if len(shifts) == 1:
+            return 1.0
+        spacing = float(shifts[1] - shifts[0])
+        lags = np.fft.fftfreq(len(shifts), 1 / len(shifts)) * spacing
+        eigenvalues = np.abs(np.fft.fft(self._axis_similarity(axis, lags)))
+        return float(self._length(axis) / spacing / np.max(eigenvalues))
+
+    def _advice(self) -> str:
+        return "raise n_shifts, or lower stable_rank (widen bandwidth)"
