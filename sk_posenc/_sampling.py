@@ -5,9 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 # A cube of 30 per side has 27000 ** (1 / 3) = 29.999999999999996 samples per axis.
 _ROOT_TOLERANCE = 1e-9
-# Shifts cell edges a hair down: a sample on an edge then falls into the upper cell
-# whatever way the coordinates were rounded.
-_EDGE_TOLERANCE = 1e-9
+# In cells. Edges are moved down by this much: a sample on an edge then falls into the
+# upper cell in float32 as in float64, and whatever the unit and origin of the axis.
+_EDGE_TOLERANCE = 1e-4
 
 
 def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
@@ -85,9 +85,12 @@ def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
             cells[:, axis] = np.searchsorted(distinct, X[:, axis])
         else:
             n = round(float(n_per_axis[axis]))
-            # Halved, so that a range wider than the largest float does not overflow.
-            low, high = float(distinct[0]) / 2, float(distinct[-1]) / 2
-            position = (X[:, axis] / 2 - low) / (high - low)
+            # Scaled by a power of two, exactly: the widest range a float holds does
+            # not overflow, the smallest does not vanish.
+            ends = distinct[[0, -1]].astype(np.float64)
+            exponent = np.frexp(np.abs(ends).max())[1]
+            low, high = np.ldexp(ends, -exponent)
+            position = (np.ldexp(X[:, axis].astype(np.float64), -exponent) - low) / (high - low)
             cell = np.floor(position * n + _EDGE_TOLERANCE).astype(np.intp)
             n_cells[axis] = n
             cells[:, axis] = np.minimum(cell, n - 1)  # the upper end closes the last cell
@@ -113,13 +116,20 @@ def _fill(X: NDArray, values: list[NDArray]) -> NDArray[np.float64]:
 def _count_distinct_rows(X: NDArray, values: list[NDArray]) -> int:
     if any(len(distinct) == len(X) for distinct in values):
         return len(X)
-    # Each row becomes one integer, axis by axis, renumbered so that it cannot overflow.
+    # Each row becomes one integer, axis by axis, renumbered before it can overflow.
     codes = np.zeros(len(X), dtype=np.int64)
     n_codes = 1
     for axis, distinct in enumerate(values):
         codes = codes * len(distinct) + np.searchsorted(distinct, X[:, axis])
         n_codes *= len(distinct)
         if n_codes > 2**31:
-            seen, codes = np.unique(codes, return_inverse=True)
+            seen = _sorted_distinct(codes)
+            codes = np.searchsorted(seen, codes)
             n_codes = len(seen)
-    return len(np.unique(codes))
+    return len(_sorted_distinct(codes))
+
+
+def _sorted_distinct(codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    # np.unique hashes integers, which takes ten times as long as sorting them.
+    codes = np.sort(codes)
+    return codes[np.concatenate([[True], codes[1:] != codes[:-1]])]
