@@ -9,7 +9,6 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from scipy.stats import qmc
 from sklearn.utils import check_random_state
 
 from sk_posenc._base import (
@@ -31,6 +30,8 @@ from sk_posenc.bases import Array
 
 # Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
 _RANDOM_PER_RANK = 4
+
+_LATTICE_CANDIDATES = 256
 
 
 class _FourierBase(CoordinateEncoder):
@@ -357,8 +358,8 @@ class RandomFourierEncoder(_FourierBase):
         In place of `stable_rank`: standard deviation, in coordinate units, of the Gaussian
         basis that has the same similarity.
     sampling : {"qmc", "iid"}, default="qmc"
-        "qmc": quasi-random points (a randomly shifted lattice on one axis, scrambled
-        Sobol points on several) through the normal quantile function. "iid": independent
+        "qmc": quasi-random points (a lattice at a random shift) through the normal quantile
+        function; two frequencies per unit of stable rank meet the law. "iid": independent
         draws, the custom; they cluster, and need many times more frequencies for the same
         stable rank.
     domain : (low, high) or one pair per axis, default=None
@@ -508,12 +509,39 @@ def _parse_frequency(value: Any, name: str) -> float | None:
 
 
 def _quasi_random(n: int, n_axes: int, rng: np.random.RandomState) -> NDArray[np.float64]:
-    """Points that fill the open unit cube evenly, each uniformly distributed."""
-    if n_axes == 1:
-        points = (np.arange(n)[:, None] + rng.uniform()) / n
-    else:
-        # Sobol points come in powers of 2, of which the first n are as good
-        sobol = qmc.Sobol(n_axes, rng=np.random.default_rng(rng.randint(2**31 - 1)))
-        points = sobol.random_base2(max(0, math.ceil(math.log2(n))))[:n]
+    """Points of the open unit cube, a rank-1 lattice at a random shift.
+
+    Point i is ``frac(i * g / n + shift)``. Every axis by itself has the n equidistant
+    points that make its stable rank exact; the multipliers g spread the points over all
+    axes together.
+    """
+    index = np.arange(n)
+    multipliers = _lattice_multipliers(n, n_axes)
+    steps = [index * g % n for g in multipliers]
+    # a small n has too few multipliers for many axes: the rest are shuffled
+    steps += [rng.permutation(n) for _ in range(n_axes - len(steps))]
+    points = (np.stack(steps, axis=1) / n + rng.uniform(size=n_axes)) % 1.0
     smallest = 2.0**-40  # the normal quantile of 0 is infinite
     return np.clip(points, smallest, 1 - smallest)
+
+
+def _lattice_multipliers(n: int, n_axes: int) -> list[int]:
+    """Distinct multipliers of a rank-1 lattice, axis by axis the best (CBC construction).
+
+    Each minimises the worst-case integration error of smooth periodic functions,
+    mean over i of prod over a of (1 + 2 pi**2 B_2(frac(i g_a / n))), with the Bernoulli
+    polynomial B_2(t) = t**2 - t + 1/6.
+    """
+    index = np.arange(n)
+    kernel = 1 + 2 * math.pi**2 * ((index / n) ** 2 - index / n + 1 / 6)
+    candidates = [g for g in range(2, n // 2 + 1) if math.gcd(g, n) == 1]
+    # a few hundred candidates hold a good one; more only cost time
+    candidates = candidates[:: max(1, len(candidates) // _LATTICE_CANDIDATES)]
+    chosen = [1]
+    product = kernel
+    while len(chosen) < n_axes and candidates:
+        errors = [float(np.mean(product * kernel[index * g % n])) for g in candidates]
+        g = candidates.pop(int(np.argmin(errors)))
+        chosen.append(g)
+        product = product * kernel[index * g % n]
+    return chosen

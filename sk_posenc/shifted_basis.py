@@ -25,6 +25,9 @@ from sk_posenc.bases import Array, Basis, Impulse, resolve_basis
 # longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
 _MEASURED_UP_TO = 64
 
+# A basis this many domains wide is constant on it to a hundredth of a percent.
+_WIDEST = 100
+
 # Counts that are whole but for rounding are not rounded up.
 _ROUNDING = 1e-9
 
@@ -211,6 +214,11 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         """Shifts of a basis that ends, and their spacing."""
         basis, boundary = self._basis, self._boundaries[axis]
         (low, high), length = self.domain_[axis], self._length(axis)
+        if width > _WIDEST * length:
+            raise ValueError(
+                f"bandwidth={width:g} of axis {axis} is more than {_WIDEST} times as wide as its "
+                f"domain ({low:g}, {high:g}), on which the encoding would be constant: lower it"
+            )
         if count is None:
             spacing = width / (basis.spacings_per_rank * basis.stable_rank(1.0))
         else:
@@ -331,15 +339,10 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return max(1.0, law)
 
     def _reached(self, axis: int) -> float:
-        law = self._nominal_stable_rank(axis)
         shifts = self.shifts_[axis]
-        if self._basis.period is not None or (law <= _MEASURED_UP_TO and len(shifts) <= 2048):
+        law = self._nominal_stable_rank(axis)
+        if self._basis.period is not None or law <= _MEASURED_UP_TO:
             return super()._reached(axis)
-        if law <= _MEASURED_UP_TO:
-            # with so many shifts the closed form of the similarity is exact
-            x = (np.arange(1024) + 0.5) / 1024 * self._length(axis)
-            kernel = self._axis_similarity(axis, x[:, None] - x)
-            return float(len(x) / np.linalg.norm(kernel, 2))
         # The Gram matrix of the shifts is circulant but for its ends: its eigenvalues are
         # the Fourier transform of the similarity at the shifts.
         if len(shifts) == 1:
