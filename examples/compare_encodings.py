@@ -113,7 +113,7 @@ def search_encodings(X: np.ndarray, y: np.ndarray) -> GridSearchCV:
             (
                 "regressor",
                 CoordinateMLPRegressor(
-                    hidden_layer_sizes=(128, 128, 128), max_epochs=30, random_state=0
+                    hidden_layer_sizes=(128, 128, 128), max_epochs=25, random_state=0
                 ),
             ),
         ]
@@ -233,18 +233,18 @@ def clone_all(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def print_table(rows: list[Row], console: Console) -> None:
     table = Table(title="Each encoding at its best setting by cross-validation")
-    table.add_column("")
-    table.add_column("setting")
+    table.add_column("", no_wrap=True)
+    table.add_column("setting", no_wrap=True)
     for heading in (
         "columns",
-        "stable rank\nper axis",
-        "stable rank\nwhole",
-        "distance\npreservation",
-        "PSNR, folds\ndB",
-        "PSNR, unseen\ndB",
+        "rank\nper axis",
+        "rank\nwhole",
+        "distance\npreserved",
+        "dB on\nfolds",
+        "dB on\nunseen",
         "seconds",
     ):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         cells: list[tuple[Any, Callable[[Any], str]]] = [
             (row.n_columns, str),
@@ -315,7 +315,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="its side in pixels, even")
     parser.add_argument("--output", type=Path, default=Path("compare_encodings.png"))
     arguments = parser.parse_args()
-    console = Console()
+    console = Console(width=max(100, Console().width))
     start = time.perf_counter()
     image = load_image(arguments.image, arguments.size)
     search, rows = compare(image)

@@ -9,9 +9,10 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 import psutil
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_array_api_obj
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
+from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -23,6 +24,10 @@ from sk_posenc.metrics import stable_rank as measure_stable_rank
 # it was calibrated. An axis gets at least 2: one value is no encoding.
 AUTO_SHARE = 0.25
 AUTO_MINIMUM = 2.0
+
+# Limits of what is a resolution: values on an axis, and widths of the domain.
+FINEST = 1e9
+WIDEST = 100.0
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
@@ -73,7 +78,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         """
         before = self.__dict__.copy()
         try:
-            checked = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32]))
+            checked = np.asarray(validate_data(self, X, dtype=_float_dtypes(X)))
             self.domain_ = _resolve_domain(self.domain, checked)
             asked = self._fit_axes(samples_per_axis(checked))
             self.stable_rank_ = np.array([self._reached(axis) for axis in range(len(asked))])
@@ -228,7 +233,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _check_coordinates(self, X: ArrayLike) -> Array:
         check_is_fitted(self)
-        checked: Array = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        checked: Array = validate_data(self, X, dtype=_float_dtypes(X), reset=False)
         xp = array_namespace(checked)
         # Past this, a coordinate has no digit left that says where in a period it lies.
         eps = float(xp.finfo(checked.dtype).eps)
@@ -237,7 +242,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                 continue
             x = checked[:, axis]
             far = max(float(xp.max(x)) - high, low - float(xp.min(x)))
-            if far > (high - low) / eps:
+            if far * eps > high - low:
                 raise ValueError(
                     f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "
                     f"{axis}, too far to be resolved in {checked.dtype}: check its units, or fit "
@@ -320,8 +325,11 @@ def parse_stable_rank(value: Any, name: str) -> float | None:
     if is_auto(value, name):
         return None
     rank = parse_positive(value, name)
-    if rank < 1:
-        raise ValueError(f"{name} must be at least 1, as any stable rank is. Got {value!r}.")
+    if not 1 <= rank <= FINEST:
+        raise ValueError(
+            f"{name} must be at least 1, as any stable rank is, and at most {FINEST:g}. "
+            f"Got {value!r}."
+        )
     return rank
 
 
@@ -350,9 +358,9 @@ def parse_choice(*choices: str) -> Callable[[Any, str], str]:
     """A parser for one of a few words."""
 
     def parse(value: Any, name: str) -> str:
-        if value not in choices:
+        if not isinstance(value, str) or value not in choices:
             raise ValueError(f"{name} must be one of {list(choices)}. Got {value!r}.")
-        return str(value)
+        return value
 
     return parse
 
@@ -370,6 +378,29 @@ def refuse_both(axis: int, **settings: Any) -> None:
         raise ValueError(
             f"{listed} both set the resolution of axis {axis}: give one of them and leave "
             "the other at its default"
+        )
+
+
+def check_bandwidth(axis: int, width: float, length: float) -> None:
+    """Raise for a bandwidth out of all proportion to its domain."""
+    if width > WIDEST * length:
+        raise ValueError(
+            f"bandwidth={width:g} of axis {axis} is more than {WIDEST:g} times as wide as its "
+            f"domain of width {length:g}, on which the encoding would be constant: lower it"
+        )
+    if width * FINEST < length / 4:
+        raise ValueError(
+            f"bandwidth={width:g} of axis {axis} is too narrow for its domain of width "
+            f"{length:g}, which would hold more than {FINEST:g} independent values: raise it"
+        )
+
+
+def check_frequency(axis: int, frequency: float, length: float) -> None:
+    """Raise for a frequency that turns too often over its domain."""
+    if frequency > FINEST / length:
+        raise ValueError(
+            f"max_frequency={frequency:g} of axis {axis} is more than {FINEST:g} cycles over its "
+            f"domain of width {length:g}: lower it"
         )
 
 
@@ -415,6 +446,13 @@ def _resolve_domain(domain: Any, X: NDArray) -> NDArray[np.float64]:
                 f"narrow for {X.dtype}: change the units of X"
             )
     return ends
+
+
+def _float_dtypes(X: Any) -> list[Any]:
+    """float64 and float32 of the namespace in which scikit-learn will check `X`."""
+    dispatch = get_config()["array_api_dispatch"] and is_array_api_obj(X)
+    xp = array_namespace(X) if dispatch else np
+    return [xp.float64, xp.float32]
 
 
 def _itemsize(X: Array, xp: ModuleType) -> int:

@@ -187,7 +187,10 @@ class Rectangle(Basis):
     energy = 1.0
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        return xp.astype((u >= -0.5) & (u < 0.5), u.dtype)
+        # a coordinate on a jump, as on an aligned grid, meets both sides rounded alike
+        per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
+        u = xp.round(u * per_unit)
+        return xp.astype((u >= -0.5 * per_unit) & (u < 0.5 * per_unit), u.dtype)
 
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 1, array_namespace(delta))
@@ -349,14 +352,28 @@ class _Quadrature:
             self.stable_rank = self.n_points * squares / peak
         else:
             self.stable_rank = squares / (peak * step)
-        # shifts d apart make squared norms ripple by the transform of phi**2 at 1/d
-        ripple = 2 * np.abs(np.fft.rfft(phi**2)) / squares
-        uneven = np.flatnonzero(ripple[1:] > 0.01) + 1
-        per_bandwidth = (float(uneven[-1]) if len(uneven) else 1.0) / width
-        if basis.period is not None:
-            self.spacings_per_rank = max(8.0, per_bandwidth * basis.period) / self.stable_rank
-        else:
-            self.spacings_per_rank = per_bandwidth / self.stable_rank
+        self._basis, self._phi, self._width = basis, phi, width
+
+    @property
+    def spacings_per_rank(self) -> float:
+        """Spacings per unit of stable rank that keep the ripple of D under 1 %.
+
+        Shifts d apart make the inner product of two encodings ripple by the Fourier
+        transform, at 1/d, of the product of phi and phi displaced.
+        """
+        phi = self._phi[::16]
+        n_padded = len(phi) if self._basis.period is not None else 8 * len(phi)
+        width = self._width * n_padded / len(phi)
+        energy = np.sum(phi**2)
+        highest = 0
+        for displaced in range(0, len(phi) // 2, len(phi) // 64):
+            product = phi * np.roll(phi, displaced)
+            ripple = 2 * np.abs(np.fft.rfft(product, n_padded)) / energy
+            highest = max([highest, *np.flatnonzero(ripple > 0.01)])
+        per_bandwidth = (highest + 1) / width
+        if self._basis.period is None:
+            return per_bandwidth / self.stable_rank
+        return max(8.0, per_bandwidth * self._basis.period) / self.stable_rank
 
 
 def _values(basis: Basis, u: np.ndarray) -> np.ndarray:

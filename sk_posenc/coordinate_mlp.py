@@ -245,7 +245,8 @@ class TensorBatches:
     """Batches cut from tensors that stay where they are, without a copy of the whole.
 
     Where a DataLoader fetches a batch row by row, this takes it in one `index_select`, or as a
-    view where rows are neither shuffled nor a subset.
+    view where rows are neither shuffled nor a subset. The inputs of a batch are valid until the
+    next one is taken, which overwrites them: a callback that keeps them must copy.
 
     Parameters
     ----------
@@ -305,16 +306,18 @@ class TensorBatches:
             rows = order if rows is None else rows[order]
         if rows is not None:
             rows = rows.to(self.X.device)
+            # one buffer for all batches: fresh memory for each costs as much as the copy itself
+            buffer = self.X.new_empty((min(self.batch_size, self.n_samples), *self.X.shape[1:]))
         for start in range(0, self.n_samples, self.batch_size):
-            stop = start + self.batch_size
-            yield self._take(self.X, rows, start, stop), self._take(self.y, rows, start, stop)
-
-    @staticmethod
-    def _take(values: Tensor | None, rows: Tensor | None, start: int, stop: int) -> Tensor:
-        if values is None:
-            # what skorch's Dataset gives for rows without a target
-            return torch.zeros(1)
-        return values[start:stop] if rows is None else values.index_select(0, rows[start:stop])
+            batch = slice(start, start + self.batch_size)
+            # what skorch's Dataset gives where there is no target
+            no_target = self.X.new_zeros(1)
+            if rows is None:
+                yield self.X[batch], no_target if self.y is None else self.y[batch]
+            else:
+                taken = rows[batch]
+                X = torch.index_select(self.X, 0, taken, out=buffer[: len(taken)])
+                yield X, no_target if self.y is None else self.y.index_select(0, taken)
 
 
 def _fresh_generator() -> torch.Generator:

@@ -15,6 +15,8 @@ from sk_posenc._base import (
     AUTO_SHARE,
     CoordinateEncoder,
     auto_stable_rank,
+    check_bandwidth,
+    check_frequency,
     check_memory,
     is_auto,
     parse_choice,
@@ -195,12 +197,14 @@ class FourierEncoder(_AxisFourierEncoder):
                 "where one period ends and the next begins"
             )
         self.frequencies_ = []
-        for axis, length in enumerate(self.domain_[:, 1] - self.domain_[:, 0]):
+        for axis, (low, high) in enumerate(self.domain_.tolist()):
+            length = high - low
             count, rank, top = counts[axis], ranks[axis], highest[axis]
             refuse_both(axis, n_frequencies=count, stable_rank=rank, max_frequency=top)
             periodic = self._boundaries[axis] == "periodic"
             spacing = 1 / length if periodic else 0.5 / length
             if top is not None:
+                check_frequency(axis, top, length)
                 wanted = math.floor(top / spacing * (1 + 1e-9))
                 if wanted < 1:
                     raise ValueError(
@@ -213,7 +217,9 @@ class FourierEncoder(_AxisFourierEncoder):
                 rank = auto_stable_rank(n_per_axis[axis]) if rank is None else rank
                 exact = (rank - 1) / 2 if periodic else rank - 0.5
                 wanted = max(1, math.ceil(exact - 1e-9))
-            check_memory((wanted,), 8, f"lower stable_rank or max_frequency of axis {axis}")
+            check_memory(
+                (wanted,), 8, f"lower n_frequencies, stable_rank or max_frequency of axis {axis}"
+            )
             self.frequencies_.append(spacing * np.arange(1, wanted + 1))
         self.bandwidth_ = np.array([0.5 / each[-1] for each in self.frequencies_])
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
@@ -318,11 +324,13 @@ class LogFourierEncoder(_AxisFourierEncoder):
         counts = per_axis(self.n_frequencies, "n_frequencies", n_axes, parse_integer)
         highest = per_axis(self.max_frequency, "max_frequency", n_axes, _parse_frequency)
         self.frequencies_ = []
-        for axis, length in enumerate(self.domain_[:, 1] - self.domain_[:, 0]):
+        for axis, (low, high) in enumerate(self.domain_.tolist()):
+            length = high - low
             count, top, lowest = counts[axis], highest[axis], 0.5 / length
             if top is None:
                 octaves = AUTO_SHARE * n_per_axis[axis]
                 top = lowest * max(1.0, octaves) if count > 1 else lowest
+            check_frequency(axis, top, length)
             if count > 1 and top < lowest:
                 raise ValueError(
                     f"max_frequency={top:g} of axis {axis} is below the lowest frequency of "
@@ -442,9 +450,9 @@ class RandomFourierEncoder(_FourierBase):
         sampling = parse_choice("qmc", "iid")(self.sampling, "sampling")
         ranks = per_axis(self.stable_rank, "stable_rank", n_axes, parse_stable_rank)
         bandwidths = per_axis(self.bandwidth, "bandwidth", n_axes, parse_optional)
-        lengths = self.domain_[:, 1] - self.domain_[:, 0]
         self.bandwidth_ = np.empty(n_axes)
-        for axis, length in enumerate(lengths):
+        for axis, (low, high) in enumerate(self.domain_.tolist()):
+            length = high - low
             rank, bandwidth = ranks[axis], bandwidths[axis]
             refuse_both(axis, stable_rank=rank, bandwidth=bandwidth)
             if rank is None:
@@ -452,6 +460,7 @@ class RandomFourierEncoder(_FourierBase):
                 rank = min(auto_stable_rank(n_per_axis[axis]), within)
             if bandwidth is None:
                 bandwidth = length / (2 * math.sqrt(math.pi) * rank)
+            check_bandwidth(axis, bandwidth, length)
             self.bandwidth_[axis] = bandwidth
         self.frequency_std_ = 1 / (2 * math.sqrt(2) * math.pi * self.bandwidth_)
         check_memory((n, n_axes), 8, "lower n_frequencies")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sk_posenc._base import (
     CoordinateEncoder,
     auto_stable_rank,
+    check_bandwidth,
     check_memory,
     parse_choice,
     parse_count,
@@ -24,9 +25,6 @@ from sk_posenc.bases import Array, Basis, Impulse, resolve_basis
 # Up to this stable rank an interval is measured; past it the ends of the domain no
 # longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
 _MEASURED_UP_TO = 64
-
-# A basis this many domains wide is constant on it to a hundredth of a percent.
-_WIDEST = 100
 
 # Counts that are whole but for rounding are not rounded up.
 _ROUNDING = 1e-9
@@ -115,7 +113,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     >>> X = np.linspace(0, 1, 200)[:, None]
     >>> encoder = ShiftedBasisEncoder("gaussian", stable_rank=16).fit(X)
     >>> encoder.transform(X).shape
-    (200, 50)
+    (200, 48)
     >>> encoder.stable_rank_.round(1), encoder.bandwidth_.round(4)
     (array([16.]), array([0.0176]))
     """
@@ -161,6 +159,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             if basis.period is None:
                 if width is None:
                     width = self._width_of_rank(axis, rank, count, n_per_axis[axis])
+                check_bandwidth(axis, width, self._length(axis))
                 shifts, spacing = self._place_local(axis, width, count)
                 overlap = self._images_similarity(axis, np.zeros(1), width)[0]
                 energy = basis.energy * width / spacing * overlap
@@ -171,6 +170,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             self.bandwidth_[axis] = width
             self.shifts_.append(shifts)
             self._scales[axis] = 1 / math.sqrt(n_axes * energy)
+        if basis.period is not None:
+            return np.array([rank or 0.0 for rank in ranks])  # no bandwidth asks for one
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
 
     def _width_of_rank(
@@ -214,28 +215,21 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         """Shifts of a basis that ends, and their spacing."""
         basis, boundary = self._basis, self._boundaries[axis]
         (low, high), length = self.domain_[axis], self._length(axis)
-        if width > _WIDEST * length:
-            raise ValueError(
-                f"bandwidth={width:g} of axis {axis} is more than {_WIDEST} times as wide as its "
-                f"domain ({low:g}, {high:g}), on which the encoding would be constant: lower it"
-            )
         if count is None:
             spacing = width / (basis.spacings_per_rank * basis.stable_rank(1.0))
         else:
             spacing = length / (count if boundary == "periodic" else max(count - 1, 1))
         inside = length / spacing
-        beyond = basis.reach * width / spacing if boundary == "extend" else 0.0
+        extends = boundary == "extend" and not isinstance(basis, Impulse)
+        beyond = basis.reach * width / spacing if extends else 0.0
         self._refuse_too_many(axis, inside + 2 * beyond)
         if boundary == "periodic":
             n = count or max(1, math.ceil(inside - _ROUNDING))
             return low + length / n * np.arange(n), length / n
         n = count or math.floor(inside + _ROUNDING) + 1
-        # shifts lie evenly about the middle of the domain; the gap that they leave at
-        # its ends counts towards the reach
+        # shifts lie evenly about the middle of the domain and may leave a gap at its ends
         gap = (inside - (n - 1)) / 2
-        extra = math.floor(max(beyond - gap, 0.0) + _ROUNDING)
-        if isinstance(basis, Impulse):
-            extra = 0
+        extra = math.floor(beyond + gap + _ROUNDING) if beyond else 0
         index = np.arange(-extra, n + extra) - (n - 1) / 2
         return (low + high) / 2 + index * spacing, spacing
 
@@ -253,13 +247,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return (low + high) / 2 + ((np.arange(count) + 0.5) / count - 0.5) * covered
 
     def _refuse_too_many(self, axis: int, count: float) -> None:
-        if count > 2**53:
-            raise ValueError(
-                f"the bandwidth of axis {axis} asks for {count:.3g} shifts: lower "
-                "stable_rank, or set a bandwidth between the spacing of the samples and the "
-                "width of the domain"
-            )
-        check_memory((int(count),), 8, f"lower stable_rank or n_shifts of axis {axis}")
+        way_out = f"lower n_shifts or stable_rank, or raise bandwidth, of axis {axis}"
+        check_memory((math.ceil(count),), 8, way_out)
 
     def _length(self, axis: int) -> float:
         low, high = self.domain_[axis]
@@ -286,16 +275,21 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     ) -> Array:
         width, length = arrays["bandwidth"][axis], arrays["length"][axis]
         shifts, rest = arrays[f"shifts{axis}"], arrays.get(f"shifts{axis}_rest")
+        wraps = self._boundaries[axis] == "periodic" and self._basis.period is None
+        length_rest = arrays["length_rest"][axis] if rest is not None else 0.0
+        if wraps:
+            # into the domain, unless that makes the coordinate larger and costs digits
+            turns = xp.floor((x - arrays["domain"][axis, 0]) / length)
+            wrapped = (x - turns * length) - turns * length_rest
+            x = xp.where(xp.abs(wrapped) < xp.abs(x), wrapped, x)
         x = self._inside(axis, x, xp)[:, None]
         difference = shifts - x  # (n_samples, n_shifts)
-        wraps = self._boundaries[axis] == "periodic" and self._basis.period is None
         if wraps:
             # the nearest image; each branch subtracts near numbers first, which is exact
             turns = xp.round(difference / length)
             ahead, behind = xp.clip(turns, min=0.0), xp.clip(turns, max=0.0)
             difference = (shifts - ahead * length) - (x + behind * length)
-            if rest is not None:
-                difference = difference - turns * arrays["length_rest"][axis]
+            difference = difference - turns * length_rest
         if rest is not None:
             difference = difference + rest
         u = difference / width
@@ -310,7 +304,13 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         """Images of a basis on each side that reach into a periodic domain."""
         if isinstance(self._basis, Impulse):
             return 0
-        return max(0, math.ceil(self._basis.reach * width / self._length(axis) - 0.5))
+        return max(0, math.ceil(self._whole_reach * width / self._length(axis) - 0.5))
+
+    @property
+    def _whole_reach(self) -> float:
+        """Half-width in bandwidths beyond which a basis is nothing to double precision."""
+        basis = self._basis
+        return basis.reach if math.isfinite(basis.support) else 2 * basis.reach
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         width = float(self.bandwidth_[axis])
@@ -325,7 +325,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         xp = array_namespace(delta)
         delta = delta - xp.round(delta / length) * length
         total = basis.similarity(delta / width)
-        for k in range(1, math.ceil(2 * basis.reach * width / length + 0.5)):
+        for k in range(1, math.ceil(2 * self._whole_reach * width / length + 0.5)):
             total = total + basis.similarity((delta + k * length) / width)
             total = total + basis.similarity((delta - k * length) / width)
         return total

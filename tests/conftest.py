@@ -1,0 +1,24 @@
+"""Seeds and Hypothesis settings that all tests share."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "sk_posenc",
+    derandomize=True,
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("sk_posenc")
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    np.random.seed(0)  # noqa: NPY002  what draws from the global state is repeatable
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
