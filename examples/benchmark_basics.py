@@ -1,6 +1,6 @@
 """Import time and the speed of stable_rank, each beside its peer, interleaved, as ratios.
 
-    OMP_NUM_THREADS=1 python examples/benchmark_basics.py
+OMP_NUM_THREADS=1 python examples/benchmark_basics.py
 """
 
 import statistics

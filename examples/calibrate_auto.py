@@ -28,7 +28,7 @@ from sk_posenc import (
     psnr_score,
 )
 
-SHARES = [0.04, 0.06, 0.09, 0.12, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6]
+SHARES = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6]
 SIGNALS = ["astronaut", "camera", "china", "chelsea", "elevation", "co2", "sunspots", "row"]
 ENCODERS = {
     "Gaussian": ShiftedBasisEncoder("gaussian"),

@@ -113,7 +113,7 @@ def search_encodings(X: np.ndarray, y: np.ndarray) -> GridSearchCV:
             (
                 "regressor",
                 CoordinateMLPRegressor(
-                    hidden_layer_sizes=(128, 128, 128), max_epochs=25, random_state=0
+                    hidden_layer_sizes=(128, 128, 128), max_epochs=20, random_state=0
                 ),
             ),
         ]
@@ -220,7 +220,7 @@ def compare(image: np.ndarray) -> tuple[GridSearchCV, list[Row]]:
         for name, i in chosen.items()
     )
     rows += [
-        interpolate("bilinear interpolation", 1, image, train),
+        interpolate("bilinear", 1, image, train),
         interpolate("cubic spline", 3, image, train),
     ]
     return search, sorted(rows, key=lambda row: -row.test_psnr)
@@ -235,16 +235,17 @@ def print_table(rows: list[Row], console: Console) -> None:
     table = Table(title="Each encoding at its best setting by cross-validation")
     table.add_column("", no_wrap=True)
     table.add_column("setting", no_wrap=True)
-    for heading in (
-        "columns",
-        "rank\nper axis",
-        "rank\nwhole",
-        "distance\npreserved",
-        "dB on\nfolds",
-        "dB on\nunseen",
-        "seconds",
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = {
+        "columns": 7,
+        "rank\nper axis": 8,
+        "rank\nwhole": 5,
+        "distance\npreserved": 9,
+        "dB on\nfolds": 5,
+        "dB on\nunseen": 6,
+        "seconds": 7,
+    }
+    for heading, width in headings.items():
+        table.add_column(heading, justify="right", min_width=width)
     for row in rows:
         cells: list[tuple[Any, Callable[[Any], str]]] = [
             (row.n_columns, str),
@@ -315,7 +316,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="its side in pixels, even")
     parser.add_argument("--output", type=Path, default=Path("compare_encodings.png"))
     arguments = parser.parse_args()
-    console = Console(width=max(100, Console().width))
+    console = Console(width=max(116, Console().width))
     start = time.perf_counter()
     image = load_image(arguments.image, arguments.size)
     search, rows = compare(image)

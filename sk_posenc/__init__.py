@@ -26,7 +26,8 @@ from sk_posenc.model_selection import CoordinateKFold
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 if TYPE_CHECKING:
-    from sk_posenc.coordinate_mlp import CoordinateMLP, CoordinateMLPRegressor
+    from sk_posenc.coordinate_mlp import CoordinateMLPRegressor
+    from sk_posenc.coordinate_network import CoordinateMLP
 
 __all__ = [
     "Basis",
@@ -54,7 +55,7 @@ __all__ = [
 __version__ = "0.1.0.dev0"
 
 # What needs torch loads on first use: name -> module.
-_LAZY = {"CoordinateMLP": "coordinate_mlp", "CoordinateMLPRegressor": "coordinate_mlp"}
+_LAZY = {"CoordinateMLP": "coordinate_network", "CoordinateMLPRegressor": "coordinate_mlp"}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,7 @@ from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import DataLoader, Subset
 
 from sk_posenc import CoordinateMLP, CoordinateMLPRegressor
-from sk_posenc.coordinate_mlp import TensorBatches
+from sk_posenc._batches import TensorBatches
 
 small = partial(
     CoordinateMLPRegressor, hidden_layer_sizes=(32,), lr=1e-2, max_epochs=30, random_state=0

@@ -1,0 +1,225 @@
+"""The network behind coordinate regression: layers, activations and their initial weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from sk_posenc._batches import fresh_generator
+
+
+class _Sine(nn.Module):
+    def __init__(self, omega_0: float) -> None:
+        super().__init__()
+        self.omega_0 = omega_0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.omega_0 * x)
+
+
+class _Gaussian(nn.Module):
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (x / self.sigma).square())
+
+
+_ACTIVATIONS = {
+    "gaussian": lambda omega_0, sigma: _Gaussian(sigma),
+    "gelu": lambda omega_0, sigma: nn.GELU(),
+    "relu": lambda omega_0, sigma: nn.ReLU(),
+    "sigmoid": lambda omega_0, sigma: nn.Sigmoid(),
+    "sine": lambda omega_0, sigma: _Sine(omega_0),
+    "tanh": lambda omega_0, sigma: nn.Tanh(),
+}
+
+
+def _activation(parameter: str, name: object, omega_0: float, sigma: float) -> nn.Module:
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
+        possible = ", ".join(repr(key) for key in _ACTIVATIONS)
+        also = " or None" if parameter == "output_activation" else ""
+        raise ValueError(f"{parameter} must be one of {possible}{also}. Got {name!r} instead.")
+    return _ACTIVATIONS[name](omega_0, sigma)
+
+
+def _layer_sizes(sizes: object) -> tuple[int, ...]:
+    listed = (sizes,) if isinstance(sizes, Integral) else sizes
+    if (
+        isinstance(listed, (str, bytes))
+        or not isinstance(listed, (Sequence, np.ndarray))
+        or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in listed)
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of positive integers, "
+            f"one per hidden layer. Got {sizes!r} instead."
+        )
+    return tuple(int(n) for n in listed)
+
+
+def _positive(parameter: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"{parameter} must be a positive number. Got {value!r} instead.")
+    return float(value)
+
+
+@torch.no_grad()
+def _draw_parameters(
+    layers: list[nn.Linear], siren_omega_0: float | None, generator: torch.Generator
+) -> None:
+    for i, layer in enumerate(layers):
+        n = layer.in_features
+        bound = 1 / math.sqrt(n)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+        if siren_omega_0 is not None:
+            bound = 1 / n if i == 0 else math.sqrt(6 / n) / siren_omega_0
+        layer.weight.uniform_(-bound, bound, generator=generator)
+
+
+class CoordinateMLP(nn.Module):
+    r"""Fully connected network whose inputs are standardised inside its first layer.
+
+    With scaled inputs :math:`h_0 = (x - m) \odot s` the network is
+
+    .. math:: h_l = \phi(W_l h_{l-1} + b_l), \qquad f(x) = \psi(W_L h_{L-1} + b_L),
+
+    :math:`\phi` the activation and :math:`\psi` the output activation.
+
+    Parameters
+    ----------
+    in_features : int
+        Columns of the input.
+    out_features : int, default=1
+        Columns of the output.
+    hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
+        Units of each hidden layer; an empty sequence gives a linear model.
+    activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
+        :math:`\phi`: "sine" is :math:`\sin(\omega_0 x)`, "gaussian" is
+        :math:`\exp(-x^2 / (2 \sigma^2))`.
+    output_activation : same names or None, default=None
+        :math:`\psi`; None is the identity.
+    omega_0 : float, default=30.0
+        Frequency factor of "sine".
+    sigma : float, default=0.5
+        Width of "gaussian".
+    generator : torch.Generator, default=None
+        Draws the initial weights; None takes a generator with a fresh seed. PyTorch's global
+        generator is never used.
+
+    Attributes
+    ----------
+    linears : torch.nn.ModuleList of len(hidden_layer_sizes) + 1 torch.nn.Linear
+        The layers :math:`W_l, b_l`.
+    input_shift, input_scale : Tensor of shape (in_features,)
+        :math:`m` and :math:`s`; 0 and 1 until `set_scaling` is called.
+    target_shift, target_scale : Tensor of shape (out_features,), float64
+        Offset and unit in which the output is meant; `forward` does not apply them.
+    is_scaled : Tensor of shape (), bool
+        Whether `set_scaling` has been called.
+
+    See Also
+    --------
+    CoordinateMLPRegressor : Trains this network as a scikit-learn estimator.
+
+    Notes
+    -----
+    The scaling costs no pass over the data: the first layer's weights are multiplied by
+    :math:`s` and its bias is reduced by :math:`(W_1 \odot s) m`.
+
+    Weights are drawn uniformly. With "sine" the bounds are SIREN's [1]_: :math:`1 / n` in the
+    first layer of fan-in :math:`n`, :math:`\sqrt{6 / n} / \omega_0` in the others. Otherwise the
+    bound is PyTorch's own, :math:`1 / \sqrt{n}`, as it is for all biases.
+
+    References
+    ----------
+    .. [1] V. Sitzmann, J. N. P. Martel, A. W. Bergman, D. B. Lindell, G. Wetzstein. "Implicit
+       neural representations with periodic activation functions". NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_posenc import CoordinateMLP
+    >>> net = CoordinateMLP(2, 3, hidden_layer_sizes=(64, 64), activation="sine")
+    >>> net(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
+    """
+
+    input_shift: Tensor
+    input_scale: Tensor
+    target_shift: Tensor
+    target_scale: Tensor
+    is_scaled: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int = 1,
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (256, 256, 256, 256),
+        activation: str = "relu",
+        output_activation: str | None = None,
+        omega_0: float = 30.0,
+        sigma: float = 0.5,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
+        widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
+        self.activation = _activation("activation", activation, omega_0, sigma)
+        self.output_activation = (
+            nn.Identity()
+            if output_activation is None
+            else _activation("output_activation", output_activation, omega_0, sigma)
+        )
+        # skip_init: nn.Linear's own initialisation would draw from the global generator
+        layers = [
+            nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)
+            for n_in, n_out in pairwise(widths)
+        ]
+        is_siren = activation == "sine" and len(layers) > 1
+        _draw_parameters(layers, omega_0 if is_siren else None, generator or fresh_generator())
+        self.linears = nn.ModuleList(layers)
+        self.register_buffer("input_shift", torch.zeros(in_features, dtype=torch.float32))
+        self.register_buffer("input_scale", torch.ones(in_features, dtype=torch.float32))
+        self.register_buffer("target_shift", torch.zeros(out_features, dtype=torch.float64))
+        self.register_buffer("target_scale", torch.ones(out_features, dtype=torch.float64))
+        self.register_buffer("is_scaled", torch.tensor(False))
+
+    @torch.no_grad()
+    def set_scaling(
+        self,
+        input_shift: Tensor,
+        input_scale: Tensor,
+        target_shift: Tensor,
+        target_scale: Tensor,
+    ) -> None:
+        """Set the scaling of the input, and the offset and unit of the output.
+
+        Parameters
+        ----------
+        input_shift, input_scale : Tensor of shape (in_features,)
+        target_shift, target_scale : Tensor of shape (out_features,)
+        """
+        self.input_shift.copy_(input_shift)
+        self.input_scale.copy_(input_scale)
+        self.target_shift.copy_(target_shift)
+        self.target_scale.copy_(target_scale)
+        self.is_scaled.fill_(True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows of shape (n, in_features) to (n, out_features), in units of `target_scale`."""
+        first: Any = self.linears[0]
+        weight = first.weight * self.input_scale
+        h = linear(x, weight, first.bias - weight @ self.input_shift)
+        for layer in islice(self.linears, 1, None):
+            h = layer(self.activation(h))
+        return self.output_activation(h)
