@@ -115,7 +115,12 @@ def main() -> None:
             for name in arguments.signals
             for kind in ENCODERS
         ]
-        print(f"share {share:4.2f}: mean loss {np.mean(losses):5.2f} dB, worst {max(losses):5.2f}")
+        near = sum(loss <= 0.5 for loss in losses)
+        print(
+            f"share {share:4.2f}: within 0.5 dB of the best in {near} of {len(losses)}, "
+            f"loss in the median {np.median(losses):.2f}, in the mean {np.mean(losses):.2f}, "
+            f"at worst {max(losses):.2f} dB"
+        )
 
 
 if __name__ == "__main__":

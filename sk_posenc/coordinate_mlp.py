@@ -103,11 +103,9 @@ def _learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         targets.append(y)
     target = torch.cat(targets).reshape(n, -1)
     target_std, target_mean = torch.std_mean(target, dim=0, correction=0)
-    reach = torch.maximum(high - mean, mean - low)
-    constant = reach <= _ROUNDING * torch.maximum(high.abs(), low.abs())
-    reach[constant] = math.inf
-    size = (sum_sq / (n * reach.square()))[~constant].mean().sqrt()
-    input_scale = 1 / (reach * size.nan_to_num(1.0))
+    constant = high - low <= _ROUNDING * torch.maximum(high.abs(), low.abs())
+    size = (sum_sq[~constant] / n).mean().sqrt().nan_to_num(1.0)
+    input_scale = torch.where(constant, 0.0, 1 / size)
     target_std[target_std <= 1e-12 * target_mean.abs()] = 1.0
     return mean, input_scale, target_mean, target_std
 
@@ -191,12 +189,12 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
 
     Notes
     -----
-    *Input scale.* Column j is shifted by its mean and divided by its largest distance from the
-    mean times one number for all columns, so that the mean square of all scaled inputs is 1.
-    Raw coordinates of any unit and offset and encodings with entries of about
-    :math:`1 / \sqrt{K}` in K columns then reach the first layer alike. Dividing by standard
-    deviations instead would blow up columns that are almost always zero. Columns that are
-    constant in training are ignored.
+    *Input scale.* Columns are shifted by their means and divided by one number for all, so that
+    the mean square of all scaled inputs is 1: raw coordinates of any unit and offset and
+    encodings with entries of about :math:`1 / \sqrt{K}` in K columns then reach the first layer
+    alike. A number for each column would blow up those that training sees only the tail of, as
+    basis functions in a gap between samples; where raw columns have different units, put a
+    StandardScaler in front. Columns that are constant in training are ignored.
 
     *Target scale.* Targets have mean 0 and standard deviation 1 per output in training; the loss
     in `history_` and the criterion see them so. Scorers and `predict` see the units of y.
