@@ -3,21 +3,21 @@
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import psutil
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace, is_numpy_namespace
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
+from scipy import linalg, sparse
 from sklearn import get_config
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
 from sk_posenc._sampling import samples_per_axis
-from sk_posenc.bases import Array
 from sk_posenc.metrics import stable_rank as measure_stable_rank
 
 # The share of the samples per axis that stable_rank="auto" asks for; the docs show how
@@ -32,8 +32,10 @@ WIDEST = 100.0
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
 
-# Rows encoded at a time: blocks that stay in the cache are written once.
-_BLOCK_ROWS = 512
+# Entries encoded at a time: blocks that stay in the cache of a processor are written to
+# memory once; other devices want few large blocks.
+_HOST_BLOCK = 1 << 17
+_DEVICE_BLOCK = 1 << 26
 
 _T = TypeVar("_T")
 
@@ -43,11 +45,12 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     A derived class defines
 
-    - ``_fit_axes(asked)``: sets the fitted attributes from ``domain_`` and the samples
+    - ``_fit_axes(n_per_axis)``: sets the fitted attributes from ``domain_`` and the samples
       per axis, and returns the stable rank that each axis should have;
     - ``_arrays()``: the float64 arrays of its formula, by name;
-    - ``_axis_features(axis, x, arrays, xp)``: the formula, the columns of one axis, on
-      arrays of any namespace;
+    - ``_axis_blocks(axis, x, arrays, xp)``: the formula, the columns of one axis in one or
+      more blocks, on arrays of any namespace;
+    - ``_axis_width(axis)``: the number of these columns;
     - ``_axis_similarity(axis, delta)``: similarity along an axis, 1 at 0;
     - ``_axis_labels(axis, name)``: the names of the columns of one axis;
     - ``_nominal_stable_rank(axis)``: the stable rank that the law says.
@@ -78,18 +81,22 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         """
         before = self.__dict__.copy()
         try:
-            checked = np.asarray(validate_data(self, X, dtype=_float_dtypes(X)))
+            checked = validate_data(self, X, dtype=float_dtypes(X))
             self.domain_ = _resolve_domain(self.domain, checked)
+            self._ends = [(float(low), float(high)) for low, high in self.domain_]
             asked = self._fit_axes(samples_per_axis(checked))
+            self._formula = self._arrays()
             self.stable_rank_ = np.array([self._reached(axis) for axis in range(len(asked))])
         except Exception:
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
-        for axis in np.flatnonzero(self.stable_rank_ < 0.9 * asked):
+        reached = self.stable_rank_
+        self._publish(array_namespace(checked), device_of(checked))
+        for axis in np.flatnonzero(reached < 0.9 * asked):
             warnings.warn(
                 f"{type(self).__name__} reaches a stable rank of "
-                f"{self.stable_rank_[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "
+                f"{reached[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "
                 f"is asked: {self._advice()}",
                 UserWarning,
                 stacklevel=2,
@@ -115,22 +122,9 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             For NaN or infinite coordinates, a number of axes other than in ``fit``, and
             an output larger than the memory available.
         """
-        checked = self._check_coordinates(X)
-        xp = array_namespace(checked)
-        shape = (checked.shape[0], self._n_features_out)
-        check_memory(
-            shape,
-            _itemsize(checked, xp),
-            "encode fewer rows at a time, or lower stable_rank or the number of columns",
-        )
-        arrays = self._arrays_like(checked, xp)
-        if shape[0] <= _BLOCK_ROWS:
-            return self._features(checked, arrays, xp)
-        encoded = xp.empty(shape, dtype=checked.dtype, device=_device(checked))
-        for start in range(0, shape[0], _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
-            encoded[rows, :] = self._features(checked[rows, :], arrays, xp)
-        return encoded
+        checked = self._check_coordinates(X, "transform")
+        self._check_output(checked)
+        return self._encode(checked)
 
     def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
         """Similarity of two sets of coordinates, the kernel of the encoding.
@@ -149,18 +143,19 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         -------
         array of shape (n_samples_1, n_samples_2)
         """
-        first = self._check_coordinates(X1)
-        second = first if X2 is None else self._check_coordinates(X2)
+        first = self._check_coordinates(X1, "similarity")
+        second = first if X2 is None else self._check_coordinates(X2, "similarity")
         xp = array_namespace(first, second)
         shape = (first.shape[0], second.shape[0])
-        check_memory(shape, _itemsize(first, xp), "compare fewer rows at a time")
+        check_memory(shape, itemsize(first), "compare fewer rows at a time")
         if not self._has_closed_form():
-            return self.transform(first) @ self.transform(second).T
-        total: Array = 0.0
+            products = self._encode(first) @ self._encode(second).T
+            return products.toarray() if sparse.issparse(products) else products
+        similarities = []
         for axis in range(self.n_features_in_):
             x1, x2 = (self._inside(axis, X[:, axis], xp) for X in (first, second))
-            total = total + self._axis_similarity(axis, x1[:, None] - x2[None, :])
-        return total / self.n_features_in_
+            similarities.append(self._axis_similarity(axis, x1[:, None] - x2[None, :]))
+        return self._join_axes(similarities)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Names of the columns.
@@ -192,36 +187,84 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = True
         return tags
 
     @property
     def _n_features_out(self) -> int:
-        return len(self._labels([""] * self.n_features_in_))
+        return sum(self._axis_width(axis) for axis in range(self.n_features_in_))
+
+    def _check_output(self, X: Array) -> None:
+        """Refuse coordinates whose encoding does not fit into memory."""
+        check_memory(
+            (X.shape[0], self._n_features_out),
+            itemsize(X),
+            "encode fewer rows at a time, or lower stable_rank or the number of columns",
+        )
+
+    def _publish(self, xp: ModuleType, device: Any) -> None:
+        """Move the fitted arrays to where `X` is; the formula keeps its own."""
+        if is_numpy_namespace(xp):
+            return
+        dtype = np.float64 if has_float64(xp, device) else np.float32
+        for name, value in list(vars(self).items()):
+            if not name.endswith("_") or not isinstance(value, np.ndarray | list):
+                continue
+            if isinstance(value, list):
+                moved: Any = [xp.asarray(each.astype(dtype), device=device) for each in value]
+            elif value.dtype == object:  # feature names
+                continue
+            else:
+                moved = xp.asarray(value.astype(dtype), device=device)
+            setattr(self, name, moved)
+
+    def _encode(self, X: Array) -> Array:
+        """Encoding of checked coordinates, block by block."""
+        xp = array_namespace(X)
+        shape = (X.shape[0], self._n_features_out)
+        arrays = self._arrays_like(X)
+        on_host = is_numpy_namespace(xp) or "cpu" in str(device_of(X)).lower()
+        n_rows = max(16, (_HOST_BLOCK if on_host else _DEVICE_BLOCK) // shape[1])
+        if shape[0] <= n_rows:
+            return self._features(X, arrays, xp)
+        encoded = xp.empty(shape, dtype=X.dtype, device=device_of(X))
+        for first in range(0, shape[0], n_rows):
+            rows = slice(first, min(first + n_rows, shape[0]))
+            start = 0
+            for block in self._blocks(X[rows, :], arrays, xp):
+                stop = start + block.shape[1]
+                encoded[rows, start:stop] = block
+                start = stop
+        return encoded
 
     def _features(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
-        """Encoding of checked coordinates, on arrays of their namespace."""
-        blocks = [self._axis_features(axis, X[:, axis], arrays, xp) for axis in range(X.shape[1])]
-        return xp.concat(blocks, axis=1)
+        """Encoding of a block of checked coordinates, on arrays of their namespace."""
+        return xp.concat(list(self._blocks(X, arrays, xp)), axis=1)
 
-    def _arrays_like(self, X: Array, xp: ModuleType) -> dict[str, Array]:
+    def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
+        """Columns of the encoding, from left to right in blocks that are made one by one."""
+        for axis in range(X.shape[1]):
+            yield from self._axis_blocks(axis, X[:, axis], arrays, xp)
+
+    def _arrays_like(self, X: Array) -> dict[str, Array]:
         """The arrays of the formula in the namespace, device and precision of `X`.
 
         In float32 each array ``a`` has beside it ``a_rest``, what its rounding lost:
         the difference of two near coordinates then keeps all its digits.
         """
-        single = _itemsize(X, xp) == 4
+        xp, device, single = array_namespace(X), device_of(X), itemsize(X) == 4
         converted = {}
-        for name, exact in self._arrays().items():
+        for name, exact in self._formula.items():
             rounded = exact.astype(np.float32) if single else exact
-            converted[name] = xp.asarray(rounded, device=_device(X))
+            converted[name] = xp.asarray(rounded, device=device)
             if single:
                 rest = (exact - rounded).astype(np.float32)
-                converted[name + "_rest"] = xp.asarray(rest, device=_device(X))
+                converted[name + "_rest"] = xp.asarray(rest, device=device)
         return converted
 
     def _reached(self, axis: int) -> float:
         """Stable rank along an axis, the others held, on dense samples of the domain."""
-        low, high = self.domain_[axis]
+        low, high = self._ends[axis]
         n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
         x = (np.arange(n) + 0.5) / n * (high - low)
         if self._n_features_out > _MEASURED_COLUMNS:
@@ -229,15 +272,17 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             kernel = linalg.toeplitz(self._axis_similarity(axis, x - x[0]))
             top = linalg.eigvalsh(kernel, subset_by_index=[n - 1, n - 1])
             return float(n * kernel[0, 0] / top[0])
-        return measure_stable_rank(self._axis_features(axis, low + x, self._arrays(), np))
+        blocks = self._axis_blocks(axis, low + x, self._formula, array_namespace(x))
+        return measure_stable_rank(np.concatenate(blocks, axis=1))
 
-    def _check_coordinates(self, X: ArrayLike) -> Array:
+    def _check_coordinates(self, X: ArrayLike, method: str) -> Array:
         check_is_fitted(self)
-        checked: Array = validate_data(self, X, dtype=_float_dtypes(X), reset=False)
+        checked: Array = validate_data(self, X, dtype=float_dtypes(X), reset=False)
+        self._check_namespace(checked, method)
         xp = array_namespace(checked)
         # Past this, a coordinate has no digit left that says where in a period it lies.
         eps = float(xp.finfo(checked.dtype).eps)
-        for axis, (low, high) in enumerate(self.domain_):
+        for axis, (low, high) in enumerate(self._ends):
             if self._ends_at_domain(axis):
                 continue
             x = checked[:, axis]
@@ -250,6 +295,16 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                 )
         return checked
 
+    def _check_namespace(self, X: Array, method: str) -> None:
+        here = array_namespace(X).__name__, str(device_of(X))
+        there = array_namespace(self.domain_).__name__, str(device_of(self.domain_))
+        if here != there and get_config()["array_api_dispatch"]:
+            raise ValueError(
+                f"Inputs passed to {type(self).__name__}.{method}() must use the same namespace "
+                "and the same device as those passed to fit(). Expected "
+                f"{there[0]} on {there[1]}, got {here[0]} on {here[1]}: move X, or fit again."
+            )
+
     def _labels(self, names: Sequence[str]) -> list[str]:
         return [label for axis, name in enumerate(names) for label in self._axis_labels(axis, name)]
 
@@ -258,8 +313,12 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         return False
 
     def _inside(self, axis: int, x: Array, xp: ModuleType) -> Array:
-        low, high = self.domain_[axis]
-        return xp.clip(x, float(low), float(high)) if self._ends_at_domain(axis) else x
+        low, high = self._ends[axis]
+        return xp.clip(x, low, high) if self._ends_at_domain(axis) else x
+
+    def _join_axes(self, similarities: list[Array]) -> Array:
+        """Similarity of whole encodings from those along the axes."""
+        return sum(similarities) / len(similarities)
 
     def _has_closed_form(self) -> bool:
         """Whether ``_axis_similarity``, averaged, is the inner product of encodings."""
@@ -271,9 +330,12 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         raise NotImplementedError
 
-    def _axis_features(
+    def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> Array:
+    ) -> list[Array]:
+        raise NotImplementedError
+
+    def _axis_width(self, axis: int) -> int:
         raise NotImplementedError
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
@@ -415,11 +477,13 @@ def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:
         )
 
 
-def _resolve_domain(domain: Any, X: NDArray) -> NDArray[np.float64]:
+def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
     """Ends of the domain, shape (n_axes, 2)."""
     n_axes = X.shape[1]
     if domain is None:
-        low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+        xp = array_namespace(X)
+        extremes = (to_numpy(end(X, axis=0)) for end in (xp.min, xp.max))
+        low, high = (end.astype(np.float64) for end in extremes)
         # a constant column: width 1 around its value, or what its digits can resolve
         half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
         ends = np.stack([low - half, high + half], axis=1)
@@ -436,7 +500,7 @@ def _resolve_domain(domain: Any, X: NDArray) -> NDArray[np.float64]:
         ends = np.array(np.broadcast_to(ends, (n_axes, 2)))
         if not (np.all(np.isfinite(ends)) and np.all(ends[:, 0] < ends[:, 1])):
             raise ValueError(f"domain must be finite, with low < high. Got {domain!r}.")
-    finfo = np.finfo(X.dtype)
+    finfo = np.finfo(np.float32 if itemsize(X) == 4 else np.float64)
     largest = float(finfo.max) / 4
     narrowest = float(finfo.tiny) / float(finfo.eps)
     for axis, (low, high) in enumerate(ends):
@@ -446,18 +510,3 @@ def _resolve_domain(domain: Any, X: NDArray) -> NDArray[np.float64]:
                 f"narrow for {X.dtype}: change the units of X"
             )
     return ends
-
-
-def _float_dtypes(X: Any) -> list[Any]:
-    """float64 and float32 of the namespace in which scikit-learn will check `X`."""
-    dispatch = get_config()["array_api_dispatch"] and is_array_api_obj(X)
-    xp = array_namespace(X) if dispatch else np
-    return [xp.float64, xp.float32]
-
-
-def _itemsize(X: Array, xp: ModuleType) -> int:
-    return int(xp.finfo(X.dtype).bits) // 8
-
-
-def _device(X: Array) -> Any:
-    return getattr(X, "device", None)

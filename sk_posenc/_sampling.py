@@ -1,7 +1,12 @@
 """How densely samples cover each axis: samples per axis, and the cells of that size."""
 
+from types import ModuleType
+
 import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
 from numpy.typing import ArrayLike, NDArray
+
+from sk_posenc._arrays import Array
 
 # A cube of 30 per side has 27000 ** (1 / 3) = 29.999999999999996 samples per axis.
 _ROOT_TOLERANCE = 1e-9
@@ -43,8 +48,8 @@ def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
     >>> samples_per_axis(np.random.default_rng(0).uniform(size=(400, 2)))
     array([20., 20.])
     """
-    X = np.asarray(X)
-    return _fill(X, _distinct_values(X))
+    array = X if is_array_api_obj(X) else np.asarray(X)
+    return _fill(*_count_distinct(array, array_namespace(array)))
 
 
 def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -75,8 +80,8 @@ def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     (array([0, 1, 2, 1]), array([3]))
     """
     X = np.asarray(X)
-    values = _distinct_values(X)
-    n_per_axis = _fill(X, values)
+    values = [np.unique(X[:, axis]) for axis in range(X.shape[1])]
+    n_per_axis = samples_per_axis(X)
     cells = np.empty(X.shape, dtype=np.intp)
     n_cells = np.empty(X.shape[1], dtype=np.intp)
     for axis, distinct in enumerate(values):
@@ -97,13 +102,8 @@ def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return cells, n_cells
 
 
-def _distinct_values(X: NDArray) -> list[NDArray]:
-    return [np.unique(X[:, axis]) for axis in range(X.shape[1])]
-
-
-def _fill(X: NDArray, values: list[NDArray]) -> NDArray[np.float64]:
-    counts = np.array([len(distinct) for distinct in values])
-    remaining = float(_count_distinct_rows(X, values))
+def _fill(counts: list[int], n_rows: int) -> NDArray[np.float64]:
+    remaining = float(n_rows)
     result = np.empty(len(counts))
     for done, axis in enumerate(np.argsort(counts, kind="stable")):
         share = remaining ** (1 / (len(counts) - done))
@@ -113,23 +113,16 @@ def _fill(X: NDArray, values: list[NDArray]) -> NDArray[np.float64]:
     return result
 
 
-def _count_distinct_rows(X: NDArray, values: list[NDArray]) -> int:
-    if any(len(distinct) == len(X) for distinct in values):
-        return len(X)
-    # Each row becomes one integer, axis by axis, renumbered before it can overflow.
-    codes = np.zeros(len(X), dtype=np.int64)
-    n_codes = 1
-    for axis, distinct in enumerate(values):
-        codes = codes * len(distinct) + np.searchsorted(distinct, X[:, axis])
-        n_codes *= len(distinct)
-        if n_codes > 2**31:
-            seen = _sorted_distinct(codes)
-            codes = np.searchsorted(seen, codes)
-            n_codes = len(seen)
-    return len(_sorted_distinct(codes))
-
-
-def _sorted_distinct(codes: NDArray[np.int64]) -> NDArray[np.int64]:
-    # np.unique hashes integers, which takes ten times as long as sorting them.
-    codes = np.sort(codes)
-    return codes[np.concatenate([[True], codes[1:] != codes[:-1]])]
+def _count_distinct(X: Array, xp: ModuleType) -> tuple[list[int], int]:
+    """Number of distinct values of each axis, and of distinct rows."""
+    counts, codes, n_codes = [], None, 1
+    for axis in range(X.shape[1]):
+        values, code = xp.unique_inverse(X[:, axis])
+        counts.append(values.shape[0])
+        if n_codes < X.shape[0]:
+            # each row so far becomes one integer, numbered afresh so that it cannot overflow
+            if codes is not None:
+                seen, code = xp.unique_inverse(codes * values.shape[0] + code)
+                values = seen
+            codes, n_codes = code, values.shape[0]
+    return counts, n_codes

@@ -19,13 +19,11 @@ References
 
 import math
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
 
-# An array of any namespace that array_api_compat knows.
-Array = Any
+from sk_posenc._arrays import Array, device_of
 
 # Below this share of its peak a basis without a support counts as gone.
 NEGLIGIBLE = 1e-5
@@ -211,7 +209,7 @@ class Impulse(Rectangle):
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # by argmin, for a half-open comparison can round to no shift or to two
         nearest = xp.argmin(xp.abs(u), axis=-1, keepdims=True)
-        columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=_device(u))
+        columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=device_of(u))
         return xp.astype(columns == nearest, u.dtype)
 
 
@@ -317,10 +315,6 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
         weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
         total = total + weight * xp.clip((half - k) - distance, min=0.0) ** degree
     return total
-
-
-def _device(array: Array) -> Any:
-    return getattr(array, "device", None)
 
 
 class _Quadrature:

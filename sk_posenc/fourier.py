@@ -1,7 +1,7 @@
 """Fourier features as encoders: equally spaced, log-spaced and random frequencies."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
+from sk_posenc._arrays import Array
 from sk_posenc._base import (
     AUTO_SHARE,
     CoordinateEncoder,
@@ -28,7 +29,6 @@ from sk_posenc._base import (
     per_axis,
     refuse_both,
 )
-from sk_posenc.bases import Array
 
 # Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
 _RANDOM_PER_RANK = 4
@@ -53,8 +53,8 @@ class _FourierBase(CoordinateEncoder):
         if "low_rest" in arrays:
             x = x - arrays["low_rest"][axis]
         if self._ends_at_domain(axis):
-            low, high = self.domain_[axis]
-            x = xp.clip(x, 0.0, float(high - low))
+            low, high = self._ends[axis]
+            x = xp.clip(x, 0.0, high - low)
         return x
 
 
@@ -71,27 +71,33 @@ class _AxisFourierEncoder(_FourierBase):
         }
         return arrays | {"low": self.domain_[:, 0].copy()}
 
-    def _axis_features(
+    def _axis_width(self, axis: int) -> int:
+        return 2 * self._n_frequencies(axis) + (1 if self._constant else 0)
+
+    def _n_frequencies(self, axis: int) -> int:
+        return self.frequencies_[axis].shape[0]
+
+    def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> Array:
+    ) -> list[Array]:
         phases = self._phases(axis, x, arrays[f"angular{axis}"], arrays, xp)
-        n_axes, n = len(self.frequencies_), len(self.frequencies_[axis])
+        n_axes, n = self.n_features_in_, self._n_frequencies(axis)
         scale = 1 / math.sqrt(n_axes * (n + self._constant**2))
         columns = [xp.sin(phases) * scale, xp.cos(phases) * scale]
         if self._constant:
             columns.insert(0, xp.full_like(phases[:, :1], self._constant * scale))
-        return xp.concat(columns, axis=1)
+        return columns
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         xp = array_namespace(delta)
         total = xp.full_like(delta, self._constant**2)
-        for frequency in self.frequencies_[axis]:
-            total = total + xp.cos(2 * math.pi * float(frequency) * delta)
-        return total / (len(self.frequencies_[axis]) + self._constant**2)
+        for angular in self._formula[f"angular{axis}"].tolist():
+            total = total + xp.cos(angular * delta)
+        return total / (self._n_frequencies(axis) + self._constant**2)
 
     def _axis_labels(self, axis: int, name: str) -> list[str]:
         constant = [f"{name}_constant"] if self._constant else []
-        numbers = range(1, len(self.frequencies_[axis]) + 1)
+        numbers = range(1, self._n_frequencies(axis) + 1)
         return constant + [f"{name}_{wave}{j}" for wave in ("sin", "cos") for j in numbers]
 
 
@@ -230,8 +236,8 @@ class FourierEncoder(_AxisFourierEncoder):
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         # (1/2 + sum of cos(k angle)) / (n + 1/2) = sin((n + 1/2) angle) / ((2n + 1) sin(angle/2))
         xp = array_namespace(delta)
-        n = len(self.frequencies_[axis])
-        turns = delta * float(self.frequencies_[axis][0])
+        n = self._n_frequencies(axis)
+        turns = delta * (float(self._formula[f"angular{axis}"][0]) / (2 * math.pi))
         half = math.pi * (turns - xp.round(turns))
         peak = xp.abs(half) < 1e-4 / (2 * n + 1)  # there a series is exact to rounding
         safe = xp.where(peak, xp.ones_like(half), half)
@@ -242,12 +248,12 @@ class FourierEncoder(_AxisFourierEncoder):
         return self._boundaries[axis] == "extend"
 
     def _nominal_stable_rank(self, axis: int) -> float:
-        n = len(self.frequencies_[axis])
+        n = self._n_frequencies(axis)
         return 2 * n + 1.0 if self._boundaries[axis] == "periodic" else n + 0.5
 
     def _reached(self, axis: int) -> float:
         # on a circle the law is exact, on an interval it is from 4 frequencies on (1e-5)
-        exact = self._boundaries[axis] == "periodic" or len(self.frequencies_[axis]) > 64
+        exact = self._boundaries[axis] == "periodic" or self._n_frequencies(axis) > 64
         return self._nominal_stable_rank(axis) if exact else super()._reached(axis)
 
 
@@ -342,8 +348,8 @@ class LogFourierEncoder(_AxisFourierEncoder):
         return np.zeros(n_axes)  # none is asked
 
     def _nominal_stable_rank(self, axis: int) -> float:
-        low, high = self.domain_[axis]
-        return 2 * float(self.frequencies_[axis][-1]) * float(high - low)
+        low, high = self._ends[axis]
+        return float(self._formula[f"angular{axis}"][-1]) / math.pi * (high - low)
 
 
 class RandomFourierEncoder(_FourierBase):
@@ -463,6 +469,7 @@ class RandomFourierEncoder(_FourierBase):
             check_bandwidth(axis, bandwidth, length)
             self.bandwidth_[axis] = bandwidth
         self.frequency_std_ = 1 / (2 * math.sqrt(2) * math.pi * self.bandwidth_)
+        self._stds = self.frequency_std_.tolist()
         check_memory((n, n_axes), 8, "lower n_frequencies")
         rng = check_random_state(self.random_state)
         if sampling == "iid":
@@ -475,36 +482,40 @@ class RandomFourierEncoder(_FourierBase):
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         return {"angular": 2 * math.pi * self.frequencies_, "low": self.domain_[:, 0].copy()}
 
-    def _features(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
+    @property
+    def _n_features_out(self) -> int:
+        return 2 * self.frequencies_.shape[0]
+
+    def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
         phases: Array = 0.0
         for axis in range(X.shape[1]):
-            phases = phases + self._phases(axis, X[:, axis], arrays["angular"][:, axis], arrays, xp)
-        return self._waves(phases, xp)
+            angular = arrays["angular"][:, axis]
+            phases = phases + self._phases(axis, X[:, axis], angular, arrays, xp)
+        yield from self._waves(phases, xp)
 
-    def _axis_features(
+    def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> Array:
+    ) -> list[Array]:
         return self._waves(self._phases(axis, x, arrays["angular"][:, axis], arrays, xp), xp)
 
-    def _waves(self, phases: Array, xp: ModuleType) -> Array:
-        scale = 1 / math.sqrt(len(self.frequencies_))
-        return xp.concat([xp.sin(phases) * scale, xp.cos(phases) * scale], axis=1)
+    def _waves(self, phases: Array, xp: ModuleType) -> list[Array]:
+        scale = 1 / math.sqrt(phases.shape[1])
+        return [xp.sin(phases) * scale, xp.cos(phases) * scale]
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         xp = array_namespace(delta)
         total = xp.zeros_like(delta)
-        for frequency in self.frequencies_[:, axis]:
-            total = total + xp.cos(2 * math.pi * float(frequency) * delta)
-        return total / len(self.frequencies_)
+        for angular in self._formula["angular"][:, axis].tolist():
+            total = total + xp.cos(angular * delta)
+        return total / self.frequencies_.shape[0]
 
     def _labels(self, names: Sequence[str]) -> list[str]:
-        numbers = range(1, len(self.frequencies_) + 1)
+        numbers = range(1, self.frequencies_.shape[0] + 1)
         return [f"{''.join(names)}_{wave}{j}" for wave in ("sin", "cos") for j in numbers]
 
     def _nominal_stable_rank(self, axis: int) -> float:
-        low, high = self.domain_[axis]
-        law = math.sqrt(2 * math.pi) * float(self.frequency_std_[axis] * (high - low))
-        return max(1.0, law)
+        low, high = self._ends[axis]
+        return max(1.0, math.sqrt(2 * math.pi) * self._stds[axis] * (high - low))
 
     def _advice(self) -> str:
         return (

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, eigsh
-from scipy.stats import rankdata
+from sklearn import get_config
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
+
+from sk_posenc._arrays import Array, device_of, float_dtypes, itemsize, to_numpy, widened
 
 # Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
 _GRAM_UP_TO = 2000
@@ -60,7 +62,7 @@ def stable_rank(A: Any) -> float:
     if A.ndim != 2 or 0 in A.shape:
         raise ValueError(f"A must be a matrix with at least one row and column. Got {A.shape}.")
     if not sparse.issparse(A):
-        A = xp.astype(A, xp.float64)
+        A = widened(A)
     entries = A.data if sparse.issparse(A) else A
     largest = float(xp.max(xp.abs(entries))) if math.prod(entries.shape) else 0.0
     if not math.isfinite(largest):
@@ -137,31 +139,39 @@ def distance_preservation(
     >>> for rank in (4, 32):
     ...     E = ShiftedBasisEncoder(stable_rank=rank).fit_transform(X)
     ...     print(rank, round(distance_preservation(X, E), 2))
-    4 0.93
+    4 0.87
     32 0.34
     """
-    coordinates = check_array(X, dtype=np.float64, input_name="X", ensure_min_samples=2)
-    E = check_array(
-        _to_numpy(E),
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        input_name="E",
-        ensure_min_samples=2,
-    )
+    coordinates = _check_floats(X, "X", ensure_min_samples=2)
+    E = _check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
     check_consistent_length(coordinates, E)
     if not -1 <= level < 1:
         raise ValueError(f"level must be in [-1, 1). Got {level!r}.")
     if n_pairs < 2:
         raise ValueError(f"n_pairs must be at least 2. Got {n_pairs!r}.")
-    first, second = _pairs(len(coordinates), n_pairs, random_state)
-    halves = coordinates / 2  # halved: the range may overflow
-    low, high = halves.min(axis=0), halves.max(axis=0)
-    unit = (halves - low) / np.where(high > low, high - low, 1.0)
-    distance = np.linalg.norm(unit[first] - unit[second], axis=1)
-    similarity = np.maximum(_cosines(E, first, second), level)
+    xp = array_namespace(coordinates)
+    first, second = (
+        xp.asarray(rows, device=device_of(coordinates))
+        for rows in _pairs(coordinates.shape[0], n_pairs, random_state)
+    )
+    halves = widened(coordinates) / 2  # halved: the range may overflow
+    low, high = xp.min(halves, axis=0), xp.max(halves, axis=0)
+    unit = (halves - low) / xp.where(high > low, high - low, xp.ones_like(low))
+    steps = xp.take(unit, first, axis=0) - xp.take(unit, second, axis=0)
+    distance = xp.sqrt(xp.sum(steps * steps, axis=1))
+    similarity = xp.clip(_cosines(E, first, second), min=level)
     # equal distances on a grid differ in their last digits, and so do similarities
-    digits = 12 if E.dtype == np.float64 else 6
-    return _spearman(-np.round(distance, 12), np.round(similarity, digits))
+    digits = {4: 10.0**6, 8: 10.0**12}
+    distance = xp.round(distance * digits[itemsize(distance)])
+    similarity = xp.round(similarity * digits[itemsize(similarity)])
+    return _spearman(-distance, similarity)
+
+
+def _check_floats(array: Any, name: str, **checks: Any) -> Any:
+    """Checked floats, in their own namespace under array API dispatch, else NumPy's."""
+    if not get_config()["array_api_dispatch"]:
+        array = to_numpy(array)
+    return check_array(array, dtype=float_dtypes(array), input_name=name, **checks)
 
 
 def _pairs(
@@ -180,36 +190,56 @@ def _pairs(
     return code - j * (j - 1) // 2, j
 
 
-def _cosines(E: Any, first: NDArray, second: NDArray) -> NDArray[np.float64]:
+def _cosines(E: Any, first: Array, second: Array) -> Array:
     """Cosine similarity of pairs of rows; 0 where a row is 0."""
     if sparse.issparse(E):
-        largest = np.maximum(abs(E).max(axis=1).toarray().ravel(), np.finfo(E.dtype).tiny)
-        E = sparse.diags(1 / largest) @ E
-        norms = np.sqrt(np.asarray(E.multiply(E).sum(axis=1)).ravel())
-    else:
-        largest = np.maximum(np.abs(E).max(axis=1, keepdims=True), np.finfo(E.dtype).tiny)
-        E = E / largest
-        norms = np.linalg.norm(E, axis=1)
-    cosines = np.empty(len(first))
-    for start in range(0, len(first), 1024):
-        rows = slice(start, start + 1024)
-        i, j = first[rows], second[rows]
-        if sparse.issparse(E):
-            products = np.asarray(E[i].multiply(E[j]).sum(axis=1)).ravel()
-        else:
-            products = np.einsum("pk,pk->p", E[i], E[j])
-        lengths = norms[i] * norms[j]
-        cosines[rows] = products / np.where(lengths > 0, lengths, 1.0)
-    return cosines
+        tiny = np.finfo(E.dtype).tiny
+        E = sparse.diags_array(1 / np.maximum(abs(E).max(axis=1).toarray().ravel(), tiny)) @ E
+        return np.concatenate([
+            _cosines(np.vstack([E[rows[0]].toarray(), E[rows[1]].toarray()]), *_halves(rows[0]))
+            for rows in _in_blocks(first, second)
+        ])  # fmt: skip
+    xp = array_namespace(E)
+    largest = xp.max(xp.abs(E), axis=1, keepdims=True)
+    E = E / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norms = xp.sqrt(xp.sum(E * E, axis=1))
+    norms = xp.where(norms > 0, norms, xp.ones_like(norms))
+    cosines = []
+    for i, j in _in_blocks(first, second):
+        products = xp.sum(xp.take(E, i, axis=0) * xp.take(E, j, axis=0), axis=1)
+        cosines.append(products / (xp.take(norms, i, axis=0) * xp.take(norms, j, axis=0)))
+    return xp.concat(cosines)
 
 
-def _spearman(a: NDArray, b: NDArray) -> float:
-    ranks = np.stack([rankdata(a), rankdata(b)])
-    ranks -= ranks.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(ranks, axis=1)
-    if not np.all(norms > 0):
+def _in_blocks(first: Array, second: Array) -> list[tuple[Array, Array]]:
+    n = first.shape[0]
+    blocks = [slice(start, min(start + 1024, n)) for start in range(0, n, 1024)]
+    return [(first[rows], second[rows]) for rows in blocks]
+
+
+def _halves(rows: NDArray) -> tuple[NDArray, NDArray]:
+    n = len(rows)
+    return np.arange(n), np.arange(n, 2 * n)
+
+
+def _spearman(a: Array, b: Array) -> float:
+    xp = array_namespace(a)
+    ranks_a, ranks_b = (_centred_ranks(values, xp) for values in (a, b))
+    norms = float(xp.sum(ranks_a * ranks_a)) * float(xp.sum(ranks_b * ranks_b))
+    if norms == 0:
         return 0.0
-    return float(np.clip(ranks[0] @ ranks[1] / (norms[0] * norms[1]), -1.0, 1.0))
+    return min(1.0, max(-1.0, float(xp.sum(ranks_a * ranks_b)) / math.sqrt(norms)))
+
+
+def _centred_ranks(values: Array, xp: ModuleType) -> Array:
+    """Ranks, ties averaged, less their mean."""
+    _, of_value = xp.unique_inverse(values)
+    distinct, counts = xp.unique_counts(values)
+    order = xp.argsort(distinct)
+    counts = widened(xp.take(counts, order))
+    middle = xp.cumulative_sum(counts) - (counts - 1) / 2
+    ranks = xp.take(xp.take(middle, xp.argsort(order)), of_value)
+    return ranks - xp.mean(ranks)
 
 
 def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64]:
@@ -250,13 +280,14 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     if not hasattr(encoder, "_axis_similarity"):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     radii = np.empty(encoder.n_features_in_)
-    for axis, (low, high) in enumerate(encoder.domain_):
+    ranks = to_numpy(encoder.stable_rank_)
+    for axis, (low, high) in enumerate(to_numpy(encoder.domain_)):
 
         def above(delta: float, axis: int = axis) -> float:
             return float(encoder._axis_similarity(axis, np.array([delta]))[0]) - level
 
         # steps well inside the main lobe, whose half-width is about 1 / stable rank
-        n_steps = int(np.ceil(32 * max(1.0, float(encoder.stable_rank_[axis]))))
+        n_steps = int(np.ceil(32 * max(1.0, float(ranks[axis]))))
         lags = np.linspace(0, high - low, n_steps + 1)
         below = np.flatnonzero(encoder._axis_similarity(axis, lags) <= level)
         radii[axis] = brentq(above, lags[below[0] - 1], lags[below[0]]) if len(below) else lags[-1]
@@ -291,13 +322,7 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     """
     _check_data_range(data_range)
     true, pred = (
-        check_array(
-            _to_numpy(y),
-            dtype=[np.float64, np.float32],
-            ensure_2d=False,
-            allow_nd=True,
-            input_name=name,
-        )
+        _check_floats(y, name, ensure_2d=False, allow_nd=True)
         for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
     )
     if true.shape != pred.shape:
@@ -305,28 +330,21 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
             "y_true and y_pred must have the same shape: a (n,) against a (n, 1) array would "
             f"be compared crosswise. Got {true.shape} and {pred.shape}."
         )
-    best = -20 * math.log10(float(np.finfo(np.result_type(true, pred)).eps))
+    xp = array_namespace(true, pred)
+    best = -20 * math.log10(float(xp.finfo(xp.result_type(true, pred)).eps))
     # halved, and scaled by the largest, so that no difference or square overflows
-    error = true.astype(np.float64) / 2 - pred.astype(np.float64) / 2
-    largest = float(np.max(np.abs(error)))
+    error = widened(true) / 2 - widened(pred) / 2
+    largest = float(xp.max(xp.abs(error)))
     if largest == 0:
         return best
-    root = math.log10(2) + math.log10(largest) + 0.5 * math.log10(np.mean((error / largest) ** 2))
+    mean_square = float(xp.mean((error / largest) ** 2))
+    root = math.log10(2) + math.log10(largest) + 0.5 * math.log10(mean_square)
     return min(best, 20 * (math.log10(data_range) - root))
 
 
 def _check_data_range(data_range: Any) -> None:
     if not (math.isfinite(data_range) and data_range > 0):
         raise ValueError(f"data_range must be finite and greater than 0. Got {data_range!r}.")
-
-
-def _to_numpy(array: Any) -> Any:
-    """Other namespaces' arrays (torch, on any device) as NumPy's; the rest as it is."""
-    if sparse.issparse(array) or isinstance(array, np.ndarray) or not is_array_api_obj(array):
-        return array
-    if hasattr(array, "detach"):
-        array = array.detach().cpu()
-    return np.asarray(array)
 
 
 def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
@@ -386,8 +404,8 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     float
     """
     encoder = _find_encoder(estimator)
-    width = encoder.domain_[:, 1] - encoder.domain_[:, 0]
-    return float(np.mean(similarity_radius(encoder) / width))
+    low, high = to_numpy(encoder.domain_).T
+    return float(np.mean(similarity_radius(encoder) / (high - low)))
 
 
 class _PSNRScorer:

@@ -1,6 +1,8 @@
 """Shifted basis functions as an encoder."""
 
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -8,6 +10,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from sk_posenc import _csr
+from sk_posenc._arrays import Array, itemsize
 from sk_posenc._base import (
     CoordinateEncoder,
     auto_stable_rank,
@@ -20,11 +24,14 @@ from sk_posenc._base import (
     per_axis,
     refuse_both,
 )
-from sk_posenc.bases import Array, Basis, Impulse, resolve_basis
+from sk_posenc.bases import Basis, Impulse, resolve_basis
 
 # Up to this stable rank an interval is measured; past it the ends of the domain no
 # longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
 _MEASURED_UP_TO = 64
+
+# Entries of a sparse encoding made at a time.
+_SPARSE_BLOCK = 1 << 19
 
 # Counts that are whole but for rounding are not rounded up.
 _ROUNDING = 1e-9
@@ -64,6 +71,14 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         shifts beyond both ends keep encodings from fading towards them. "periodic":
         coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
         domain, and encodings fade at its ends (as in the paper's own code).
+    tensor_product : bool, default=False
+        False: the columns of the axes stand side by side, the "simple" encoding. True: a column
+        for each product of one column of every axis, the last axis running fastest, the
+        "complex" encoding; their number is the product over the axes.
+    sparse_output : bool, default=False
+        Whether ``transform`` gives a CSR matrix, built without a dense array. Bases of bounded
+        support have it exactly; the Gaussian, and a Basis without support, are cut below 1e-5 of
+        their peak. Not for bases that repeat, nor for arrays other than NumPy's.
 
     Attributes
     ----------
@@ -101,6 +116,9 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     The rectangle and the impulse are piecewise constant: their similarity is that of
     the basis on average, and moves by steps of one shift.
 
+    With `tensor_product` the similarity is the product over the axes in place of the mean, and
+    the stable rank of the whole matrix the product of those of the axes.
+
     References
     ----------
     J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
@@ -127,6 +145,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         n_shifts: Any = "auto",
         domain: Any = None,
         boundary: Any = "extend",
+        tensor_product: bool = False,
+        sparse_output: bool = False,
     ) -> None:
         self.basis = basis
         self.stable_rank = stable_rank
@@ -134,6 +154,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         self.n_shifts = n_shifts
         self.domain = domain
         self.boundary = boundary
+        self.tensor_product = tensor_product
+        self.sparse_output = sparse_output
 
     def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
         n_axes = len(n_per_axis)
@@ -148,9 +170,17 @@ class ShiftedBasisEncoder(CoordinateEncoder):
                 'boundary="periodic" needs a domain=(low, high): the samples do not say '
                 "where one period ends and the next begins"
             )
+        for name in ("tensor_product", "sparse_output"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False. Got {getattr(self, name)!r}.")
+        if self.sparse_output and basis.period is not None:
+            raise ValueError(
+                f"sparse_output=True needs a basis that ends; {basis!r} repeats and has no zeros "
+                "to leave out. Set sparse_output=False, or take another basis"
+            )
         self.bandwidth_ = np.empty(n_axes)
         self.shifts_ = []
-        self._scales = np.empty(n_axes)
+        self._scales = []
         for axis in range(n_axes):
             rank, width, count = ranks[axis], bandwidths[axis], counts[axis]
             refuse_both(axis, stable_rank=rank, bandwidth=width)
@@ -169,7 +199,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
                 energy = basis.energy * len(shifts)
             self.bandwidth_[axis] = width
             self.shifts_.append(shifts)
-            self._scales[axis] = 1 / math.sqrt(n_axes * energy)
+            self._scales.append(1 / math.sqrt(energy if self.tensor_product else n_axes * energy))
+        self._widths = self.bandwidth_.tolist()
         if basis.period is not None:
             return np.array([rank or 0.0 for rank in ranks])  # no bandwidth asks for one
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
@@ -251,8 +282,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         check_memory((math.ceil(count),), 8, way_out)
 
     def _length(self, axis: int) -> float:
-        low, high = self.domain_[axis]
-        return float(high - low)
+        low, high = self._ends[axis]
+        return high - low
 
     def _ends_at_domain(self, axis: int) -> bool:
         return self._boundaries[axis] == "extend"
@@ -263,48 +294,170 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             "domain": self.domain_,
             "length": self.domain_[:, 1] - self.domain_[:, 0],
             "bandwidth": self.bandwidth_,
-            "scale": self._scales,
+            "scale": np.array(self._scales),
         }
+
+    def _labels(self, names: Sequence[str]) -> list[str]:
+        if not self.tensor_product:
+            return super()._labels(names)
+        per_axis_labels = [self._axis_labels(axis, name) for axis, name in enumerate(names)]
+        return [" ".join(labels) for labels in itertools.product(*per_axis_labels)]
+
+    def _join_axes(self, similarities: list[Array]) -> Array:
+        return math.prod(similarities) if self.tensor_product else super()._join_axes(similarities)
 
     def _has_closed_form(self) -> bool:
         # the impulse has one on average only, as far from the inner products as can be
         return not isinstance(self._basis, Impulse)
 
-    def _axis_features(
+    def _axis_width(self, axis: int) -> int:
+        return self.shifts_[axis].shape[0]
+
+    @property
+    def _n_features_out(self) -> int:
+        widths = [self._axis_width(axis) for axis in range(self.n_features_in_)]
+        return math.prod(widths) if self.tensor_product else sum(widths)
+
+    def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
+        if not self.tensor_product:
+            yield from super()._blocks(X, arrays, xp)
+            return
+        product = xp.ones_like(X[:, :1])
+        for block in super()._blocks(X, arrays, xp):
+            product = xp.reshape(product[:, :, None] * block[:, None, :], (X.shape[0], -1))
+        yield product
+
+    def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> Array:
-        width, length = arrays["bandwidth"][axis], arrays["length"][axis]
+    ) -> list[Array]:
         shifts, rest = arrays[f"shifts{axis}"], arrays.get(f"shifts{axis}_rest")
-        wraps = self._boundaries[axis] == "periodic" and self._basis.period is None
-        length_rest = arrays["length_rest"][axis] if rest is not None else 0.0
-        if wraps:
-            # into the domain, unless that makes the coordinate larger and costs digits
-            turns = xp.floor((x - arrays["domain"][axis, 0]) / length)
-            wrapped = (x - turns * length) - turns * length_rest
-            x = xp.where(xp.abs(wrapped) < xp.abs(x), wrapped, x)
-        x = self._inside(axis, x, xp)[:, None]
-        difference = shifts - x  # (n_samples, n_shifts)
-        if wraps:
-            # the nearest image; each branch subtracts near numbers first, which is exact
-            turns = xp.round(difference / length)
+        x, turns = self._wrapped(axis, x, arrays, xp)[:, None], None
+        if self._wraps(axis):
+            turns = xp.round((shifts - x) / arrays["length"][axis])  # to the nearest image
+        u = self._displacement(axis, x, shifts, rest, turns, arrays, xp)
+        phi = self._basis.phi(u, xp)
+        if self._wraps(axis):
+            for k in range(1, self._n_images(axis) + 1):
+                step = k * arrays["length"][axis] / arrays["bandwidth"][axis]
+                phi = phi + self._basis.phi(u + step, xp) + self._basis.phi(u - step, xp)
+        return [phi * arrays["scale"][axis]]
+
+    def _wraps(self, axis: int) -> bool:
+        return self._boundaries[axis] == "periodic" and self._basis.period is None
+
+    def _wrapped(self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
+        """Coordinates inside the domain; on a circle unless that makes them larger."""
+        if not self._wraps(axis):
+            return self._inside(axis, x, xp)
+        length = arrays["length"][axis]
+        turns = xp.floor((x - arrays["domain"][axis, 0]) / length)
+        wrapped = x - turns * length
+        if "length_rest" in arrays:
+            wrapped = wrapped - turns * arrays["length_rest"][axis]
+        return xp.where(xp.abs(wrapped) < xp.abs(x), wrapped, x)  # keeps all digits
+
+    def _displacement(
+        self,
+        axis: int,
+        x: Array,
+        shifts: Array,
+        rest: Array | None,
+        turns: Array | None,
+        arrays: dict[str, Array],
+        xp: ModuleType,
+    ) -> Array:
+        """(shift - turns * length - x) / bandwidth, near numbers subtracted first: exactly."""
+        if turns is None:
+            difference = shifts - x
+        else:
+            length = arrays["length"][axis]
             ahead, behind = xp.clip(turns, min=0.0), xp.clip(turns, max=0.0)
             difference = (shifts - ahead * length) - (x + behind * length)
-            difference = difference - turns * length_rest
+            if "length_rest" in arrays:
+                difference = difference - turns * arrays["length_rest"][axis]
         if rest is not None:
             difference = difference + rest
-        u = difference / width
-        phi = self._basis.phi(u, xp)
-        if wraps:
-            for k in range(1, self._n_images(axis, float(width)) + 1):
-                step = k * length / width
-                phi = phi + self._basis.phi(u + step, xp) + self._basis.phi(u - step, xp)
-        return phi * arrays["scale"][axis]
+        return difference / arrays["bandwidth"][axis]
 
-    def _n_images(self, axis: int, width: float) -> int:
+    def _check_output(self, X: Array) -> None:
+        if not self.sparse_output:
+            super()._check_output(X)
+            return
+        # a value and its column, which takes 4 bytes in all but the largest matrices
+        check_memory(
+            (X.shape[0], self._entries_per_row()),
+            itemsize(X) + 4,
+            "encode fewer rows at a time, or lower n_shifts",
+        )
+
+    def _entries_per_row(self) -> int:
+        spans = [self._span(axis) for axis in range(self.n_features_in_)]
+        return math.prod(spans) if self.tensor_product else sum(spans)
+
+    def _encode(self, X: Array) -> Array:
+        if not self.sparse_output:
+            return super()._encode(X)
+        if not isinstance(X, np.ndarray):
+            raise ValueError(
+                "sparse_output=True makes SciPy's CSR matrices, from NumPy arrays only. Got "
+                f"{type(X).__name__}: set sparse_output=False, or convert X"
+            )
+        arrays = self._arrays_like(X)
+        widths = [self._axis_width(axis) for axis in range(X.shape[1])]
+        spans = [self._span(axis) for axis in range(X.shape[1])]
+        per_row = self._entries_per_row()
+        join = _csr.product if self.tensor_product else _csr.beside
+        n_rows = max(1, _SPARSE_BLOCK // per_row)
+
+        def blocks() -> Iterator[_csr.Window]:
+            for first in range(0, len(X), n_rows):
+                rows = X[first : first + n_rows]
+                windows = [
+                    self._window(axis, rows[:, axis], span, arrays)
+                    for axis, span in enumerate(spans)
+                ]
+                yield join(windows, widths)
+
+        shape = (len(X), self._n_features_out)
+        return _csr.assemble(blocks(), shape, len(X) * per_row, X.dtype)
+
+    def _reach_in_spacings(self, axis: int) -> float:
+        shifts = self._formula[f"shifts{axis}"]
+        spacing = shifts[1] - shifts[0] if len(shifts) > 1 else math.inf
+        return float(self._basis.reach * self._widths[axis] / spacing)
+
+    def _span(self, axis: int) -> int:
+        """Shifts that a window of the reach of the basis may hold."""
+        span = math.floor(2 * self._reach_in_spacings(axis) + 1e-6) + 2
+        return span if self._wraps(axis) else min(span, self._axis_width(axis))
+
+    def _window(self, axis: int, x: NDArray, span: int, arrays: dict[str, NDArray]) -> _csr.Window:
+        """Columns and values of the shifts about each coordinate, shapes (n_samples, span)."""
+        exact, xp = self._formula[f"shifts{axis}"], array_namespace(x)
+        n, turns, rest = len(exact), None, arrays.get(f"shifts{axis}_rest")
+        x = self._wrapped(axis, x, arrays, xp)
+        spacing = exact[1] - exact[0] if n > 1 else 1.0
+        position = (x - exact[0]) / spacing
+        first = np.ceil(position - self._reach_in_spacings(axis) - 1e-6).astype(np.int64)
+        if not self._wraps(axis):
+            first = np.clip(first, 0, n - span)
+        columns = first[:, None] + np.arange(span)
+        if self._wraps(axis):
+            around, columns = np.divmod(columns, n)
+            turns = -around.astype(x.dtype)
+        shifts = arrays[f"shifts{axis}"][columns]
+        rest = None if rest is None else rest[columns]
+        u = self._displacement(axis, x[:, None], shifts, rest, turns, arrays, xp)
+        phi = self._basis.phi(u, xp) * arrays["scale"][axis]
+        if not math.isfinite(self._basis.support):
+            phi = np.where(np.abs(u) <= self._basis.reach, phi, 0)
+        return columns, phi
+
+    def _n_images(self, axis: int) -> int:
         """Images of a basis on each side that reach into a periodic domain."""
         if isinstance(self._basis, Impulse):
             return 0
-        return max(0, math.ceil(self._whole_reach * width / self._length(axis) - 0.5))
+        return max(0, math.ceil(self._whole_reach * self._widths[axis] / self._length(axis) - 0.5))
 
     @property
     def _whole_reach(self) -> float:
@@ -313,7 +466,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return basis.reach if math.isfinite(basis.support) else 2 * basis.reach
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
-        width = float(self.bandwidth_[axis])
+        width = self._widths[axis]
         at_zero = self._images_similarity(axis, np.zeros(1), width)[0]
         return self._images_similarity(axis, delta, width) / float(at_zero)
 
@@ -332,10 +485,10 @@ class ShiftedBasisEncoder(CoordinateEncoder):
 
     def _axis_labels(self, axis: int, name: str) -> list[str]:
         kind = self.basis if isinstance(self.basis, str) else type(self._basis).__name__.lower()
-        return [f"{name}_{kind}{j}" for j in range(len(self.shifts_[axis]))]
+        return [f"{name}_{kind}{j}" for j in range(self._axis_width(axis))]
 
     def _nominal_stable_rank(self, axis: int) -> float:
-        law = self._basis.stable_rank(float(self.bandwidth_[axis]) / self._length(axis))
+        law = self._basis.stable_rank(self._widths[axis] / self._length(axis))
         return max(1.0, law)
 
     def _reached(self, axis: int) -> float:

@@ -151,7 +151,7 @@ class EncoderContract:
         X = spread(domain, 50, beyond=0.2)
         tensor = torch.asarray(X)
         xp = array_namespace(tensor)
-        E = fitted._features(tensor, fitted._arrays_like(tensor, xp), xp)
+        E = fitted._features(tensor, fitted._arrays_like(tensor), xp)
         assert isinstance(E, torch.Tensor)
         expected = fitted.transform(X)
         error = np.abs(E.numpy() - expected) * self.away_from_jumps(fitted, X)

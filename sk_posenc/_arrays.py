@@ -1,0 +1,57 @@
+"""Arrays of any namespace: which one, where they are, and the way to NumPy."""
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj, is_array_api_strict_namespace
+from scipy import sparse
+from sklearn import get_config
+
+# An array of any namespace that array_api_compat knows.
+Array = Any
+
+
+def namespace_of(X: Any) -> ModuleType:
+    """The namespace in which scikit-learn checks `X`: its own under array API dispatch."""
+    dispatched = get_config()["array_api_dispatch"] and is_array_api_obj(X)
+    return array_namespace(X) if dispatched else array_namespace(np.empty(0))
+
+
+def float_dtypes(X: Any) -> list[Any]:
+    """float64 and float32 of the namespace in which scikit-learn checks `X`."""
+    xp = namespace_of(X)
+    return [xp.float64, xp.float32]
+
+
+def device_of(X: Array) -> Any:
+    """The device of an array, None where arrays do not say."""
+    return getattr(X, "device", None)
+
+
+def itemsize(X: Array) -> int:
+    """Bytes an entry of an array of floats."""
+    return int(array_namespace(X).finfo(X.dtype).bits) // 8
+
+
+def has_float64(xp: ModuleType, device: Any) -> bool:
+    """Whether arrays on a device can be float64."""
+    return "float64" in xp.__array_namespace_info__().dtypes(device=device, kind="real floating")
+
+
+def widened(X: Array) -> Array:
+    """An array in float64, or in float32 where its device has no float64."""
+    xp = array_namespace(X)
+    return xp.astype(X, xp.float64 if has_float64(xp, device_of(X)) else xp.float32)
+
+
+def to_numpy(array: Any) -> Any:
+    """Arrays of other namespaces, on any device, as NumPy's; anything else as it is."""
+    if sparse.issparse(array) or isinstance(array, np.ndarray) or not is_array_api_obj(array):
+        return array
+    xp = array_namespace(array)
+    if hasattr(array, "detach"):
+        return array.detach().cpu().numpy()
+    if is_array_api_strict_namespace(xp):
+        array = array.to_device(xp.Device("CPU_DEVICE"))
+    return np.asarray(array)
