@@ -367,10 +367,10 @@ def per_axis(value: Any, name: str, n_axes: int, parse: Callable[[Any, str], _T]
     return [parse(entry, f"{name}[{axis}]") for axis, entry in enumerate(value)]
 
 
-def parse_positive(value: Any, name: str) -> float:
-    """A finite number above 0."""
+def parse_positive(value: Any, name: str, otherwise: str = "") -> float:
+    """A finite number above 0; `otherwise` says what else a message may name."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number. Got {value!r}.")
+        raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
     number = float(value)
     if not (math.isfinite(number) and number > 0):
         raise ValueError(f"{name} must be finite and greater than 0. Got {value!r}.")
@@ -379,14 +379,14 @@ def parse_positive(value: Any, name: str) -> float:
 
 def parse_optional(value: Any, name: str) -> float | None:
     """None or a finite number above 0."""
-    return None if value is None else parse_positive(value, name)
+    return None if value is None else parse_positive(value, name, " or None")
 
 
 def parse_stable_rank(value: Any, name: str) -> float | None:
     """A stable rank, None for "auto"."""
     if is_auto(value, name):
         return None
-    rank = parse_positive(value, name)
+    rank = parse_positive(value, name, ' or "auto"')
     if not 1 <= rank <= FINEST:
         raise ValueError(
             f"{name} must be at least 1, as any stable rank is, and at most {FINEST:g}. "
@@ -486,7 +486,8 @@ def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
         low, high = (end.astype(np.float64) for end in extremes)
         # a constant column: width 1 around its value, or what its digits can resolve
         half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
-        ends = np.stack([low - half, high + half], axis=1)
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            ends = np.stack([low - half, high + half], axis=1)
     else:
         try:
             ends = np.asarray(domain, dtype=np.float64)

@@ -128,7 +128,8 @@ class Basis:
         return _Quadrature(self).spacings_per_rank
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({settings})"
 
 
 class Gaussian(Basis):
@@ -313,7 +314,9 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
     total: Array = 0.0
     for k in range(half):
         weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
-        total = total + weight * xp.clip((half - k) - distance, min=0.0) ** degree
+        piece = xp.clip((half - k) - distance, min=0.0)
+        # products, for a power of an array is many times slower
+        total = total + weight * math.prod([piece] * degree)
     return total
 
 
@@ -325,8 +328,12 @@ class _Quadrature:
     def __init__(self, basis: Basis) -> None:
         if basis.period is not None:
             self.reach = basis.period / 2
+            if not (basis.period > 0 and math.isfinite(basis.period)):
+                raise ValueError(f"{basis!r}.period must be positive. Got {basis.period!r}.")
         elif math.isfinite(basis.support):
             self.reach = basis.support
+            if not basis.support > 0:
+                raise ValueError(f"{basis!r}.support must be positive. Got {basis.support!r}.")
         else:
             self.reach = _find_reach(basis)
         # the grid of a basis that ends is padded, so that its FFT does not wrap

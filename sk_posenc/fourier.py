@@ -518,10 +518,10 @@ class RandomFourierEncoder(_FourierBase):
         return max(1.0, math.sqrt(2 * math.pi) * self._stds[axis] * (high - low))
 
     def _advice(self) -> str:
-        return (
-            f"raise n_frequencies (now {self.n_frequencies}), lower stable_rank (widen "
-            'bandwidth), or use sampling="qmc"'
-        )
+        way_out = f"raise n_frequencies (now {self.n_frequencies}), or lower stable_rank"
+        if self.sampling == "iid":
+            way_out += ', or use sampling="qmc", which needs a fraction of the frequencies'
+        return way_out
 
 
 def _parse_frequency(value: Any, name: str) -> float | None:

@@ -1,6 +1,7 @@
 """How good an encoding is: stable rank, distance preservation, PSNR, and their scorers."""
 
 import math
+import numbers
 from types import ModuleType
 from typing import Any
 
@@ -343,7 +344,8 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
 
 
 def _check_data_range(data_range: Any) -> None:
-    if not (math.isfinite(data_range) and data_range > 0):
+    real = isinstance(data_range, numbers.Real) and not isinstance(data_range, bool)
+    if not (real and math.isfinite(data_range) and data_range > 0):
         raise ValueError(f"data_range must be finite and greater than 0. Got {data_range!r}.")
 
 
@@ -391,8 +393,9 @@ def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float
 def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
     """Similarity radius of the encoder as a share of its domain, mean over the axes.
 
-    Works where :func:`stable_rank_scorer` does. It needs no rows: it is known after
-    ``fit``.
+    On an encoder of this package, a Pipeline that has one, or a regressor that holds one; a
+    FeatureUnion or ColumnTransformer has no single radius. It needs no rows: it is known
+    after ``fit``.
 
     Parameters
     ----------
@@ -409,6 +412,12 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
 
 
 class _PSNRScorer:
+    """PSNR in dB of the predictions of an estimator, for signals of a given range.
+
+    ``scorer(estimator, X, y)``; ``psnr_scorer`` has the range 1, others come from
+    :func:`make_psnr_scorer`.
+    """
+
     def __init__(self, data_range: float) -> None:
         _check_data_range(data_range)
         self._data_range = data_range
@@ -422,6 +431,8 @@ class _PSNRScorer:
 
 def make_psnr_scorer(data_range: float) -> _PSNRScorer:
     """A scorer of predictions by :func:`psnr_score`.
+
+    ``psnr_scorer`` is ``make_psnr_scorer(1.0)``, for signals in [0, 1].
 
     Parameters
     ----------

@@ -24,11 +24,14 @@ from sk_posenc._base import (
     per_axis,
     refuse_both,
 )
-from sk_posenc.bases import Basis, Impulse, resolve_basis
+from sk_posenc.bases import Basis, Impulse, Rectangle, resolve_basis
 
 # Up to this stable rank an interval is measured; past it the ends of the domain no
 # longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
 _MEASURED_UP_TO = 64
+
+# Bytes that fit needs for a shift: its place, and what tells the stable rank.
+_FIT_BYTES = 100
 
 # Entries of a sparse encoding made at a time.
 _SPARSE_BLOCK = 1 << 19
@@ -187,10 +190,14 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             if isinstance(basis, Impulse):
                 refuse_both(axis, stable_rank=rank, bandwidth=width, n_shifts=count)
             if basis.period is None:
+                fixed = width is not None and not isinstance(basis, Impulse)
                 if width is None:
                     width = self._width_of_rank(axis, rank, count, n_per_axis[axis])
                 check_bandwidth(axis, width, self._length(axis))
                 shifts, spacing = self._place_local(axis, width, count)
+                if isinstance(basis, Rectangle) and not fixed and count is None:
+                    # a circle holds a whole number of spacings, and a width as many as meant
+                    width = spacing * basis.spacings_per_rank
                 overlap = self._images_similarity(axis, np.zeros(1), width)[0]
                 energy = basis.energy * width / spacing * overlap
             else:
@@ -255,7 +262,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         beyond = basis.reach * width / spacing if extends else 0.0
         self._refuse_too_many(axis, inside + 2 * beyond)
         if boundary == "periodic":
-            n = count or max(1, math.ceil(inside - _ROUNDING))
+            exact = round(inside) if isinstance(basis, Rectangle) else math.ceil(inside - _ROUNDING)
+            n = count or max(1, exact)
             return low + length / n * np.arange(n), length / n
         n = count or math.floor(inside + _ROUNDING) + 1
         # shifts lie evenly about the middle of the domain and may leave a gap at its ends
@@ -279,7 +287,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
 
     def _refuse_too_many(self, axis: int, count: float) -> None:
         way_out = f"lower n_shifts or stable_rank, or raise bandwidth, of axis {axis}"
-        check_memory((math.ceil(count),), 8, way_out)
+        check_memory((math.ceil(count),), _FIT_BYTES, way_out)
 
     def _length(self, axis: int) -> float:
         low, high = self._ends[axis]
@@ -494,7 +502,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     def _reached(self, axis: int) -> float:
         shifts = self.shifts_[axis]
         law = self._nominal_stable_rank(axis)
-        if self._basis.period is not None or law <= _MEASURED_UP_TO:
+        small = law <= _MEASURED_UP_TO and not isinstance(self._basis, Impulse)
+        if self._basis.period is not None or small:
             return super()._reached(axis)
         # The Gram matrix of the shifts is circulant but for its ends: its eigenvalues are
         # the Fourier transform of the similarity at the shifts.

@@ -111,32 +111,3 @@ def test_nothing_imports_plotting():
 def test_modules_import_alone(path):
     if path.stem != "__init__":
         importlib.import_module(f"sk_posenc.{path.stem}")
-
-
-ARRAY_API = """
-import numpy as np, torch
-from sklearn import config_context
-from sk_posenc import *
-X = np.random.default_rng(0).uniform(size=(1100, 2))
-for encoder in (ShiftedBasisEncoder(), ShiftedBasisEncoder("rectangle", stable_rank=9.3),
-                ShiftedBasisEncoder("impulse"), ShiftedBasisEncoder("square"),
-                ShiftedBasisEncoder("triangle", boundary="periodic", domain=(0, 1)),
-                FourierEncoder(), LogFourierEncoder(), RandomFourierEncoder(random_state=0)):
-    encoder.fit(X)
-    for dtype in (np.float64, np.float32):
-        expected = encoder.transform(X.astype(dtype))
-        with config_context(array_api_dispatch=True):
-            tensor = torch.asarray(X.astype(dtype))
-            E = encoder.transform(tensor)
-            K = encoder.similarity(tensor[:50])
-        assert isinstance(E, torch.Tensor) and isinstance(K, torch.Tensor)
-        assert E.numpy().dtype == dtype
-        jumps = np.mean(np.abs(E.numpy() - expected) > 50 * np.finfo(dtype).eps)
-        assert jumps < 1e-4, (encoder, dtype, jumps)
-        np.testing.assert_allclose(K.numpy(), encoder.similarity(X[:50].astype(dtype)), atol=1e-4)
-print("done")
-"""
-
-
-def test_torch_tensors_through_the_array_api():
-    assert run(ARRAY_API, SCIPY_ARRAY_API="1").strip() == "done"
