@@ -1,5 +1,12 @@
 """Seeds and Hypothesis settings that all tests share."""
 
+import os
+
+# One thread a process, set before numpy and torch load: pytest -n fills the cores, and threads
+# that wait for each other make small networks many times slower.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
