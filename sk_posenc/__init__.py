@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sk_posenc.bases import Basis
 from sk_posenc.datasets import grid_samples, load_signal, samples_to_grid
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
 from sk_posenc.metrics import (
     distance_preservation,
     distance_preservation_scorer,
@@ -35,6 +36,8 @@ __all__ = [
     "CoordinateMLP",
     "CoordinateMLPRegressor",
     "FourierEncoder",
+    "KroneckerRidge",
+    "KroneckerRidgeCV",
     "LogFourierEncoder",
     "RandomFourierEncoder",
     "ShiftedBasisEncoder",

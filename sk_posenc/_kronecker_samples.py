@@ -1,0 +1,146 @@
+"""Where samples of a Kronecker ridge problem lie, on a grid or not, and what they weigh."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc._grids import find_grid, lattice_of
+from sk_posenc._sampling import samples_per_axis
+
+# A grid may have up to as many holes as samples.
+_CELLS_PER_SAMPLE = 2
+
+
+class Samples:
+    """Where samples lie and what they weigh, repeated ones counted together.
+
+    Attributes
+    ----------
+    coordinates : list of n_axes ndarrays
+        Distinct coordinates of a grid; else those of each distinct row.
+    on_grid : bool
+    shape : tuple
+        Of the grid, else (n_distinct,).
+    cell : ndarray of shape (n_samples,) or None
+        Cell or distinct row of each sample; None where they are one and the same.
+    weights : ndarray of shape `shape` or None
+        Of each cell, 1 in the mean, 0 for holes; None where all are equal.
+    axis_weights : list of n_axes ndarrays or None
+        Their factors, where they are a product over the axes.
+    n_per_axis : ndarray of shape (n_axes,)
+        Samples per axis, seen jointly.
+    """
+
+    def __init__(self, X: NDArray, weights: NDArray | None) -> None:
+        self._row_weights = np.ones(len(X)) if weights is None else weights
+        self.total = float(self._row_weights.sum())
+        grid = find_grid(X)
+        cell_weights: NDArray | None
+        if grid is not None:
+            self.on_grid, self.coordinates = True, grid.coordinates
+            self.cell, self.shape = grid.position, grid.shape
+            cell_weights = None
+            if weights is not None and np.ptp(weights) > 0:
+                cell_weights = np.empty(len(X))
+                cell_weights[slice(None) if self.cell is None else self.cell] = weights
+        else:
+            lattice = lattice_of(X, _CELLS_PER_SAMPLE * len(X))
+            if lattice is not None:
+                self.on_grid = True
+                self.coordinates, self.cell = lattice
+                self.shape = tuple(map(len, self.coordinates))
+            else:
+                self.on_grid = False
+                rows, cell = np.unique(X, axis=0, return_inverse=True)
+                self.coordinates, self.cell = list(rows.T.copy()), cell.ravel()
+                self.shape = (len(rows),)
+            cell_weights = np.bincount(
+                self.cell, self._row_weights, minlength=math.prod(self.shape)
+            )
+        self.n_cells = math.prod(self.shape)
+        self._cell_totals = cell_weights
+        self.weights = self.axis_weights = None
+        if cell_weights is not None and np.ptp(cell_weights) > 0:
+            occupied = cell_weights > 0
+            self.weights = (cell_weights / cell_weights[occupied].mean()).reshape(self.shape)
+            self.axis_weights = _factors_of(self.weights)
+        counts = np.array(self.shape, dtype=np.float64)
+        self.n_per_axis = counts if self.on_grid else samples_per_axis(X)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether samples share a cell."""
+        return len(self._row_weights) > len(self.occupied)
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether the problem is a Kronecker product: no holes, weights that factorise."""
+        return self.on_grid and (self.weights is None or self.axis_weights is not None)
+
+    @property
+    def thinning(self) -> float:
+        """Cells with samples per sample: what the noise of a cell is to that of a sample."""
+        return len(self.occupied) / len(self._row_weights)
+
+    @property
+    def occupied(self) -> NDArray[np.intp]:
+        """Cells with a sample, in C order."""
+        if self.weights is None:
+            return np.arange(self.n_cells)
+        return np.flatnonzero(self.weights.ravel() > 0)
+
+    def to_cells(self, columns: NDArray) -> NDArray:
+        """Means of the samples of each cell: (n_samples, q) to (q, *shape)."""
+        if self.cell is None:
+            moved = np.array(columns.T, order="C")  # a copy, also of a single column
+        elif not self.repeats and len(columns) == self.n_cells:
+            ordered = np.empty_like(columns)
+            ordered[self.cell] = columns
+            moved = np.array(ordered.T, order="C")
+        else:
+            totals = np.bincount(self.cell, self._row_weights, minlength=self.n_cells)
+            totals = np.where(totals > 0, totals, 1.0)
+            moved = np.stack(
+                [
+                    np.bincount(self.cell, self._row_weights * column, minlength=self.n_cells)
+                    / totals
+                    for column in columns.T
+                ]
+            ).astype(columns.dtype, copy=False)
+        return moved.reshape(-1, *self.shape)
+
+    def to_samples(self, cells: NDArray) -> NDArray:
+        """The way back: (q, *shape) to (n_samples, q)."""
+        flat = cells.reshape(len(cells), -1)
+        return np.ascontiguousarray((flat if self.cell is None else flat[:, self.cell]).T)
+
+    def mean(self, columns: NDArray) -> NDArray:
+        """Weighted mean over the samples of (n_samples, q), in float64."""
+        return self._row_weights @ columns.astype(np.float64, copy=False) / self.total
+
+    def shares(self) -> tuple[NDArray, NDArray]:
+        """Weight of each sample as a share of its cell's, and of all samples'; (n, 1) each."""
+        weights = self._row_weights
+        own = np.ones(len(weights))
+        if self._cell_totals is not None and self.cell is not None:
+            own = weights / self._cell_totals[self.cell]
+        return own[:, None], (weights / self.total)[:, None]
+
+
+def _factors_of(weights: NDArray) -> list[NDArray] | None:
+    """Factors, one per axis, of an array that is their outer product."""
+    if weights.ndim == 1:
+        return [weights] if np.all(weights > 0) else None
+    if not np.all(weights > 0):
+        return None
+    axes = range(weights.ndim)
+    marginals = [weights.mean(axis=tuple(b for b in axes if b != a)) for a in axes]
+    product = np.ones(())
+    for marginal in marginals:
+        product = np.multiply.outer(product, marginal)
+    scale = weights.mean() ** (1 - weights.ndim)
+    if not np.allclose(product * scale, weights, rtol=1e-12, atol=0):
+        return None
+    marginals[0] = marginals[0] * scale
+    return marginals

@@ -1,0 +1,180 @@
+"""Scores of the candidates of KroneckerRidgeCV, many alphas from each factorisation."""
+
+import math
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._kronecker_predict import evaluate
+from sk_posenc._kronecker_problem import Problem
+from sk_posenc._kronecker_samples import Samples
+
+# Up to these alphas a fit costs a signal without noise less than 0.1 dB.
+_INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
+
+# Noise below this share of the spread of the targets is taken for signal: of a signal finer
+# than the samples, leave-one-out cannot tell the two apart.
+_LEAST_NOISE = 0.02
+
+# Numbers (cells x columns x candidates) up to which leave-one-out is found for all
+# candidates; beyond, for so many with the best generalised cross-validation, and the best
+# of each factorisation.
+_ALL_EXACT = 2**25
+_SHORTLIST = 24
+
+
+def leave_one_out_search(
+    samples: Samples, y: NDArray, paths: list[dict[str, Any]], alphas: NDArray
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Leave-one-out errors of all candidates, or of a shortlist; and the problem of each path."""
+    columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
+    columns = columns - samples.mean(columns)
+    n_columns = columns.shape[1]
+    gcv = np.empty((len(paths), len(alphas)))
+    scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
+    everything = gcv.size * samples.n_cells * (n_columns + 1) <= _ALL_EXACT
+    residual = np.empty_like(gcv)  # root mean square of what the fit leaves
+    gentle = np.array([alphas <= _INTERPOLATES[path["penalty"]] for path in paths])
+    problems: list[Problem] = []
+
+    def score(index: int, which: Iterable[int], rotated: NDArray) -> None:
+        for j in which:
+            start = time.perf_counter()
+            problem = problems[index]
+            residuals = problem.leave_one_out(columns, rotated, alphas[j] * problem.scale)
+            scores[index, j] = -samples.mean(np.mean(residuals**2, axis=1))
+            times[index, j] += time.perf_counter() - start
+
+    for index, path in enumerate(paths):
+        start = time.perf_counter()
+        problem = _problem_of(path, samples, alphas, whole=True)
+        if problem.iterates:
+            raise ValueError(
+                f"leave-one-out of {len(samples.occupied):,} samples on a grid with holes or "
+                "uneven weights needs an n x n matrix: pass cv, such as "
+                "CoordinateKFold(scheme='random')"
+            )
+        rotated = problem.rotate(problem.with_constant(columns))
+        energy = np.mean(rotated[:-1] ** 2, axis=0)
+        gcv[index] = solvers.generalised_cross_validation(
+            energy, problem.factors, alphas * problem.scale
+        )
+        eigenvalues = solvers.spectrum(problem.factors)
+        for j, alpha in enumerate(alphas * problem.scale):
+            residual[index, j] = np.sqrt(np.mean(energy * (alpha / (eigenvalues + alpha)) ** 2))
+        times[index] = (time.perf_counter() - start) / len(alphas)
+        problems.append(problem)
+        if index == 0:
+            noise = problem.noise_floor(rotated[:-1], alphas.min() * problem.scale)
+        if everything:
+            score(index, range(len(alphas)), rotated)
+    spread = float(np.sqrt(np.mean(samples.mean(columns**2))))
+    seen = math.sqrt(max(0.0, noise**2 - (_LEAST_NOISE * spread) ** 2))
+    admitted = gentle | (residual <= seen)
+    if not everything:
+        gcv_admitted = np.where(admitted, gcv, np.inf)
+        shortlist = gcv <= np.sort(gcv, axis=None)[min(_SHORTLIST, gcv.size) - 1]
+        shortlist |= gcv_admitted <= np.sort(gcv_admitted, axis=None)[min(_SHORTLIST, gcv.size) - 1]
+        shortlist[np.arange(len(paths)), np.argmin(gcv, axis=1)] = True
+        for index in range(len(paths)):
+            which = np.flatnonzero(shortlist[index])
+            score(index, which, problems[index].rotate(problems[index].with_constant(columns)))
+    results = _results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
+    results["mean_test_gcv"] = -gcv.ravel()
+    results["admitted"] = admitted.ravel()
+    return results, problems
+
+
+def fold_search(
+    X: NDArray,
+    y: NDArray,
+    weights: NDArray | None,
+    paths: list[dict[str, Any]],
+    alphas: NDArray,
+    folds: list[tuple[NDArray, NDArray]],
+) -> dict[str, Any]:
+    """Errors on the test rows of each fold, one factorisation for all alphas."""
+    shape = (len(paths), len(alphas), len(folds))
+    scores, fit_times, score_times = np.empty(shape), np.empty(shape), np.empty(shape)
+    for k, (train, test) in enumerate(folds):
+        if weights is not None:
+            train = train[weights[train] > 0]
+            if not len(train) or not weights[test].any():
+                raise ValueError(f"fold {k} of cv has no training or test sample of weight above 0")
+        own = None if weights is None else weights[train]
+        samples = Samples(X[train], own)
+        columns = y[train].reshape(len(train), -1).astype(np.float64, copy=False)
+        true = y[test].reshape(len(test), -1)
+        mean = samples.mean(columns)
+        for i, path in enumerate(paths):
+            start = time.perf_counter()
+            problem = _problem_of(path, samples, alphas, whole=False)
+            cells = samples.to_cells(columns - mean)
+            rotated = None if problem.iterates else problem.rotate(cells)
+            shared = (time.perf_counter() - start) / len(alphas)
+            for j, alpha in enumerate(alphas * problem.scale):
+                start = time.perf_counter()
+                if rotated is None:
+                    solution = problem.solve(cells, alpha)
+                else:
+                    solution = problem.solve_rotated(rotated, alpha)
+                middle = time.perf_counter()
+                values, _ = evaluate(problem, solution, X[test], (0,) * X.shape[1], mean)
+                errors = np.mean((true - values) ** 2, axis=1)
+                scores[i, j, k] = -np.average(
+                    errors, weights=None if weights is None else weights[test]
+                )
+                fit_times[i, j, k] = shared + middle - start
+                score_times[i, j, k] = time.perf_counter() - middle
+    n_folds = len(folds)
+    return _results(
+        paths,
+        alphas,
+        scores.reshape(-1, n_folds),
+        fit_times.reshape(-1, n_folds),
+        score_times.reshape(-1, n_folds),
+    )
+
+
+def _problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whole: bool) -> Problem:
+    return Problem(
+        samples,
+        path["encoder"],
+        path["penalty"],
+        share=path["stable_rank"],
+        whole=whole,
+        smallest_alpha=float(alphas.min()),
+    )
+
+
+def _results(
+    paths: list[dict[str, Any]],
+    alphas: NDArray,
+    scores: NDArray,
+    fit_times: NDArray,
+    score_times: NDArray | None,
+) -> dict[str, Any]:
+    """In the form of ``GridSearchCV.cv_results_``; arrays of shape (n_candidates, n_splits)."""
+    params = [{**path, "alpha": float(alpha)} for path in paths for alpha in alphas]
+    score_times = np.zeros_like(fit_times) if score_times is None else score_times
+    results: dict[str, Any] = {}
+    for name, values in (("fit_time", fit_times), ("score_time", score_times)):
+        results[f"mean_{name}"], results[f"std_{name}"] = values.mean(axis=1), values.std(axis=1)
+    for name in params[0]:
+        column = np.ma.MaskedArray(np.empty(len(params), dtype=object), mask=False)
+        for i, each in enumerate(params):
+            column[i] = each[name]
+        results[f"param_{name}"] = column.astype(np.float64) if name == "alpha" else column
+    results["params"] = params
+    for k in range(scores.shape[1]):
+        results[f"split{k}_test_score"] = scores[:, k]
+    mean = scores.mean(axis=1)
+    results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=1)
+    ranked = np.where(np.isnan(mean), -np.inf, mean)
+    results["rank_test_score"] = rankdata(-ranked, method="min").astype(np.int32)
+    return results

@@ -1,0 +1,427 @@
+"""Ridge regression on Kronecker products of matrices, one per axis: the plain solvers.
+
+With features ``Phi = Phi_1 kron ... kron Phi_d`` of the points of a grid and a penalty
+``P = P_1 kron ... kron P_d``, the coefficients that minimise
+
+    |y - Phi c|**2 + alpha c' P c
+
+follow from one eigendecomposition per axis; nothing larger than the grid is stored.
+Arrays over a grid have shape (n_columns, *grid). Samples that are no grid are a grid of
+one axis, whose features are the products, row by row, of those of all axes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+# What penalises the coefficients that differences do not see (constant; straight lines).
+NULL_SPACE = 1e-2
+
+PENALTIES = ("ridge", "slope", "curvature")
+
+# Axes up to this size go through singular values, which cost little there; larger ones
+# through the Gram matrix, several times faster, which squares the condition number.
+_SVD_UP_TO = 128
+
+# Rows of a matrix that share a range of columns in a product.
+_BAND_ROWS = 32
+
+# Entries below this share of the largest do not change a sum in float64.
+_NOTHING = 1e-19
+
+
+@dataclass(frozen=True)
+class AxisFactor:
+    """One axis of the problem in the coordinates in which it is diagonal.
+
+    With A the weighted features of the axis, ``c = right (left' y / (eigenvalues + alpha))``
+    is its ridge solution; the steps of several axes chain.
+
+    Attributes
+    ----------
+    eigenvalues : ndarray of shape (r,)
+        Of ``A P^-1 A'``, 0 where they are rounding.
+    left : tuple of matrices
+        Applied one after another to the targets, from n samples to r.
+    right : tuple of matrices
+        Applied one after another, from r to k coefficients.
+    smallest : float
+        The last of min(n, k) eigenvalues, which may be 0.
+    """
+
+    eigenvalues: NDArray[np.float64]
+    left: tuple[NDArray, ...]
+    right: tuple[NDArray, ...]
+    smallest: float
+
+    def astype(self, dtype: np.dtype) -> "AxisFactor":
+        left, right = (
+            tuple(step.astype(dtype, copy=False) for step in steps)
+            for steps in (self.left, self.right)
+        )
+        return AxisFactor(self.eigenvalues, left, right, self.smallest)
+
+
+def penalty_root(penalty: str, n: int, *, circular: bool = False) -> NDArray[np.float64] | None:
+    """Lower Cholesky factor L of the penalty P = L L' of one axis; None for the identity.
+
+    P is ``D' D + 0.01 I`` with D the first ("slope") or second ("curvature") differences
+    of n coefficients, which on a circle run on from the last to the first.
+    """
+    if penalty == "ridge":
+        return None
+    D = np.eye(n)
+    for _ in range({"slope": 1, "curvature": 2}[penalty]):
+        D = np.roll(D, -1, axis=0) - D if circular else np.diff(D, axis=0)
+    return np.asarray(np.linalg.cholesky(D.T @ D + NULL_SPACE * np.eye(n)), dtype=np.float64)
+
+
+def whiten(features: NDArray, root: NDArray | None) -> NDArray:
+    """Features whose plain ridge is the penalised problem: ``features L^-T``."""
+    if root is None:
+        return features
+    return linalg.solve_triangular(root, features.T, lower=True, check_finite=False).T
+
+
+def unwhiten(matrix: NDArray, root: NDArray | None) -> NDArray:
+    """Coefficients of whitened features as those of the features: ``L^-T matrix``."""
+    if root is None:
+        return matrix
+    return linalg.solve_triangular(root, matrix, lower=True, trans="T", check_finite=False)
+
+
+def factor_axis(
+    features: NDArray[np.float64],
+    root: NDArray[np.float64] | None = None,
+    *,
+    side: str = "smaller",
+    by_gram: bool = True,
+) -> AxisFactor:
+    """Diagonalise one axis.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, k)
+        Each row times the root of its weight.
+    root : ndarray of shape (k, k) or None
+        See :func:`penalty_root`.
+    side : {"smaller", "samples"}
+        "samples": `left` is the whole orthogonal matrix of shape (n, n), which
+        leave-one-out needs. "smaller": whichever of n and k is less work.
+    by_gram : bool
+        Whether axes beyond 128 may go through the Gram matrix: eigenvalues are then exact
+        to rounding of the largest, not of themselves.
+    """
+    n, k = features.shape
+    white = whiten(features, root)
+    banded = len(_bands(features)) > 1
+    if by_gram and min(n, k) > _SVD_UP_TO:
+        if side == "smaller" and k < n:
+            eigenvalues, V = linalg.eigh(white.T @ white, driver="evd", check_finite=False)
+            to_coefficients = unwhiten(V, root)
+            left = (features.T, to_coefficients.T) if banded else ((white @ V).T,)
+            return _factor(eigenvalues, left, (to_coefficients,), min(n, k), n)
+        eigenvalues, U = linalg.eigh(white @ white.T, driver="evd", check_finite=False)
+    else:
+        U, s, _ = _svd(white, whole=side == "samples")
+        eigenvalues = np.zeros(U.shape[1])
+        eigenvalues[: len(s)] = np.where(s > np.finfo(float).eps * max(n, k) * s[0], s**2, 0.0)
+    right = (U, features.T) if banded and root is None else (unwhiten(white.T @ U, root),)
+    return _factor(eigenvalues, (U.T,), right, min(n, k), n)
+
+
+def factor_rows(features: NDArray[np.float64]) -> AxisFactor:
+    """As :func:`factor_kernel` of ``features features'``, without squaring it."""
+    U, s, _ = _svd(features, whole=True)
+    eigenvalues = np.zeros(len(U))
+    eigenvalues[: len(s)] = s**2
+    return _factor(eigenvalues, (U.T,), (U,), len(U), len(U))
+
+
+def factor_kernel(kernel: NDArray[np.float64]) -> AxisFactor:
+    """Diagonalise a kernel matrix of samples; the solution is in dual coefficients."""
+    eigenvalues, U = linalg.eigh(kernel, driver="evd", check_finite=False)
+    return _factor(eigenvalues, (U.T,), (U,), len(kernel), len(kernel))
+
+
+def _svd(matrix: NDArray, *, whole: bool) -> tuple[NDArray, NDArray, NDArray]:
+    """Singular vectors, on the left all of them if `whole`; never more on the right."""
+    n, k = matrix.shape
+    return linalg.svd(matrix, full_matrices=whole and n > k, check_finite=False)
+
+
+def _factor(
+    eigenvalues: NDArray,
+    left: tuple[NDArray, ...],
+    right: tuple[NDArray, ...],
+    n_informative: int,
+    n: int,
+) -> AxisFactor:
+    largest = eigenvalues.max()
+    noise = (np.finfo(float).eps * n) ** 2 * largest
+    eigenvalues = np.where(eigenvalues > noise, eigenvalues, 0.0)
+    smallest = float(np.sort(eigenvalues)[::-1][n_informative - 1])
+    return AxisFactor(eigenvalues, left, right, smallest)
+
+
+def spectrum(factors: Sequence[AxisFactor]) -> NDArray[np.float64]:
+    """Eigenvalues of the whole problem, the products over the axes; shape (r_1, ..., r_d)."""
+    product = np.ones(())
+    for factor in factors:
+        product = np.multiply.outer(product, factor.eigenvalues)
+    return product
+
+
+def inverse_spectrum(eigenvalues: NDArray, alpha: float) -> NDArray:
+    """1 / (eigenvalues + alpha); at alpha 0 the pseudo-inverse."""
+    if alpha > 0:
+        return 1 / (eigenvalues + alpha)
+    kept = eigenvalues > np.finfo(float).eps ** 2 * eigenvalues.max()
+    return np.where(kept, 1 / np.where(kept, eigenvalues, 1.0), 0.0)
+
+
+def condition_number(factors: Sequence[AxisFactor], alpha: float) -> float:
+    """Condition number of the regularised normal equations, on their smaller side."""
+    largest = math.prod(float(factor.eigenvalues.max()) for factor in factors)
+    smallest = math.prod(factor.smallest for factor in factors)
+    return (largest + alpha) / (smallest + alpha) if smallest + alpha > 0 else math.inf
+
+
+def apply_along_axes(array: NDArray, matrices: Sequence[Sequence[NDArray]]) -> NDArray:
+    """Mode products: along grid axis a, the matrices of ``matrices[a]`` in turn.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_columns, n_1, ..., n_d)
+    matrices : sequence of d sequences of ndarrays
+        The first of axis a has shape (m, n_a).
+    """
+    for axis, steps in enumerate(matrices, start=1):
+        for matrix in steps:
+            array = _mode_product(array, matrix, axis)
+    return array
+
+
+def _mode_product(array: NDArray, matrix: NDArray, axis: int) -> NDArray:
+    shape = array.shape
+    before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
+    dtype = np.result_type(array, matrix)
+    bands = _bands(matrix)
+    flat: NDArray
+    out: NDArray
+    if after == 1:
+        flat = array.reshape(before, shape[axis])
+        out = np.empty((before, len(matrix)), dtype=dtype)
+        for rows, columns in bands:
+            np.matmul(flat[:, columns], matrix[rows, columns].T, out=out[:, rows])
+    else:
+        flat = array.reshape(before, shape[axis], after)
+        out = np.empty((before, len(matrix), after), dtype=dtype)
+        for rows, columns in bands:
+            np.matmul(matrix[rows, columns], flat[:, columns], out=out[:, rows])
+    return out.reshape(*shape[:axis], len(matrix), *shape[axis + 1 :])
+
+
+def _bands(matrix: NDArray) -> list[tuple[slice, slice]]:
+    """Blocks of rows and the columns where they differ from 0; one block unless it pays."""
+    m, n = matrix.shape
+    whole = [(slice(0, m), slice(0, n))]
+    if min(m, n) <= 4 * _BAND_ROWS:
+        return whole
+    nonzero = np.abs(matrix) > _NOTHING * max(abs(matrix[m // 2]).max(), abs(matrix).max())
+    starts = np.arange(0, m, _BAND_ROWS)
+    touched = np.logical_or.reduceat(nonzero, starts, axis=0)  # (n_blocks, n)
+    blocks, area = [], 0
+    for start, row in zip(starts, touched, strict=True):
+        columns = np.flatnonzero(row)
+        first, last = (columns[0], columns[-1] + 1) if len(columns) else (0, 1)
+        stop = min(start + _BAND_ROWS, m)
+        blocks.append((slice(int(start), int(stop)), slice(int(first), int(last))))
+        area += (stop - start) * (last - first)
+    return blocks if area < m * n / 2 else whole
+
+
+def solve(targets: NDArray, factors: Sequence[AxisFactor], alpha: float) -> NDArray:
+    """Ridge coefficients.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n_columns, n_1, ..., n_d)
+        Times the roots of the weights.
+    factors : sequence of d AxisFactor
+    alpha : float
+
+    Returns
+    -------
+    ndarray of shape (n_columns, k_1, ..., k_d)
+    """
+    rotated = apply_along_axes(targets, [factor.left for factor in factors])
+    return solve_rotated(rotated, factors, alpha)
+
+
+def solve_rotated(rotated: NDArray, factors: Sequence[AxisFactor], alpha: float) -> NDArray:
+    """:func:`solve` for targets to which the `left` steps have been applied already."""
+    inverse = inverse_spectrum(spectrum(factors), alpha)
+    shrunk = rotated * inverse.astype(rotated.dtype, copy=False)
+    return apply_along_axes(shrunk, [factor.right for factor in factors])
+
+
+def residual_parts(
+    rotated: NDArray, factors: Sequence[AxisFactor], alpha: float
+) -> tuple[NDArray, NDArray]:
+    """Residuals, and 1 - h with h the diagonal of the hat matrix.
+
+    ``alpha (K + alpha)^-1 y`` and the diagonal of ``alpha (K + alpha)^-1``, with
+    K = A P^-1 A': no difference of near numbers is taken, however closely the fit follows
+    the targets.
+
+    Parameters
+    ----------
+    rotated : ndarray of shape (n_columns, n_1, ..., n_d)
+        Targets after the `left` steps.
+    factors : sequence of d AxisFactor
+        With ``side="samples"``.
+    alpha : float
+        Greater than 0.
+
+    Returns
+    -------
+    residuals : ndarray of shape (n_columns, n_1, ..., n_d)
+    remaining : ndarray of shape (n_1, ..., n_d)
+    """
+    kept = alpha / (spectrum(factors) + alpha)
+    bases = [factor.left[0].T for factor in factors]  # (n, n), orthogonal
+    residuals = apply_along_axes(rotated * kept, [(U,) for U in bases])
+    remaining = apply_along_axes(kept[None], [(U**2,) for U in bases])[0]
+    return residuals, remaining
+
+
+def generalised_cross_validation(
+    energy: NDArray, factors: Sequence[AxisFactor], alphas: NDArray
+) -> NDArray:
+    """GCV score of each alpha, n |y - Hy|**2 / trace(I - H)**2.
+
+    Parameters
+    ----------
+    energy : ndarray of shape (n_1, ..., n_d)
+        Squares of the rotated targets, mean over the columns.
+    factors : sequence of d AxisFactor
+        With ``side="samples"``.
+    alphas : ndarray of shape (n_alphas,)
+    """
+    eigenvalues = spectrum(factors).ravel()
+    energy = energy.ravel()
+    scores = np.empty(len(alphas))
+    for i, alpha in enumerate(alphas):
+        kept = alpha / (eigenvalues + alpha)
+        scores[i] = len(energy) * np.dot(kept * kept, energy) / np.sum(kept) ** 2
+    return scores
+
+
+def solve_with_weights(
+    targets: NDArray,
+    weights: NDArray,
+    factors: Sequence[AxisFactor],
+    alpha: float,
+    *,
+    tolerance: float = 1e-10,
+    max_iter: int = 2000,
+) -> tuple[NDArray, float]:
+    """Ridge on a grid with a weight per cell, 0 for a hole, by conjugate gradients.
+
+    Parameters
+    ----------
+    targets, weights : ndarrays of shape (n_columns, n_1, ..., n_d) and (n_1, ..., n_d)
+    factors : sequence of d AxisFactor
+        Of the full grid without weights, with ``side="samples"``.
+    alpha : float
+        Greater than 0.
+    tolerance : float
+        Of the weighted error of the fitted values, relative to the targets.
+    max_iter : int
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_columns, k_1, ..., k_d)
+    error : float
+        The relative error reached, from a residual computed anew.
+
+    Notes
+    -----
+    With the features of the full grid as U s V', solves ``(s U' W U s + alpha) z = s U' W y``
+    for the coefficients V z, preconditioned by 1 / (w s**2 + alpha) at the mean weight w:
+    what is smooth sees the mean weight alone. The residual r, as r' M^-1 r with M the
+    preconditioner, measures the error in the energy norm, which bounds that of the fit.
+    """
+    eigenvalues = spectrum(factors)
+    roots = np.sqrt(eigenvalues)
+    inverse = 1 / (float(weights.mean()) * eigenvalues + alpha)
+    rotate = [(factor.left[0],) for factor in factors]
+    back = [(factor.left[0].T,) for factor in factors]
+    axes = tuple(range(1, targets.ndim))
+
+    def system(z: NDArray) -> NDArray:
+        fitted = apply_along_axes(roots * z, back)
+        return roots * apply_along_axes(weights * fitted, rotate) + alpha * z
+
+    def products(a: NDArray, b: NDArray) -> NDArray:
+        return np.sum(a * b, axis=axes)
+
+    goal = roots * apply_along_axes(weights * targets, rotate)
+    size = np.maximum(products(targets, weights * targets), np.finfo(float).tiny)
+    z, residual = np.zeros_like(goal), goal.copy()
+    conditioned = inverse * residual
+    direction, now = conditioned, products(residual, conditioned)
+    for _ in range(max_iter):
+        if np.all(now <= tolerance**2 * size):
+            break
+        image = system(direction)
+        curvature = products(direction, image)
+        length = np.divide(now, curvature, out=np.zeros_like(now), where=curvature > 0)
+        z += _columns(length, z) * direction
+        residual -= _columns(length, z) * image
+        conditioned = inverse * residual
+        before, now = now, products(residual, conditioned)
+        ratio = np.divide(now, before, out=np.zeros_like(now), where=before > 0)
+        direction = conditioned + _columns(ratio, z) * direction
+    residual = goal - system(z)
+    error = float(np.sqrt(np.max(products(residual, inverse * residual) / size)))
+    scaled = np.divide(z, roots, out=np.zeros_like(z), where=np.broadcast_to(roots > 0, z.shape))
+    return apply_along_axes(scaled, [factor.right for factor in factors]), error
+
+
+def _columns(values: NDArray, like: NDArray) -> NDArray:
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def rowwise_kronecker(features: Sequence[NDArray]) -> NDArray:
+    """Products of the features of all axes, row by row: (n, k_1), ..., to (n, k_1 ... k_d)."""
+    product = features[0]
+    for each in features[1:]:
+        product = (product[:, :, None] * each[:, None, :]).reshape(len(each), -1)
+    return product
+
+
+def evaluate_at_rows(coefficients: NDArray, features: Sequence[NDArray]) -> NDArray:
+    """Sum over all products of features of each row, for points that are no grid.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_columns, k_1, ..., k_d)
+    features : sequence of d ndarrays of shape (n, k_a)
+
+    Returns
+    -------
+    ndarray of shape (n, n_columns)
+    """
+    n, n_columns = len(features[0]), len(coefficients)
+    rest = math.prod(coefficients.shape[2:]) * n_columns
+    by_first = np.moveaxis(coefficients, 0, -1).reshape(coefficients.shape[1], rest)
+    partial = features[0] @ by_first  # (n, k_2 ... k_d n_columns)
+    for each in features[1:]:
+        partial = np.matmul(each[:, None, :], partial.reshape(n, each.shape[1], -1))[:, 0]
+    return partial.reshape(n, n_columns)

@@ -1,0 +1,561 @@
+"""Ridge regression on products of encodings, one per axis, in closed form."""
+
+import math
+import numbers
+import warnings
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.model_selection import check_cv
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._base import check_memory, parse_choice
+from sk_posenc._kronecker_predict import Posterior, evaluate
+from sk_posenc._kronecker_problem import Problem, same_settings
+from sk_posenc._kronecker_samples import Samples
+from sk_posenc._kronecker_search import fold_search, leave_one_out_search
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+__all__ = ["KroneckerRidge", "KroneckerRidgeCV"]
+
+# Past this condition number float64 keeps fewer than four digits.
+_ILL_CONDITIONED = 1e12
+
+DEFAULT_ALPHAS = np.logspace(-4, 3, 22)
+
+# In many axes the directions that a slope does not see outweigh all others.
+_SLOPE_UP_TO = 3
+
+
+class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What both heads share: checking samples, and predictions of a fitted problem."""
+
+    _problem: Problem
+    _solution: NDArray
+    _centred: NDArray
+    _cached_posterior: Posterior | None
+    _cached_noise: NDArray[np.float64] | None
+    intercept_: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = False
+        return tags
+
+    def _check_samples(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,)."""
+        X, y = validate_data(
+            self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
+        )
+        X = np.asarray(X)
+        y = np.asarray(y).astype(X.dtype, copy=False)
+        if sample_weight is None:
+            return X, y, None
+        return X, y, _check_weights(sample_weight, len(X))
+
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        derivative: Sequence[int] | int | None = None,
+        return_std: bool = False,
+    ) -> Any:
+        """Predict values, their derivatives, and how uncertain they are.
+
+        Points that are a grid, or most of one, are predicted axis by axis; others in
+        blocks of bounded size.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_points, n_axes)
+            Coordinates, in the units seen in ``fit``, anywhere.
+        derivative : tuple of n_axes ints, default=None
+            Order of the partial derivative along each axis: (1, 0) for the slope along the
+            first of two. Exact; Gaussian, sine and Fourier bases have all orders,
+            B-splines two.
+        return_std : bool, default=False
+            Whether to return the standard deviation of the posterior too: of the Gaussian
+            process whose mean the ridge is, with the noise that the leave-one-out
+            residuals show. It is that of the function, without the noise of new samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_points,) or (n_points, n_outputs)
+        std : ndarray of the same shape
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            For NaN, another number of axes than in ``fit``, orders that are not whole and
+            not negative, derivatives that a basis does not have, and standard deviations
+            that need more than memory holds.
+        """
+        check_is_fitted(self)
+        X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        orders = _parse_orders(derivative, X.shape[1])
+        single = np.ndim(self.intercept_) == 0
+        n_outputs = 1 if single else len(self.intercept_)
+        check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
+        posterior = self._posterior() if return_std else None
+        offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
+        values, variance = evaluate(self._problem, self._solution, X, orders, offset, posterior)
+        values = values.astype(X.dtype, copy=False)
+        if posterior is None:
+            return values[:, 0] if single else values
+        assert variance is not None
+        std = np.sqrt(
+            variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
+        ).astype(X.dtype, copy=False)
+        return (values[:, 0], std[:, 0]) if single else (values, std)
+
+    def _posterior(self) -> Posterior:
+        if self._alpha == 0:
+            raise ValueError("the ridge is a Gaussian process for alpha > 0 only. Got alpha=0.")
+        posterior = self._cached_posterior
+        if posterior is None:
+            posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
+        return posterior
+
+    def _fit_final(self, samples: Samples, y: NDArray, problem: Problem, alpha: float) -> None:
+        """Solve a problem for one alpha and keep what predictions need."""
+        columns = y.reshape(len(y), -1)
+        mean = samples.mean(columns)
+        cells = samples.to_cells(columns)
+        cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
+        self._problem, self._alpha = problem, alpha * problem.scale
+        self._cached_posterior = self._cached_noise = None
+        # targets without their mean, for the noise: means of cells tell those of samples
+        # only where no sample repeats another
+        self._centred = columns - mean if samples.repeats else cells
+        self._solution = problem.solve(cells, self._alpha)
+        self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
+        self.layout_ = problem.layout
+        self.encoders_ = [axis.encoder for axis in problem.axes]
+        self.condition_ = problem.condition_number(self._alpha)
+        if self.condition_ > _ILL_CONDITIONED:
+            warnings.warn(
+                f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
+                f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    @property
+    def coef_(self) -> NDArray:
+        return self._shown_solution("coef_", dual=False)
+
+    @property
+    def dual_coef_(self) -> NDArray:
+        return self._shown_solution("dual_coef_", dual=True)
+
+    def _shown_solution(self, name: str, dual: bool) -> NDArray:
+        problem = self.__dict__.get("_problem")
+        if problem is None or problem.is_dual != dual:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r} here")
+        return self._solution[0] if np.ndim(self.intercept_) == 0 else self._solution
+
+    @property
+    def noise_variance_(self) -> NDArray[np.float64]:
+        """Mean square of the leave-one-out residuals of each output; (n_outputs,)."""
+        check_is_fitted(self)
+        if self._cached_noise is None:
+            whole, columns = self._problem.whole(), self._centred
+            if not whole.samples.repeats:
+                columns = whole.samples.to_samples(columns)
+            rotated = whole.rotate(whole.with_constant(columns))
+            residuals = whole.leave_one_out(columns, rotated, self._alpha)
+            self._cached_noise = whole.samples.mean(residuals**2)
+        return self._cached_noise
+
+
+class KroneckerRidge(_KroneckerHead):
+    r"""Ridge regression on the Kronecker product of one encoding per axis.
+
+    On a grid, with features :math:`\Phi_a` of the distinct coordinates of axis a, the
+    coefficients minimise
+
+    .. math:: |y - (\Phi_1 \otimes \dots \otimes \Phi_d)\, c|^2
+              + \alpha\, m\, c^\top (P_1 \otimes \dots \otimes P_d)\, c
+
+    for targets y less their mean, with m the mean diagonal of the Gram matrix of the
+    features. One eigendecomposition per axis gives them exactly; the product is never
+    formed, and a megapixel takes the time of a spline.
+
+    Parameters
+    ----------
+    encoder : encoder or list of one per axis, default=None
+        Cloned and fitted for each axis by itself; None: ``ShiftedBasisEncoder()``, the
+        Gaussian. Settings that it has per axis go to their axis; its `tensor_product` and
+        `sparse_output` play no part. On a grid "auto" means one shift per distinct
+        coordinate (a whole number of them where the basis is too narrow for that) and a
+        stable rank of 0.42 of the distinct coordinates: B-splines 0.48, triangles 0.67
+        and rectangles 1, as in interpolation; Fourier functions 0.5, random ones 0.25. Off
+        a grid the stable rank is at most 0.3 of the samples per axis. Outside its domain a
+        coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
+    alpha : float, default=1e-6
+        Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
+        features. At most about 1e-4 interpolates; samples with noise want more: see
+        :class:`KroneckerRidgeCV`.
+    penalty : {"ridge", "slope", "curvature"}, default="ridge"
+        What is penalised along each axis: the coefficients, P = I, or their first or
+        second differences, P = D'D + 0.01 I, where the last term bounds what differences
+        do not see. "slope" and "curvature" need a ShiftedBasisEncoder.
+
+    Attributes
+    ----------
+    encoders_ : list of n_axes encoders
+        Fitted, each on one axis; the same object where axes are alike.
+    layout_ : {"grid", "holes", "scattered", "dual"}
+        "grid": solved axis by axis. "holes": cells of the grid are empty or weights are
+        not a product over the axes; solved by conjugate gradients on the grid, directly up
+        to 2,000 samples. "scattered": products of the features of all axes,
+        multiplied out. "dual": by the product of the kernels of all axes, up to 8,000
+        samples. All have the same solution.
+    coef_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
+        Not in the layout "dual".
+    dual_coef_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
+        In the layout "dual" only, over distinct rows of X in sorted order.
+    intercept_ : float or ndarray of shape (n_outputs,)
+        Mean of the targets.
+    condition_ : float
+        Condition number of the regularised system (a bound, with layout "holes").
+    noise_variance_ : ndarray of shape (n_outputs,)
+        Mean square of the leave-one-out residuals; found when first asked for.
+    n_features_in_ : int
+        Number of axes.
+    feature_names_in_ : ndarray of shape (n_axes,)
+        Names of the axes, where `X` had them.
+
+    Warns
+    -----
+    UserWarning
+        Where `condition_` is beyond 1e12.
+
+    See Also
+    --------
+    KroneckerRidgeCV : Chooses encoder, stable rank, penalty and alpha.
+    CoordinateMLPRegressor : A network on the sum of the encodings.
+
+    Notes
+    -----
+    The penalty is a product over the axes, not a sum: only so do all alphas share one
+    factorisation per axis, the hat matrix is diagonal with it, and any number of axes has
+    a kernel.
+
+    Computations are in float64. With float32 coordinates the eigendecompositions still
+    are, and the products along the axes are in float32.
+
+    References
+    ----------
+    J. Zheng, S. Ramasinghe, X. Li, S. Lucey, "Trading Positional Complexity vs Deepness in
+    Coordinate Networks", ECCV 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import grid_samples
+    >>> from sk_posenc.kronecker import KroneckerRidge
+    >>> x = np.arange(64) / 64
+    >>> X, y = grid_samples(np.sin(6 * x)[:, None] * np.cos(4 * x), axes=(x, x))
+    >>> model = KroneckerRidge().fit(X, y)
+    >>> model.layout_, model.coef_.shape
+    ('grid', (70, 70))
+    >>> between = np.array([[0.25, 0.3], [0.6, 0.7]]) + 1 / 128
+    >>> first, second = between.T
+    >>> np.abs(model.predict(between) - np.sin(6 * first) * np.cos(4 * second)) < 1e-3
+    array([ True,  True])
+    """
+
+    def __init__(self, encoder: Any = None, *, alpha: float = 1e-6, penalty: str = "ridge") -> None:
+        self.encoder = encoder
+        self.alpha = alpha
+        self.penalty = penalty
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit on samples at coordinates.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+            Coordinates, rows in any order.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            A weight of 0 is as if the sample were absent, 2 as if it were there twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinity, settings that are impossible, and samples whose system is
+            larger than memory.
+        """
+        alpha = _parse_alpha(self.alpha, "alpha")
+        penalty = parse_choice(*solvers.PENALTIES)(self.penalty, "penalty")
+        X, y, weights = _drop_absent(*self._check_samples(X, y, sample_weight))
+        samples = Samples(X, weights)
+        encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
+        problem = Problem(samples, encoder, penalty, smallest_alpha=alpha)
+        self._fit_final(samples, y, problem, alpha)
+        return self
+
+
+class KroneckerRidgeCV(_KroneckerHead):
+    r"""Kronecker ridge with encoder, stable rank, penalty and alpha by cross-validation.
+
+    For each encoder, stable rank and penalty one factorisation per axis serves all alphas,
+    and gives the exact leave-one-out errors of all of them.
+
+    Parameters
+    ----------
+    encoders : encoder or list of encoders, default=None
+        Candidates; each may be a list of one per axis. None: the B-spline.
+    stable_ranks : list of float, default=None
+        Candidates, as shares of the samples per axis, set in place of what encoders say.
+        None: as each encoder says.
+    alphas : list of float, default=None
+        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, of
+        which, with ``cv=None``, only those are admitted that smooth away no more than noise
+        (see Notes).
+    penalties : list of {"ridge", "slope", "curvature"}, default=None
+        None: "slope" where all encoders are ShiftedBasisEncoders and there are up to three
+        axes, else "ridge".
+    cv : int, splitter or iterable, default=None
+        None: exact leave-one-out, on a shortlist by generalised cross-validation where
+        candidates are many. Else a splitter, such as :class:`CoordinateKFold`.
+
+    Attributes
+    ----------
+    best_encoder_ : encoder or list of one per axis
+        Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model.
+    alpha_ : float
+    penalty_ : str
+    best_index_ : int
+        Row of `cv_results_`.
+    best_score_ : float
+        Its mean score.
+    cv_results_ : dict of arrays
+        As that of GridSearchCV: "params", "param_encoder", "param_stable_rank",
+        "param_penalty", "param_alpha", "split0_test_score", ..., "mean_test_score",
+        "std_test_score", "rank_test_score", "mean_fit_time" and its kin. Scores are
+        negative mean squared errors. With ``cv=None`` there is one split, all samples left
+        out in turn, "mean_test_gcv", the negative score of generalised cross-validation of
+        every candidate (those screened out by it have the score NaN), and "admitted".
+    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, noise_variance_, \
+    n_features_in_, feature_names_in_
+        As in :class:`KroneckerRidge`.
+
+    See Also
+    --------
+    KroneckerRidge : One setting.
+
+    Notes
+    -----
+    Leave-one-out holds encoders and the absolute strength of the penalty; the mean of the
+    targets is that of the others. On a grid it asks for the value at a pixel from its
+    neighbours one spacing away, and reads what is finer than that as noise: on a clean
+    photograph it smooths away up to 2 dB between the pixels. Automatic alphas are
+    therefore admitted up to 0.01 (0.001 with other penalties than "slope"), and beyond
+    while the residuals of the fit are no larger than the noise, which the smallest tenth
+    of the leave-one-out residuals of the least smoothing candidate shows; noise below 2 %
+    of the spread of the targets counts as none.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import grid_samples
+    >>> from sk_posenc.kronecker import KroneckerRidgeCV
+    >>> x = np.arange(64) / 64
+    >>> clean = np.sin(6 * x)[:, None] * np.cos(4 * x)
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=clean.shape)
+    >>> X, y = grid_samples(clean + noise, axes=(x, x))
+    >>> model = KroneckerRidgeCV().fit(X, y)
+    >>> bool(np.std(model.predict(X) - clean.ravel()) < 0.03)
+    True
+    """
+
+    def __init__(
+        self,
+        encoders: Any = None,
+        *,
+        stable_ranks: Any = None,
+        alphas: Any = None,
+        penalties: Any = None,
+        cv: Any = None,
+    ) -> None:
+        self.encoders = encoders
+        self.stable_ranks = stable_ranks
+        self.alphas = alphas
+        self.penalties = penalties
+        self.cv = cv
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Choose a candidate, and fit it on all samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weighs samples in fits and in scores.
+        groups : array-like of shape (n_samples,), default=None
+            For splitters that need them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
+        """
+        X, y, weights = self._check_samples(X, y, sample_weight)
+        paths, alphas = self._candidates(X.shape[1])
+        kept = _drop_absent(X, y, weights)
+        folds = None
+        if self.cv is not None:
+            folds = list(check_cv(self.cv).split(X, y, groups))
+            results = fold_search(X, y, weights, paths, alphas, folds)
+        X, y, weights = kept
+        if len(X) < 2:
+            raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
+        samples, problem = Samples(X, weights), None
+        admitted = True
+        if folds is None:
+            results, problems = leave_one_out_search(samples, y, paths, alphas)
+            admitted = results["admitted"] if self.alphas is None else True
+        scores = np.where(admitted, results["mean_test_score"], np.nan)
+        self.cv_results_ = results
+        self.best_index_ = int(np.nanargmax(scores))
+        self.best_score_ = float(scores[self.best_index_])
+        if folds is None:
+            problem = problems[self.best_index_ // len(alphas)]
+        chosen = results["params"][self.best_index_]
+        self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
+        if problem is None:
+            problem = Problem(
+                samples,
+                chosen["encoder"],
+                self.penalty_,
+                share=chosen["stable_rank"],
+                smallest_alpha=self.alpha_,
+            )
+        self._fit_final(samples, y, problem, self.alpha_)
+        self.best_encoder_ = _as_given(self.encoders_)
+        return self
+
+    def _candidates(self, n_axes: int) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+        """Settings of each factorisation, and the alphas, all checked."""
+        if self.encoders is None:
+            encoders = [ShiftedBasisEncoder("bspline")]
+        elif isinstance(self.encoders, list | tuple):
+            encoders = list(self.encoders)
+        else:
+            encoders = [self.encoders]
+        shares: list[float | None] = [None]
+        if self.stable_ranks is not None:
+            shares = [_parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
+        if self.penalties is None:
+            shifted = all(isinstance(each, ShiftedBasisEncoder) for each in encoders)
+            penalties = ["slope" if shifted and n_axes <= _SLOPE_UP_TO else "ridge"]
+        else:
+            parse = parse_choice(*solvers.PENALTIES)
+            given = [self.penalties] if isinstance(self.penalties, str) else self.penalties
+            penalties = [parse(penalty, "penalties") for penalty in given]
+        if self.alphas is None:
+            alphas = DEFAULT_ALPHAS
+        else:
+            alphas = np.array([_parse_alpha(a, "alphas") for a in np.atleast_1d(self.alphas)])
+            if not np.all(alphas > 0):
+                raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
+        if not (encoders and shares and penalties and len(alphas)):
+            raise ValueError(
+                "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
+            )
+        paths = [
+            {"encoder": encoder, "stable_rank": share, "penalty": penalty}
+            for encoder, share, penalty in product(encoders, shares, penalties)
+        ]
+        return paths, alphas
+
+
+def _as_given(encoders: list[Any]) -> Any:
+    """Unfitted clones of encoders of one axis each; one of them where all are alike."""
+    clones = [clone(each) for each in encoders]
+    alike = all(same_settings(clones[0], each) for each in clones[1:])
+    return clones[0] if alike else clones
+
+
+def _check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per sample. "
+            f"Got {weights.shape}."
+        )
+    if np.any(weights < 0):
+        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
+    return np.asarray(weights)
+
+
+def _drop_absent(
+    X: NDArray, y: NDArray, weights: NDArray | None
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """Samples without those of weight 0."""
+    if weights is None or np.all(weights > 0):
+        return X, y, weights
+    kept = weights > 0
+    if not kept.any():
+        raise ValueError("sample_weight is zero for all samples: one weight must be positive")
+    return X[kept], y[kept], weights[kept]
+
+
+def _parse_alpha(value: Any, name: str) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number. Got {value!r}.")
+    number = float(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be finite and not negative. Got {value!r}.")
+    return number
+
+
+def _parse_share(value: Any) -> float:
+    share = _parse_alpha(value, "stable_ranks")
+    if share == 0:
+        raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
+    return share
+
+
+def _parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
+    if derivative is None:
+        return (0,) * n_axes
+    orders = (derivative,) if isinstance(derivative, numbers.Integral) else tuple(derivative)
+    valid = all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in orders)
+    if len(orders) != n_axes or not valid:
+        raise ValueError(
+            f"derivative must be a tuple of {n_axes} whole numbers, the order along each axis. "
+            f"Got {derivative!r}."
+        )
+    return tuple(int(each) for each in orders)
