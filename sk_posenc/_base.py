@@ -427,6 +427,17 @@ def parse_choice(*choices: str) -> Callable[[Any, str], str]:
     return parse
 
 
+def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> list[str]:
+    """What happens at the ends of each axis; a period must be given, not guessed."""
+    boundaries = per_axis(boundary, "boundary", n_axes, parse_choice(*choices))
+    if "periodic" in boundaries and domain is None:
+        raise ValueError(
+            'boundary="periodic" needs a domain=(low, high): the samples do not say '
+            "where one period ends and the next begins"
+        )
+    return boundaries
+
+
 def auto_stable_rank(n_samples: float) -> float:
     """What stable_rank="auto" means on an axis with so many samples."""
     return max(AUTO_MINIMUM, AUTO_SHARE * n_samples)

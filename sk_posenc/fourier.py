@@ -20,6 +20,7 @@ from sk_posenc._base import (
     check_frequency,
     check_memory,
     is_auto,
+    parse_boundaries,
     parse_choice,
     parse_count,
     parse_integer,
@@ -195,13 +196,9 @@ class FourierEncoder(_AxisFourierEncoder):
         counts = per_axis(self.n_frequencies, "n_frequencies", n_axes, parse_count)
         ranks = per_axis(self.stable_rank, "stable_rank", n_axes, parse_stable_rank)
         highest = per_axis(self.max_frequency, "max_frequency", n_axes, parse_optional)
-        parse_boundary = parse_choice("extend", "periodic")
-        self._boundaries = per_axis(self.boundary, "boundary", n_axes, parse_boundary)
-        if "periodic" in self._boundaries and self.domain is None:
-            raise ValueError(
-                'boundary="periodic" needs a domain=(low, high): the samples do not say '
-                "where one period ends and the next begins"
-            )
+        self._boundaries = parse_boundaries(
+            self.boundary, self.domain, n_axes, "extend", "periodic"
+        )
         self.frequencies_ = []
         for axis, (low, high) in enumerate(self.domain_.tolist()):
             length = high - low

@@ -17,7 +17,7 @@ from sk_posenc._base import (
     auto_stable_rank,
     check_bandwidth,
     check_memory,
-    parse_choice,
+    parse_boundaries,
     parse_count,
     parse_optional,
     parse_stable_rank,
@@ -166,13 +166,9 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         ranks = per_axis(self.stable_rank, "stable_rank", n_axes, parse_stable_rank)
         bandwidths = per_axis(self.bandwidth, "bandwidth", n_axes, parse_optional)
         counts = per_axis(self.n_shifts, "n_shifts", n_axes, parse_count)
-        parse_boundary = parse_choice("extend", "periodic", "cut")
-        self._boundaries = per_axis(self.boundary, "boundary", n_axes, parse_boundary)
-        if "periodic" in self._boundaries and self.domain is None:
-            raise ValueError(
-                'boundary="periodic" needs a domain=(low, high): the samples do not say '
-                "where one period ends and the next begins"
-            )
+        self._boundaries = parse_boundaries(
+            self.boundary, self.domain, n_axes, "extend", "periodic", "cut"
+        )
         for name in ("tensor_product", "sparse_output"):
             if not isinstance(getattr(self, name), bool | np.bool_):
                 raise TypeError(f"{name} must be True or False. Got {getattr(self, name)!r}.")
