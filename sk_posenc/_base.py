@@ -495,9 +495,9 @@ def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
         xp = array_namespace(X)
         extremes = (to_numpy(end(X, axis=0)) for end in (xp.min, xp.max))
         low, high = (end.astype(np.float64) for end in extremes)
-        # a constant column: width 1 around its value, or what its digits can resolve
-        half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
         with np.errstate(over="ignore"):  # what overflows is refused below
+            # a constant column: width 1 around its value, or what its digits can resolve
+            half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
             ends = np.stack([low - half, high + half], axis=1)
     else:
         try:
