@@ -65,13 +65,16 @@ def stable_rank(A: Any) -> float:
     if not sparse.issparse(A):
         A = widened(A)
     entries = A.data if sparse.issparse(A) else A
-    largest = float(xp.max(xp.abs(entries))) if math.prod(entries.shape) else 0.0
+    full = math.prod(entries.shape) > 0
+    largest = max(float(xp.max(entries)), -float(xp.min(entries))) if full else 0.0
     if not math.isfinite(largest):
         raise ValueError("A contains NaN or infinity: a stable rank needs finite entries")
     if largest == 0:
         raise ValueError("A is all 0: its stable rank is not defined")
-    # a power of 2 changes no digit and keeps squares from overflow and underflow
-    A = A * 2.0 ** min(-math.frexp(largest)[1], 1000)
+    exponent = math.frexp(largest)[1]
+    if abs(exponent) > 32:
+        # a power of 2 changes no digit and keeps squares from overflow and underflow
+        A = A * 2.0 ** min(-exponent, 1000)
     entries = A.data if sparse.issparse(A) else A
     squares = float(xp.sum(entries * entries))
     return max(1.0, squares / _largest_eigenvalue(A, xp))
