@@ -12,15 +12,11 @@ from sklearn import get_config
 Array = Any
 
 
-def namespace_of(X: Any) -> ModuleType:
-    """The namespace in which scikit-learn checks `X`: its own under array API dispatch."""
-    dispatched = get_config()["array_api_dispatch"] and is_array_api_obj(X)
-    return array_namespace(X) if dispatched else array_namespace(np.empty(0))
-
-
 def float_dtypes(X: Any) -> list[Any]:
-    """float64 and float32 of the namespace in which scikit-learn checks `X`."""
-    xp = namespace_of(X)
+    """float64 and float32 of the namespace in which scikit-learn checks `X`: its own under
+    array API dispatch, else NumPy's."""
+    dispatched = get_config()["array_api_dispatch"] and is_array_api_obj(X)
+    xp = array_namespace(X) if dispatched else np
     return [xp.float64, xp.float32]
 
 

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNetRegressor
-from skorch.utils import is_dataset, to_numpy, to_tensor
+from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
+from sk_posenc._arrays import to_numpy
 from sk_posenc._batches import TensorBatches, seeded_generator
 from sk_posenc.coordinate_network import CoordinateMLP
 
@@ -70,10 +71,6 @@ class _Memory:
 
     owner: NDArray
     __array_interface__: dict[str, Any]
-
-
-def _on_host(array: Any) -> Any:
-    return array.detach().cpu() if isinstance(array, Tensor) else array
 
 
 def _batch_size(size: object, n_samples: int) -> int:
@@ -333,7 +330,7 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = _as_tensor(validate_data(self, _on_host(X), reset=False, **_CHECKS_OF_X))
+            X = _as_tensor(validate_data(self, to_numpy(X), reset=False, **_CHECKS_OF_X))
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
         outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
         scale, shift = to_numpy(self.module_.target_scale), to_numpy(self.module_.target_shift)
@@ -356,7 +353,7 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         self, X: ArrayLike, y: ArrayLike | None, fresh: bool, fit_params: dict[str, Any]
     ) -> CoordinateMLPRegressor:
         X_seen, y_seen = validate_data(
-            self, _on_host(X), _on_host(y), reset=fresh, multi_output=True, y_numeric=True,
+            self, to_numpy(X), to_numpy(y), reset=fresh, multi_output=True, y_numeric=True,
             **_CHECKS_OF_X,
         )  # fmt: skip
         y_seen = np.asarray(y_seen, dtype=np.float64)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from array_api_compat import is_array_api_obj, to_device
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_array, check_random_state
 
+from sk_posenc._arrays import to_numpy
 from sk_posenc._sampling import axis_cells
 
 __all__ = ["CoordinateKFold"]
@@ -179,9 +179,7 @@ class CoordinateKFold(BaseCrossValidator):
 
 
 def _finite_coordinates(X: Any) -> NDArray:
-    X = check_array(X, ensure_all_finite=False, input_name="X")
-    if is_array_api_obj(X):
-        X = np.asarray(to_device(X, "cpu"))
+    X = to_numpy(check_array(X, ensure_all_finite=False, input_name="X"))
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         raise ValueError(
