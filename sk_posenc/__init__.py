@@ -12,6 +12,7 @@ from sk_posenc.bases import Basis
 from sk_posenc.datasets import grid_samples, load_signal, samples_to_grid
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.learnable import LearnableFourierEncoder
 from sk_posenc.metrics import (
     distance_preservation,
     distance_preservation_scorer,
@@ -29,15 +30,18 @@ from sk_posenc.shifted_basis import ShiftedBasisEncoder
 if TYPE_CHECKING:
     from sk_posenc.coordinate_mlp import CoordinateMLPRegressor
     from sk_posenc.coordinate_network import CoordinateMLP
+    from sk_posenc.encoder_module import EncoderModule
 
 __all__ = [
     "Basis",
     "CoordinateKFold",
     "CoordinateMLP",
     "CoordinateMLPRegressor",
+    "EncoderModule",
     "FourierEncoder",
     "KroneckerRidge",
     "KroneckerRidgeCV",
+    "LearnableFourierEncoder",
     "LogFourierEncoder",
     "RandomFourierEncoder",
     "ShiftedBasisEncoder",
@@ -58,7 +62,11 @@ __all__ = [
 __version__ = "0.1.0.dev0"
 
 # What needs torch loads on first use: name -> module.
-_LAZY = {"CoordinateMLP": "coordinate_network", "CoordinateMLPRegressor": "coordinate_mlp"}
+_LAZY = {
+    "CoordinateMLP": "coordinate_network",
+    "CoordinateMLPRegressor": "coordinate_mlp",
+    "EncoderModule": "encoder_module",
+}
 
 
 def __getattr__(name: str) -> Any:

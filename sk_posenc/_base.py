@@ -1,11 +1,12 @@
 """What all encoders share: checks, the domain, settings per axis, the stable rank they reach."""
 
+import copy
 import math
 import numbers
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 import psutil
@@ -32,12 +33,26 @@ WIDEST = 100.0
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
 
+# Places in the domain where a similarity is measured.
+_ANCHORS = 16
+
 # Entries encoded at a time: blocks that stay in the cache of a processor are written to
 # memory once; other devices want few large blocks.
 _HOST_BLOCK = 1 << 17
 _DEVICE_BLOCK = 1 << 26
 
 _T = TypeVar("_T")
+
+
+class Learnable(NamedTuple):
+    """How training moves an array of a formula from its fitted value.
+
+    "shift": value = fitted + unit * step; "scale": value = fitted * exp(step), so that it
+    stays positive; "weight": the value is the parameter, and weight decay applies to it.
+    """
+
+    kind: Literal["shift", "scale", "weight"]
+    unit: float | NDArray[np.float64] = 1.0
 
 
 class CoordinateEncoder(TransformerMixin, BaseEstimator):
@@ -53,10 +68,13 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     - ``_axis_width(axis)``: the number of these columns;
     - ``_axis_similarity(axis, delta)``: similarity along an axis, 1 at 0;
     - ``_axis_labels(axis, name)``: the names of the columns of one axis;
-    - ``_nominal_stable_rank(axis)``: the stable rank that the law says.
+    - ``_nominal_stable_rank(axis)``: the stable rank that the law says;
+    - ``_learnable()``: which arrays of the formula training may move, and how;
+    - ``_read_formula()``: sets the fitted attributes from arrays that training has moved.
     """
 
     domain: Any
+    _made_to_learn = False  # whether a network that holds the encoder trains it by default
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the domain and place shifts or frequencies on it.
@@ -219,21 +237,24 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             setattr(self, name, moved)
 
     def _encode(self, X: Array) -> Array:
-        """Encoding of checked coordinates, block by block."""
+        """Encoding of checked coordinates."""
+        return self._in_blocks(X, self._arrays_like(X))
+
+    def _in_blocks(self, X: Array, arrays: dict[str, Array], dtype: Any = None) -> Array:
+        """Dense encoding of checked coordinates, block by block; None: in their own dtype."""
         xp = array_namespace(X)
-        shape = (X.shape[0], self._n_features_out)
-        arrays = self._arrays_like(X)
+        shape, dtype = (X.shape[0], self._n_features_out), dtype or X.dtype
         on_host = is_numpy_namespace(xp) or "cpu" in str(device_of(X)).lower()
         n_rows = max(16, (_HOST_BLOCK if on_host else _DEVICE_BLOCK) // shape[1])
         if shape[0] <= n_rows:
-            return self._features(X, arrays, xp)
-        encoded = xp.empty(shape, dtype=X.dtype, device=device_of(X))
+            return xp.astype(self._features(X, arrays, xp), dtype, copy=False)
+        encoded = xp.empty(shape, dtype=dtype, device=device_of(X))
         for first in range(0, shape[0], n_rows):
             rows = slice(first, min(first + n_rows, shape[0]))
             start = 0
             for block in self._blocks(X[rows, :], arrays, xp):
                 stop = start + block.shape[1]
-                encoded[rows, start:stop] = block
+                encoded[rows, start:stop] = xp.astype(block, dtype, copy=False)
                 start = stop
         return encoded
 
@@ -272,8 +293,33 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             kernel = linalg.toeplitz(self._axis_similarity(axis, x - x[0]))
             top = linalg.eigvalsh(kernel, subset_by_index=[n - 1, n - 1])
             return float(n * kernel[0, 0] / top[0])
-        blocks = self._axis_blocks(axis, low + x, self._formula, array_namespace(x))
-        return measure_stable_rank(np.concatenate(blocks, axis=1))
+        return measure_stable_rank(self._axis_features(axis, low + x))
+
+    def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns that an axis decides, the other coordinates held."""
+        return np.concatenate(self._axis_blocks(axis, x, self._formula, array_namespace(x)), axis=1)
+
+    def _measured_similarity(self, axis: int, delta: Array) -> Array:
+        """Similarity along an axis where no closed form is known, in the mean over the domain."""
+        low, high = self._ends[axis]
+        lags = np.minimum(np.abs(to_numpy(delta)).ravel().astype(np.float64), high - low)
+        products, norms = np.zeros_like(lags), 0.0
+        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
+            start = low + share * (high - low - lags)
+            first, second = (self._axis_features(axis, x) for x in (start, start + lags))
+            products += np.sum(first * second, axis=1)
+            norms += np.sum(first * first, axis=1) / 2 + np.sum(second * second, axis=1) / 2
+        similarity = (products / norms).reshape(delta.shape)
+        xp = array_namespace(delta)
+        return xp.asarray(similarity, dtype=delta.dtype, device=device_of(delta))
+
+    def _with_formula(self, arrays: dict[str, NDArray[np.float64]]) -> Self:
+        """A fitted encoder like this one, with other arrays in its formula."""
+        other = copy.deepcopy(self)
+        other._formula = self._formula | arrays
+        other._read_formula()
+        other.stable_rank_ = np.array([other._reached(a) for a in range(self.n_features_in_)])
+        return other
 
     def _check_coordinates(self, X: ArrayLike, method: str) -> Array:
         check_is_fitted(self)
@@ -346,6 +392,14 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _nominal_stable_rank(self, axis: int) -> float:
         """Stable rank along an axis by the law, which dense samples should come near."""
+        raise NotImplementedError
+
+    def _learnable(self) -> dict[str, Learnable]:
+        """Arrays of the formula that training may move; ValueError where none can be."""
+        raise NotImplementedError
+
+    def _read_formula(self) -> None:
+        """Set the fitted attributes from the formula."""
         raise NotImplementedError
 
     def _advice(self) -> str:

@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from numbers import Integral
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch import NeuralNetRegressor
+from skorch.dataset import ValidSplit
 from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._base import check_memory
 from sk_posenc._batches import TensorBatches, seeded_generator
+from sk_posenc._training import (
+    SCHEDULES,
+    CallbackSupportMixin,
+    Checkpoint,
+    EpochTasks,
+    Schedule,
+    early_stopping,
+    fingerprint,
+    is_print_log,
+    wants_to_stop,
+    with_callbacks,
+)
 from sk_posenc.coordinate_network import CoordinateMLP
-
-_CHECKS_OF_X: dict[str, Any] = {"dtype": np.float32, "order": "C"}
+from sk_posenc.encoder_module import EncoderModule
 
 # A column that varies by less than this share of its size varies by rounding only.
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 
-# Rows in one forward pass of `predict`: bounds its memory whatever the number of rows.
+# Rows and entries of the input in one forward pass of `predict`: bound its memory.
 _PREDICTION_BATCH = 4096
+_PREDICTION_ENTRIES = 1 << 26
+
+# Share of the rows that early stopping sets aside where no `train_split` does.
+_HELD_OUT = 0.1
 
 
 def _resolve_device(device: object) -> torch.device:
@@ -118,18 +138,23 @@ def _epochs(max_epochs: object, n_samples: int, batch_size: int) -> int:
     return int(max_epochs)
 
 
-class CoordinateMLPRegressor(NeuralNetRegressor):
+class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     r"""Multilayer perceptron for signals over coordinates, as a skorch regressor.
 
     It minimises the mean squared error of the network :math:`f` of `CoordinateMLP` on
     standardised targets, by Adam on shuffled batches,
 
-    .. math:: \hat y(x) = \mu + \sigma \odot f((x - m) \odot s),
+    .. math:: \hat y(x) = \mu + \sigma \odot f((\Psi(x) - m) \odot s),
 
-    with shifts :math:`m, \mu` and scales :math:`s, \sigma` learnt from the training rows.
+    with the encoding :math:`\Psi` of `encoder` (or :math:`\Psi(x) = x`), and shifts
+    :math:`m, \mu` and scales :math:`s, \sigma` learnt from the training rows.
 
     Parameters
     ----------
+    encoder : encoder of this package, default=None
+        Encodes the coordinates inside the network, batch by batch on its device: a clone is
+        fitted first, as a step of a Pipeline would be. Memory then follows the batch, not the
+        number of rows. None: X is what the first layer sees, encoded before or not.
     hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
         Units of each hidden layer; an empty sequence gives a linear model.
     activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
@@ -139,6 +164,23 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
     output_activation : same names or None, default=None
         Activation of the output, which bounds what can be predicted. The network then predicts
         targets in their own units: they are not standardised, and must lie in its range.
+    train_encoder : bool or "auto", default="auto"
+        Whether training moves the bandwidths, shifts or frequencies of `encoder` too (see
+        `EncoderModule`). "auto": those of a LearnableFourierEncoder only.
+    lr_schedule : {"constant", "cosine", "linear"}, default="constant"
+        What becomes of the learning rate over the batches of a fit: "cosine" and "linear" end
+        at 0.
+    early_stopping : int, default=None
+        Stop after so many epochs without a better validation loss, and go back to the weights
+        of the best. It needs rows set aside: a tenth at random, unless `train_split` says
+        which. None: train for `max_epochs`.
+    checkpoint : str or path, default=None
+        Folder in which `fit` saves its state after each epoch, a file for each combination of
+        settings and rows. A `fit` with the same settings and rows goes on from there, to the
+        result of an uninterrupted one (to the last bit on a CPU); delete the folder to start
+        anew. None: nothing is saved.
+    mixed_precision : bool, default=False
+        Whether layers compute in bfloat16, with weights, loss and encoding in float32.
     device : str or torch.device, default="auto"
         Where to compute; "auto" is CUDA where there is a device for it, else the CPU, each time
         that `fit` starts.
@@ -171,6 +213,8 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
     ----------
     module_ : CoordinateMLP
         The fitted network; its buffers hold the shifts and scales.
+    encoder_ : encoder
+        The fitted encoder, as training left it; only where `encoder` is given.
     history_ : skorch.history.History
         One record an epoch, with `train_loss` in standardised units.
     device_ : torch.device
@@ -183,9 +227,21 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
     See Also
     --------
     CoordinateMLP : The network.
+    EncoderModule : The encoder inside it.
 
     Notes
     -----
+    *Encoder inside or in front.* ``CoordinateMLPRegressor(encoder)`` and
+    ``make_pipeline(encoder, CoordinateMLPRegressor())`` train the same network. Inside, the
+    encoding is made anew for each batch and never held as a whole; in front, it is made once.
+    Coordinates are encoded in their own precision: float32 coordinates save time.
+
+    *Interruption.* Ctrl-C leaves the estimator as trained so far, and is raised again, so that
+    a search or a script stops too. skorch's EarlyStopping ends training without it.
+
+    *Reproducibility.* float32 throughout and no operation whose result depends on the order of
+    threads; `mixed_precision`, skorch's `compile` and other iterators are opt-in.
+
     *Input scale.* Columns are shifted by their means and divided by one number for all, so that
     the mean square of all scaled inputs is 1: raw coordinates of any unit and offset and
     encodings with entries of about :math:`1 / \sqrt{K}` in K columns then reach the first layer
@@ -237,10 +293,16 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
 
     def __init__(
         self,
+        encoder: Any = None,
         *,
         hidden_layer_sizes: int | Sequence[int] = (256, 256, 256, 256),
         activation: str = "relu",
         output_activation: str | None = None,
+        train_encoder: bool | str = "auto",
+        lr_schedule: str = "constant",
+        early_stopping: int | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        mixed_precision: bool = False,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
         module: type[CoordinateMLP] = CoordinateMLP,
@@ -269,11 +331,18 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         )
         for name in ("history_", "initialized_", "virtual_params_"):
             del self.__dict__[name]
+        self.encoder = encoder
+        self.train_encoder = train_encoder
+        self.lr_schedule = lr_schedule
+        self.early_stopping = early_stopping
+        self.checkpoint = checkpoint
+        self.mixed_precision = mixed_precision
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.output_activation = output_activation
         self.random_state = random_state
 
+    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> CoordinateMLPRegressor:
         """Fit the network, from new weights unless `warm_start` is set.
 
@@ -289,8 +358,16 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         Returns
         -------
         self : CoordinateMLPRegressor
+
+        Raises
+        ------
+        FloatingPointError
+            Where training diverges.
+        torch.OutOfMemoryError
+            Where a batch does not fit into the memory of the device.
         """
-        return self._train(X, y, not (self.warm_start and self.initialized_), fit_params)
+        fresh = not (self.warm_start and self.initialized_)
+        return self._train(X, y, fresh, fit_params, tell=True)
 
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike | None = None, classes: object = None, **fit_params: Any
@@ -330,9 +407,10 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = _as_tensor(validate_data(self, to_numpy(X), reset=False, **_CHECKS_OF_X))
+            X = _as_tensor(validate_data(self, to_numpy(X), reset=False, **self._checks_of_X()))
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
-        outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
+        with self._memory_explained("predicting"):
+            outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
         scale, shift = to_numpy(self.module_.target_scale), to_numpy(self.module_.target_shift)
         y = np.concatenate(outputs) * scale + shift
         if not np.isfinite(y).all():
@@ -349,25 +427,133 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         """The device that the network is on."""
         return self.module_.input_shift.device
 
+    @property
+    def encoder_(self) -> Any:
+        """The fitted encoder, as training left it."""
+        module = getattr(self.__dict__.get("module_"), "encoder", None)
+        if not isinstance(module, EncoderModule):
+            raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
+        return module.fitted_encoder()
+
+    def _checks_of_X(self) -> dict[str, Any]:
+        # an encoder keeps the precision of the coordinates
+        dtypes = np.float32 if self.encoder is None else [np.float64, np.float32]
+        return {"dtype": dtypes, "order": "C"}
+
     def _train(
-        self, X: ArrayLike, y: ArrayLike | None, fresh: bool, fit_params: dict[str, Any]
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        fresh: bool,
+        fit_params: dict[str, Any],
+        tell: bool = False,
     ) -> CoordinateMLPRegressor:
+        self._check_parameters()
+        X_given, y_given = to_numpy(X), to_numpy(y)
         X_seen, y_seen = validate_data(
-            self, to_numpy(X), to_numpy(y), reset=fresh, multi_output=True, y_numeric=True,
-            **_CHECKS_OF_X,
+            self, X_given, y_given, reset=fresh, multi_output=True, y_numeric=True,
+            **self._checks_of_X(),
         )  # fmt: skip
         y_seen = np.asarray(y_seen, dtype=np.float64)
         ndim, n_outputs = y_seen.ndim, 1 if y_seen.ndim == 1 else y_seen.shape[1]
+        n_samples = len(X_seen)
+        size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        planned = _epochs(self.max_epochs, n_samples, _batch_size(size, n_samples))
         if fresh:
+            fitted = None if self.encoder is None else clone(self.encoder).fit(X_given)
+            self._fitted_encoder = fitted
             self._target_ndim, self._n_outputs = ndim, n_outputs
+            self._checkpoint_file = None
+            if self.checkpoint is not None:
+                own = f"{fingerprint(self, X_seen, y_seen)}.pt"
+                self._checkpoint_file = Path(self.checkpoint) / own
             self.initialize()
         elif (ndim, n_outputs) != (self._target_ndim, self._n_outputs):
             before = "1-d" if self._target_ndim == 1 else f"of shape (n_samples, {self._n_outputs})"
             raise ValueError(f"y must be {before}, as before. Got shape {y_seen.shape} instead.")
+        else:
+            self._checkpoint_file = None
+        self._check_batch_memory(min(_batch_size(size, n_samples), n_samples))
+        self._planned_epochs, self._epochs_before = planned, len(self.history)
+        self._finished, self._interrupt = False, None
         rows, targets = _as_tensor(X_seen), _as_tensor(y_seen)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
-        return super().partial_fit(rows, targets, **fit_params)
+        with self._told_as_task(X_given, y_given, tell):
+            super().partial_fit(rows, targets, **fit_params)
+        if self._interrupt is not None:
+            if self.history and "train_loss" not in self.history[-1]:
+                self.history.pop()  # an epoch that did not end
+            raise self._interrupt
+        return self
+
+    def _check_parameters(self) -> None:
+        if self.lr_schedule not in SCHEDULES:
+            raise ValueError(
+                f"lr_schedule must be one of {list(SCHEDULES)}; pass other schedules as "
+                f"callbacks=[skorch.callbacks.LRScheduler(...)]. Got {self.lr_schedule!r} instead."
+            )
+        patience = self.early_stopping
+        if patience is not None and (
+            isinstance(patience, bool) or not isinstance(patience, Integral) or patience < 1
+        ):
+            raise ValueError(
+                "early_stopping must be None or a positive number of epochs without a better "
+                f"validation loss. Got {patience!r} instead."
+            )
+        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
+            raise TypeError(
+                f"checkpoint must be None or a folder. Got {self.checkpoint!r} instead."
+            )
+        for name in ("train_encoder", "mixed_precision"):
+            value, possible = getattr(self, name), "True or False"
+            if name == "train_encoder":
+                possible = "'auto', " + possible
+                if isinstance(value, str) and value == "auto":
+                    continue
+            if not isinstance(value, bool | np.bool_):
+                raise ValueError(f"{name} must be {possible}. Got {value!r} instead.")
+        if self.train_encoder is True and self.encoder is None:
+            raise ValueError(
+                "train_encoder=True needs an encoder: give one, or leave it at 'auto'."
+            )
+
+    def _check_batch_memory(self, n_rows: int) -> None:
+        if self._fitted_encoder is not None and self.device_.type == "cpu":
+            width = self._fitted_encoder._n_features_out
+            check_memory((n_rows, width), 4, "lower batch_size, or the columns of the encoder")
+
+    @contextmanager
+    def _told_as_task(self, X: Any, y: Any, tell: bool) -> Iterator[None]:
+        """Tell scikit-learn's callbacks of the fit, and let the epochs be told too."""
+        if not tell or not hasattr(self, "_init_callback_context"):
+            yield
+            return
+        context = self._init_callback_context(max_subtasks=self._planned_epochs)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        self._rows_of_fit = X, y
+        try:
+            yield
+        finally:
+            del self._rows_of_fit
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=lambda: {})
+
+    @contextmanager
+    def _memory_explained(self, doing: str) -> Iterator[None]:
+        """Say what to lower where the device has no memory left."""
+        try:
+            yield
+        except RuntimeError as error:
+            on_host = "DefaultCPUAllocator" in str(error)
+            if not (on_host or isinstance(error, torch.OutOfMemoryError)):
+                raise
+            width = self.module_.linears[0].in_features
+            raise torch.OutOfMemoryError(
+                f"{self.device_} ran out of memory {doing} with batch_size={self.batch_size!r} on "
+                f"{width} columns and hidden layers {self.hidden_layer_sizes}: lower batch_size "
+                "(iterator_valid__batch_size for predict), the columns of the encoder or "
+                "hidden_layer_sizes."
+            ) from error
 
     def initialize(self) -> CoordinateMLPRegressor:
         """Draw new weights; `fit` does so itself.
@@ -394,6 +580,11 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         }
         if hasattr(self, "n_features_in_"):
             parameters |= {"in_features": self.n_features_in_, "out_features": self._n_outputs}
+            if self._fitted_encoder is not None:
+                encoder = EncoderModule(
+                    self._fitted_encoder, trainable=self._trains_encoder(), dtype=torch.float32
+                )
+                parameters |= {"in_features": encoder.n_features, "encoder": encoder}
         parameters |= self.get_params_for("module")
         if "in_features" not in parameters:
             raise ValueError(
@@ -406,14 +597,59 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         self.module_ = self.module(**parameters)
         return self
 
+    def _trains_encoder(self) -> bool:
+        if isinstance(self.train_encoder, str):
+            return bool(self._fitted_encoder._made_to_learn)
+        return bool(self.train_encoder)
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
+        """As skorch's, with what places an encoding left out of weight decay."""
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        encoder = self.module_.encoder
+        if (
+            isinstance(encoder, EncoderModule)
+            and "weight_decay" in signature(self.optimizer).parameters
+        ):
+            placed = {id(getattr(encoder, name)) for name in encoder.undecayed}
+            rest = args[0][-1]
+            if set(rest) == {"params"}:  # those that no pattern of the user's names
+                kept = [p for p in rest["params"] if id(p) in placed]
+                rest["params"] = [p for p in rest["params"] if id(p) not in placed]
+                if kept:
+                    args[0].append({"params": kept, "weight_decay": 0.0})
+        return args, kwargs
+
+    def _yield_callbacks(self) -> Iterator[tuple[str, Any, bool]]:
+        given = list(super()._yield_callbacks())
+        printing = [each for each in given if is_print_log(each[1])]
+        yield "epoch_tasks", EpochTasks(), True
+        yield from (each for each in given if each not in printing)
+        # these see all that the others have recorded of an epoch
+        if self.lr_schedule != "constant":
+            yield "lr_schedule", Schedule(self.lr_schedule), True
+        if self.early_stopping is not None:
+            yield "early_stopping", early_stopping(self.early_stopping), True
+        yield "checkpoint", Checkpoint(), True
+        yield from printing
+
+    @property
+    def _epochs_done(self) -> int:
+        """Epochs of the fit under way that have ended."""
+        return len(self.history) - self._epochs_before
+
     def fit_loop(
         self, X: Tensor, y: Tensor | None = None, epochs: int | None = None, **fit_params: Any
     ) -> CoordinateMLPRegressor:
-        """Train for `epochs`, by default `max_epochs`; see skorch."""
+        """Train for `epochs`, by default what `max_epochs` leaves to do; see skorch."""
         if epochs is None:
-            size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
-            epochs = _epochs(self.max_epochs, len(X), _batch_size(size, len(X)))
-        return super().fit_loop(X, y, epochs=epochs, **fit_params)
+            epochs = 0 if self._finished else max(0, self._planned_epochs - self._epochs_done)
+        try:
+            with self._memory_explained("training"):
+                return super().fit_loop(X, y, epochs=epochs, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            if not wants_to_stop(self):
+                self._interrupt = interrupt  # skorch ends training quietly; `_train` does not
+            raise
 
     def get_split_datasets(
         self, X: Tensor, y: Tensor | None = None, **fit_params: Any
@@ -424,11 +660,18 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         -------
         dataset_train, dataset_valid : Dataset, and Dataset or None
         """
-        train, valid = super().get_split_datasets(X, y, **fit_params)
+        if self.early_stopping is not None and self.train_split is None:
+            # the seed, not a draw: the rows set aside stay the same in later calls
+            seed = self._generator.initial_seed() % 2**32
+            split = ValidSplit(_HELD_OUT, random_state=seed)
+            train, valid = split(self.get_dataset(X, y))
+        else:
+            train, valid = super().get_split_datasets(X, y, **fit_params)
         if not self.module_.is_scaled:
-            input_shift, input_scale, target_shift, target_scale = _learn_scaling(
-                self.get_iterator(train, training=False)
-            )
+            with torch.no_grad():
+                input_shift, input_scale, target_shift, target_scale = _learn_scaling(
+                    self._encoded(self.get_iterator(train, training=False))
+                )
             if self.output_activation is not None:
                 target_shift, target_scale = (
                     torch.zeros_like(target_shift),
@@ -436,6 +679,10 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
                 )
             self.module_.set_scaling(input_shift, input_scale, target_shift, target_scale)
         return train, valid
+
+    def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        for X, y in batches:
+            yield self.module_.encode(to_tensor(X, device=self.device_)), y
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches of `dataset`: `iterator_train`, shuffled, or `iterator_valid`.
@@ -448,7 +695,9 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         iterator = getattr(self, prefix)
         parameters = self.get_params_for(prefix)
         accepted = signature(iterator).parameters
-        size = self.batch_size if training else _PREDICTION_BATCH
+        width = self.module_.linears[0].in_features
+        rows_at_once = max(1, min(_PREDICTION_BATCH, _PREDICTION_ENTRIES // width))
+        size = self.batch_size if training else rows_at_once
         size = _batch_size(parameters.get("batch_size", size), len(dataset))
         parameters["batch_size"] = size
         if training and "shuffle" in accepted and "sampler" not in parameters:
@@ -471,7 +720,9 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Forward pass of one batch, on the device of the network."""
-        return self.module_(to_tensor(x, device=self.device_), **fit_params)
+        x, kind = to_tensor(x, device=self.device_), self.device_.type
+        with torch.autocast(kind, dtype=torch.bfloat16, enabled=bool(self.mixed_precision)):
+            return self.module_(x, **fit_params).float()
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
@@ -525,6 +776,10 @@ class CoordinateMLPRegressor(NeuralNetRegressor):
         -------
         self : CoordinateMLPRegressor
         """
+        held = {k: parameters.pop(k) for k in list(parameters) if k.split("__")[0] == "encoder"}
+        if held and "encoder" not in held and self.encoder is None:
+            raise ValueError(f"There is no encoder to set {sorted(held)} of: set encoder first.")
+        BaseEstimator.set_params(self, **held)
         if "callbacks" in parameters and not self.initialized_:
             # skorch would build them at once; `fit` does, and reports what is wrong
             self.callbacks = parameters.pop("callbacks")

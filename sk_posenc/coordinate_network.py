@@ -88,7 +88,7 @@ def _draw_parameters(
 class CoordinateMLP(nn.Module):
     r"""Fully connected network whose inputs are standardised inside its first layer.
 
-    With scaled inputs :math:`h_0 = (x - m) \odot s` the network is
+    With scaled inputs :math:`h_0 = (x - m) \odot s`, x the input or its encoding, the network is
 
     .. math:: h_l = \phi(W_l h_{l-1} + b_l), \qquad f(x) = \psi(W_L h_{L-1} + b_L),
 
@@ -97,7 +97,7 @@ class CoordinateMLP(nn.Module):
     Parameters
     ----------
     in_features : int
-        Columns of the input.
+        Columns that reach the first layer: those of the input, or of its encoding.
     out_features : int, default=1
         Columns of the output.
     hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
@@ -111,6 +111,8 @@ class CoordinateMLP(nn.Module):
         Frequency factor of "sine".
     sigma : float, default=0.5
         Width of "gaussian".
+    encoder : torch.nn.Module, default=None
+        Encodes the input, an `EncoderModule` as a rule; None: the input is not encoded.
     generator : torch.Generator, default=None
         Draws the initial weights; None takes a generator with a fresh seed. PyTorch's global
         generator is never used.
@@ -169,9 +171,11 @@ class CoordinateMLP(nn.Module):
         output_activation: str | None = None,
         omega_0: float = 30.0,
         sigma: float = 0.5,
+        encoder: nn.Module | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        self.encoder = encoder
         omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
         widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
         self.activation = _activation("activation", activation, omega_0, sigma)
@@ -215,11 +219,17 @@ class CoordinateMLP(nn.Module):
         self.target_scale.copy_(target_scale)
         self.is_scaled.fill_(True)
 
+    def encode(self, x: Tensor) -> Tensor:
+        """What the first layer sees of rows of input, shape (n, in_features)."""
+        return x if self.encoder is None else self.encoder(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        """Map rows of shape (n, in_features) to (n, out_features), in units of `target_scale`."""
+        """Map rows of input to (n, out_features), in units of `target_scale`."""
         first: Any = self.linears[0]
         weight = first.weight * self.input_scale
-        h = linear(x, weight, first.bias - weight @ self.input_shift)
+        # a sum, as a product would be rounded to half precision under autocast
+        shift = (weight * self.input_shift).sum(1)
+        h = linear(self.encode(x), weight, first.bias - shift)
         for layer in islice(self.linears, 1, None):
             h = layer(self.activation(h))
         return self.output_activation(h)

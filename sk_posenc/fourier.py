@@ -15,6 +15,7 @@ from sk_posenc._arrays import Array
 from sk_posenc._base import (
     AUTO_SHARE,
     CoordinateEncoder,
+    Learnable,
     auto_stable_rank,
     check_bandwidth,
     check_frequency,
@@ -42,6 +43,10 @@ class _FourierBase(CoordinateEncoder):
 
     frequencies_: Any
     domain_: NDArray[np.float64]
+
+    def _learning_unit(self) -> NDArray[np.float64]:
+        """Angular frequency of one cycle over the domain of each axis."""
+        return np.array([2 * math.pi / (high - low) for low, high in self._ends])
 
     def _phases(
         self, axis: int, x: Array, angular: Array, arrays: dict[str, Array], xp: ModuleType
@@ -71,6 +76,14 @@ class _AxisFourierEncoder(_FourierBase):
             for axis, frequencies in enumerate(self.frequencies_)
         }
         return arrays | {"low": self.domain_[:, 0].copy()}
+
+    def _learnable(self) -> dict[str, Learnable]:
+        units = self._learning_unit()
+        return {f"angular{axis}": Learnable("shift", unit) for axis, unit in enumerate(units)}
+
+    def _read_formula(self) -> None:
+        axes = range(self.n_features_in_)
+        self.frequencies_ = [self._formula[f"angular{axis}"] / (2 * math.pi) for axis in axes]
 
     def _axis_width(self, axis: int) -> int:
         return 2 * self._n_frequencies(axis) + (1 if self._constant else 0)
@@ -225,12 +238,28 @@ class FourierEncoder(_AxisFourierEncoder):
             )
             self.frequencies_.append(spacing * np.arange(1, wanted + 1))
         self.bandwidth_ = np.array([0.5 / each[-1] for each in self.frequencies_])
+        self._equally_spaced = True
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
+
+    def _learnable(self) -> dict[str, Learnable]:
+        if "periodic" in self._boundaries:
+            raise ValueError(
+                "on a periodic axis frequencies are whole numbers of turns, which training "
+                'cannot move: use boundary="extend", or train a ShiftedBasisEncoder'
+            )
+        return super()._learnable()
+
+    def _read_formula(self) -> None:
+        super()._read_formula()
+        self.bandwidth_ = np.array([0.5 / np.max(np.abs(each)) for each in self.frequencies_])
+        self._equally_spaced = False
 
     def _has_closed_form(self) -> bool:
         return True
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        if not self._equally_spaced:
+            return super()._axis_similarity(axis, delta)
         # (1/2 + sum of cos(k angle)) / (n + 1/2) = sin((n + 1/2) angle) / ((2n + 1) sin(angle/2))
         xp = array_namespace(delta)
         n = self._n_frequencies(axis)
@@ -251,7 +280,9 @@ class FourierEncoder(_AxisFourierEncoder):
     def _reached(self, axis: int) -> float:
         # on a circle the law is exact, on an interval it is from 4 frequencies on (1e-5)
         exact = self._boundaries[axis] == "periodic" or self._n_frequencies(axis) > 64
-        return self._nominal_stable_rank(axis) if exact else super()._reached(axis)
+        if exact and self._equally_spaced:
+            return self._nominal_stable_rank(axis)
+        return super()._reached(axis)
 
 
 class LogFourierEncoder(_AxisFourierEncoder):
@@ -478,6 +509,15 @@ class RandomFourierEncoder(_FourierBase):
 
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         return {"angular": 2 * math.pi * self.frequencies_, "low": self.domain_[:, 0].copy()}
+
+    def _learnable(self) -> dict[str, Learnable]:
+        return {"angular": Learnable("shift", self._learning_unit())}
+
+    def _read_formula(self) -> None:
+        self.frequencies_ = self._formula["angular"] / (2 * math.pi)
+        self.frequency_std_ = np.sqrt(np.mean(self.frequencies_**2, axis=0))
+        self.bandwidth_ = 1 / (2 * math.sqrt(2) * math.pi * self.frequency_std_)
+        self._stds = self.frequency_std_.tolist()
 
     @property
     def _n_features_out(self) -> int:

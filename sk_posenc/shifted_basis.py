@@ -14,6 +14,7 @@ from sk_posenc import _csr
 from sk_posenc._arrays import Array, itemsize
 from sk_posenc._base import (
     CoordinateEncoder,
+    Learnable,
     auto_stable_rank,
     check_bandwidth,
     check_memory,
@@ -204,6 +205,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             self.shifts_.append(shifts)
             self._scales.append(1 / math.sqrt(energy if self.tensor_product else n_axes * energy))
         self._widths = self.bandwidth_.tolist()
+        self._equidistant = True
         if basis.period is not None:
             return np.array([rank or 0.0 for rank in ranks])  # no bandwidth asks for one
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
@@ -301,6 +303,26 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             "scale": np.array(self._scales),
         }
 
+    def _learnable(self) -> dict[str, Learnable]:
+        if self.sparse_output:
+            raise ValueError(
+                "training moves the shifts, and sparse_output=True needs them equidistant: "
+                "set sparse_output=False"
+            )
+        learnable = {
+            f"shifts{axis}": Learnable("shift", width) for axis, width in enumerate(self._widths)
+        }
+        if self._basis.period is None or "periodic" not in self._boundaries:
+            # else a period would no longer fit into the circle a whole number of times
+            learnable["bandwidth"] = Learnable("scale")
+        return learnable
+
+    def _read_formula(self) -> None:
+        self.shifts_ = [self._formula[f"shifts{a}"].copy() for a in range(self.n_features_in_)]
+        self.bandwidth_ = self._formula["bandwidth"].copy()
+        self._widths = self.bandwidth_.tolist()
+        self._equidistant = False
+
     def _labels(self, names: Sequence[str]) -> list[str]:
         if not self.tensor_product:
             return super()._labels(names)
@@ -312,7 +334,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
 
     def _has_closed_form(self) -> bool:
         # the impulse has one on average only, as far from the inner products as can be
-        return not isinstance(self._basis, Impulse)
+        return self._equidistant and not isinstance(self._basis, Impulse)
 
     def _axis_width(self, axis: int) -> int:
         return self.shifts_[axis].shape[0]
@@ -470,6 +492,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return basis.reach if math.isfinite(basis.support) else 2 * basis.reach
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        if not self._equidistant:
+            return self._measured_similarity(axis, delta)
         width = self._widths[axis]
         at_zero = self._images_similarity(axis, np.zeros(1), width)[0]
         return self._images_similarity(axis, delta, width) / float(at_zero)
@@ -499,7 +523,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         shifts = self.shifts_[axis]
         law = self._nominal_stable_rank(axis)
         small = law <= _MEASURED_UP_TO and not isinstance(self._basis, Impulse)
-        if self._basis.period is not None or small:
+        if self._basis.period is not None or small or not self._equidistant:
             return super()._reached(axis)
         # The Gram matrix of the shifts is circulant but for its ends: its eigenvalues are
         # the Fourier transform of the similarity at the shifts.

@@ -557,6 +557,8 @@ def test_fitted_on_cuda_used_without(data, device, monkeypatch):
     moved.fit(X, y)
 
 
-def test_signature_is_keyword_only():
-    kinds = {p.kind for p in inspect.signature(CoordinateMLPRegressor).parameters.values()}
+def test_all_but_the_encoder_are_keywords():
+    first, *others = inspect.signature(CoordinateMLPRegressor).parameters.values()
+    assert (first.name, first.kind) == ("encoder", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    kinds = {p.kind for p in others}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
