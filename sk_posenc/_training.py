@@ -1,4 +1,4 @@
-"""What a coordinate network adds to skorch's loop: a schedule, checkpoints, scikit-learn's callbacks."""
+"""What a coordinate network adds to skorch's loop: schedules, checkpoints, tasks."""
 
 from __future__ import annotations
 
@@ -66,13 +66,14 @@ class Schedule(LRScheduler):
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Wait for the first epoch: only then the number of batches is known."""
-        self.lr_scheduler_ = None
+        self.lr_scheduler_: LambdaLR | None = None
 
     def on_epoch_begin(self, net: Any, dataset_train: Any = None, **kwargs: Any) -> None:
         """Build the schedule over all batches of this fit."""
         if self.lr_scheduler_ is None:
             per_epoch = len(net.get_iterator(dataset_train, training=True))
-            total, done = net._planned_epochs * per_epoch, net._epochs_done * per_epoch
+            # the history holds the epoch that begins
+            total, done = net._planned_epochs * per_epoch, (net._epochs_done - 1) * per_epoch
             shape = SCHEDULES[self.shape]
             for group in net.optimizer_.param_groups:
                 # where an earlier fit ended is not where this one begins

@@ -7,7 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,14 @@ from torch import Tensor
 from sk_posenc._arrays import to_numpy
 from sk_posenc._base import check_memory
 from sk_posenc._batches import TensorBatches, seeded_generator
+from sk_posenc._network_settings import (
+    batch_size_of,
+    check_settings,
+    epochs_of,
+    learn_scaling,
+    resolve_device,
+)
 from sk_posenc._training import (
-    SCHEDULES,
     CallbackSupportMixin,
     Checkpoint,
     EpochTasks,
@@ -40,37 +45,12 @@ from sk_posenc._training import (
 from sk_posenc.coordinate_network import CoordinateMLP
 from sk_posenc.encoder_module import EncoderModule
 
-# A column that varies by less than this share of its size varies by rounding only.
-_ROUNDING = 8 * float(np.finfo(np.float32).eps)
-
 # Rows and entries of the input in one forward pass of `predict`: bound its memory.
 _PREDICTION_BATCH = 4096
 _PREDICTION_ENTRIES = 1 << 26
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 _HELD_OUT = 0.1
-
-
-def _resolve_device(device: object) -> torch.device:
-    if isinstance(device, str) and device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not isinstance(device, (str, torch.device)):
-        raise ValueError(
-            f"device must be 'auto', a device name or a torch.device. Got {device!r} instead."
-        )
-    try:
-        resolved = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            "device must be 'auto' or a device that PyTorch knows, such as 'cpu', 'cuda' or "
-            f"'cuda:1'. Got {device!r} instead."
-        ) from error
-    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={str(device)!r} was asked for, but PyTorch sees "
-            f"{torch.cuda.device_count()} CUDA devices here; device='auto' takes what there is."
-        )
-    return resolved
 
 
 def _as_tensor(array: NDArray) -> Tensor:
@@ -91,51 +71,6 @@ class _Memory:
 
     owner: NDArray
     __array_interface__: dict[str, Any]
-
-
-def _batch_size(size: object, n_samples: int) -> int:
-    if isinstance(size, str) and size == "auto":
-        return min(max(n_samples // 16, 32), 4096)
-    if isinstance(size, bool) or not isinstance(size, Integral) or (size < 1 and size != -1):
-        raise ValueError(
-            f"batch_size must be 'auto', a positive integer, or -1 for all rows. Got {size!r} "
-            "instead."
-        )
-    return n_samples if size == -1 else int(size)
-
-
-def _learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Shift and scale of input and target, in one pass over batches (X, y)."""
-    n, targets = 0, []
-    mean = sum_sq = torch.tensor(0.0, dtype=torch.float64)
-    low, high = mean + math.inf, mean - math.inf
-    for X, y in batches:
-        # Chan's update of the mean and the sum of squared deviations
-        variance, centre = (m.double() for m in torch.var_mean(X, dim=0, correction=0))
-        delta, total = centre - mean, n + len(X)
-        sum_sq = sum_sq + variance * len(X) + delta.square() * (n * len(X) / total)
-        mean = mean + delta * (len(X) / total)
-        low, high = torch.minimum(X.amin(0), low), torch.maximum(X.amax(0), high)
-        n = total
-        targets.append(y)
-    target = torch.cat(targets).reshape(n, -1)
-    target_std, target_mean = torch.std_mean(target, dim=0, correction=0)
-    constant = high - low <= _ROUNDING * torch.maximum(high.abs(), low.abs())
-    size = (sum_sq[~constant] / n).mean().sqrt().nan_to_num(1.0)
-    input_scale = torch.where(constant, 0.0, 1 / size)
-    target_std[target_std <= 1e-12 * target_mean.abs()] = 1.0
-    return mean, input_scale, target_mean, target_std
-
-
-def _epochs(max_epochs: object, n_samples: int, batch_size: int) -> int:
-    if isinstance(max_epochs, str) and max_epochs == "auto":
-        n_batches = math.ceil(n_samples / batch_size)
-        return max(20, min(math.ceil(1000 / n_batches), math.ceil(2**20 / n_samples)))
-    if isinstance(max_epochs, bool) or not isinstance(max_epochs, Integral) or max_epochs < 0:
-        raise ValueError(
-            f"max_epochs must be 'auto' or a non-negative integer. Got {max_epochs!r} instead."
-        )
-    return int(max_epochs)
 
 
 class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
@@ -407,7 +342,9 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = _as_tensor(validate_data(self, to_numpy(X), reset=False, **self._checks_of_X()))
+            X = _as_tensor(
+                validate_data(self, to_numpy(X), reset=False, **self._coordinate_checks())
+            )
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
         with self._memory_explained("predicting"):
             outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
@@ -435,7 +372,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
             raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
         return module.fitted_encoder()
 
-    def _checks_of_X(self) -> dict[str, Any]:
+    def _coordinate_checks(self) -> dict[str, Any]:
         # an encoder keeps the precision of the coordinates
         dtypes = np.float32 if self.encoder is None else [np.float64, np.float32]
         return {"dtype": dtypes, "order": "C"}
@@ -448,20 +385,20 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         fit_params: dict[str, Any],
         tell: bool = False,
     ) -> CoordinateMLPRegressor:
-        self._check_parameters()
+        check_settings(self)
         X_given, y_given = to_numpy(X), to_numpy(y)
         X_seen, y_seen = validate_data(
             self, X_given, y_given, reset=fresh, multi_output=True, y_numeric=True,
-            **self._checks_of_X(),
+            **self._coordinate_checks(),
         )  # fmt: skip
         y_seen = np.asarray(y_seen, dtype=np.float64)
         ndim, n_outputs = y_seen.ndim, 1 if y_seen.ndim == 1 else y_seen.shape[1]
         n_samples = len(X_seen)
         size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
-        planned = _epochs(self.max_epochs, n_samples, _batch_size(size, n_samples))
+        planned = epochs_of(self.max_epochs, n_samples, batch_size_of(size, n_samples))
         if fresh:
             fitted = None if self.encoder is None else clone(self.encoder).fit(X_given)
-            self._fitted_encoder = fitted
+            self._fitted_encoder: Any = fitted
             self._target_ndim, self._n_outputs = ndim, n_outputs
             self._checkpoint_file = None
             if self.checkpoint is not None:
@@ -473,9 +410,10 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
             raise ValueError(f"y must be {before}, as before. Got shape {y_seen.shape} instead.")
         else:
             self._checkpoint_file = None
-        self._check_batch_memory(min(_batch_size(size, n_samples), n_samples))
+        self._check_batch_memory(min(batch_size_of(size, n_samples), n_samples))
         self._planned_epochs, self._epochs_before = planned, len(self.history)
-        self._finished, self._interrupt = False, None
+        self._finished = False
+        self._interrupt: KeyboardInterrupt | None = None
         rows, targets = _as_tensor(X_seen), _as_tensor(y_seen)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
@@ -486,37 +424,6 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
                 self.history.pop()  # an epoch that did not end
             raise self._interrupt
         return self
-
-    def _check_parameters(self) -> None:
-        if self.lr_schedule not in SCHEDULES:
-            raise ValueError(
-                f"lr_schedule must be one of {list(SCHEDULES)}; pass other schedules as "
-                f"callbacks=[skorch.callbacks.LRScheduler(...)]. Got {self.lr_schedule!r} instead."
-            )
-        patience = self.early_stopping
-        if patience is not None and (
-            isinstance(patience, bool) or not isinstance(patience, Integral) or patience < 1
-        ):
-            raise ValueError(
-                "early_stopping must be None or a positive number of epochs without a better "
-                f"validation loss. Got {patience!r} instead."
-            )
-        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
-            raise TypeError(
-                f"checkpoint must be None or a folder. Got {self.checkpoint!r} instead."
-            )
-        for name in ("train_encoder", "mixed_precision"):
-            value, possible = getattr(self, name), "True or False"
-            if name == "train_encoder":
-                possible = "'auto', " + possible
-                if isinstance(value, str) and value == "auto":
-                    continue
-            if not isinstance(value, bool | np.bool_):
-                raise ValueError(f"{name} must be {possible}. Got {value!r} instead.")
-        if self.train_encoder is True and self.encoder is None:
-            raise ValueError(
-                "train_encoder=True needs an encoder: give one, or leave it at 'auto'."
-            )
 
     def _check_batch_memory(self, n_rows: int) -> None:
         if self._fitted_encoder is not None and self.device_.type == "cpu":
@@ -572,7 +479,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         -------
         self : CoordinateMLPRegressor
         """
-        parameters = {
+        parameters: dict[str, Any] = {
             "hidden_layer_sizes": self.hidden_layer_sizes,
             "activation": self.activation,
             "output_activation": self.output_activation,
@@ -669,7 +576,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
             train, valid = super().get_split_datasets(X, y, **fit_params)
         if not self.module_.is_scaled:
             with torch.no_grad():
-                input_shift, input_scale, target_shift, target_scale = _learn_scaling(
+                input_shift, input_scale, target_shift, target_scale = learn_scaling(
                     self._encoded(self.get_iterator(train, training=False))
                 )
             if self.output_activation is not None:
@@ -698,7 +605,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         width = self.module_.linears[0].in_features
         rows_at_once = max(1, min(_PREDICTION_BATCH, _PREDICTION_ENTRIES // width))
         size = self.batch_size if training else rows_at_once
-        size = _batch_size(parameters.get("batch_size", size), len(dataset))
+        size = batch_size_of(parameters.get("batch_size", size), len(dataset))
         parameters["batch_size"] = size
         if training and "shuffle" in accepted and "sampler" not in parameters:
             parameters.setdefault("shuffle", True)
@@ -750,7 +657,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     def _on_resolved_device(self) -> Iterator[None]:
         # skorch reads the parameter, which "auto" leaves open
         device = self.device
-        self.device = _resolve_device(device)
+        self.device = resolve_device(device)
         try:
             yield
         finally:
@@ -798,7 +705,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     def __setstate__(self, state: dict[str, Any]) -> None:
         device = state["device"]
         is_auto = isinstance(device, str) and device == "auto"
-        super().__setstate__(state | {"device": _resolve_device("auto")} if is_auto else state)
+        super().__setstate__(state | {"device": resolve_device("auto")} if is_auto else state)
         if is_auto:
             self.device = device
         if "_generator" in state:

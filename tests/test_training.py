@@ -1,0 +1,492 @@
+"""How a coordinate network trains: encoder inside, schedules, stopping, checkpoints, errors."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.dataset import ValidSplit
+
+from sk_posenc import (
+    CoordinateMLPRegressor,
+    FourierEncoder,
+    LearnableFourierEncoder,
+    RandomFourierEncoder,
+    ShiftedBasisEncoder,
+    distance_preservation_scorer,
+    psnr_scorer,
+    similarity_radius_scorer,
+    stable_rank_scorer,
+)
+
+sklearn_callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
+
+small = partial(
+    CoordinateMLPRegressor, hidden_layer_sizes=(32,), lr=1e-2, max_epochs=6, random_state=0
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data():
+    X = np.random.default_rng(0).uniform(-1, 1, (300, 2))
+    y = np.column_stack([np.sin(9 * X[:, 0]) + X[:, 1], X[:, 0] * X[:, 1]])
+    X.flags.writeable = y.flags.writeable = False
+    return X, y
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.module_.state_dict().items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+# --- the encoder inside
+
+
+@parametrize_with_checks([small(ShiftedBasisEncoder(), max_epochs=60)])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ShiftedBasisEncoder(stable_rank=6),
+        ShiftedBasisEncoder("triangle", stable_rank=5, tensor_product=True),
+        FourierEncoder(),
+        RandomFourierEncoder(64, random_state=0),
+        LearnableFourierEncoder(16, mlp=(8, 8), random_state=0),
+    ],
+    ids=lambda encoder: type(encoder).__name__,
+)
+def test_inside_is_in_front(data, encoder, dtype):
+    X, y = data[0].astype(dtype), data[1]
+    inside = small(encoder, train_encoder=False).fit(X, y)
+    front = make_pipeline(clone(encoder), small()).fit(X, y)
+    np.testing.assert_allclose(inside.predict(X), front.predict(X), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(inside.encoder_.transform(X), front[0].transform(X))
+    assert not hasattr(encoder, "domain_")  # a clone was fitted
+
+
+def test_scorers_reach_the_encoder(data):
+    X, y = data
+    model = small(ShiftedBasisEncoder(stable_rank=6)).fit(X, y)
+    encoder = ShiftedBasisEncoder(stable_rank=6).fit(X)
+    for scorer in (stable_rank_scorer, distance_preservation_scorer, similarity_radius_scorer):
+        assert scorer(model, X, y) == scorer(encoder, X)
+    assert np.isfinite(psnr_scorer(model, X, y))
+    with pytest.raises(AttributeError, match="holds no encoder"):
+        small().fit(X, y).encoder_  # noqa: B018
+    assert not hasattr(small(encoder), "encoder_")
+
+
+def test_parameters_of_the_encoder_in_grids(data):
+    X, y = data
+    search = GridSearchCV(
+        small(ShiftedBasisEncoder()),
+        {
+            "encoder__stable_rank": [4, 8],
+            "encoder": [ShiftedBasisEncoder(), ShiftedBasisEncoder("triangle")],
+        },
+        scoring={"psnr": psnr_scorer, "rank": stable_rank_scorer},
+        refit="psnr",
+        cv=3,
+        error_score="raise",
+    ).fit(X, y)
+    ranks = search.cv_results_["mean_test_rank"]
+    assert len(set(np.round(ranks, 3))) == 4
+    asked = [p["encoder__stable_rank"] for p in search.cv_results_["params"]]
+    np.testing.assert_allclose(
+        search.best_estimator_.encoder_.stable_rank_, asked[search.best_index_], rtol=0.05
+    )
+    model = small(FourierEncoder())
+    assert model.set_params(encoder__stable_rank=7).get_params()["encoder__stable_rank"] == 7
+    with pytest.raises(ValueError, match="Invalid parameter 'width'"):
+        model.set_params(encoder__width=1)
+    with pytest.raises(ValueError, match="no encoder"):
+        small().set_params(encoder__stable_rank=7)
+
+
+def test_names_of_columns_reach_the_encoder(data):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(data[0], columns=["lat", "lon"])
+    model = small(FourierEncoder(stable_rank=2)).fit(frame, data[1])
+    assert model.encoder_.get_feature_names_out()[0] == "lat_constant"
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ShiftedBasisEncoder(stable_rank=4),
+        FourierEncoder(),
+        RandomFourierEncoder(32, random_state=0),
+    ],
+)
+def test_training_the_encoder(data, encoder):
+    X, y = data
+    settings = {"max_epochs": 30, "lr": 3e-3}
+    fixed = small(encoder, **settings).fit(X, y)
+    model = small(encoder, train_encoder=True, **settings).fit(X, y)
+    assert model.history_[-1]["train_loss"] < fixed.history_[-1]["train_loss"]
+    trained = model.encoder_
+    encoded = model.module_.encode(torch.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(trained.transform(X), encoded, rtol=0, atol=1e-6)
+    if hasattr(trained, "bandwidth_"):
+        assert (trained.bandwidth_ > 0).all()
+    loaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(loaded.encoder_.transform(X), trained.transform(X))
+    # more training goes on from there
+    model.partial_fit(X, y)
+    assert np.abs(model.encoder_.transform(X) - trained.transform(X)).max() > 0
+
+
+def test_learnable_encoders_are_trained_unless_told_otherwise(data):
+    X, y = data
+    encoder = LearnableFourierEncoder(16, mlp=(8, 8), random_state=0)
+    drawn = encoder.fit(X).transform(X)
+    assert np.abs(small(encoder).fit(X, y).encoder_.transform(X) - drawn).max() > 1e-3
+    fixed = small(encoder, train_encoder=False).fit(X, y)
+    np.testing.assert_array_equal(fixed.encoder_.transform(X), drawn)
+    # frequencies keep out of weight decay, layers do not
+    decayed = small(encoder, optimizer=torch.optim.AdamW, optimizer__weight_decay=0.1).fit(X, y)
+    by_decay = {group["weight_decay"]: group["params"] for group in decayed.optimizer_.param_groups}
+    assert [p.shape for p in by_decay[0.0]] == [(16, 2)]
+    assert len(by_decay[0.1]) == 4 + 4
+    ours = small(encoder, optimizer__param_groups=[("encoder.angular", {"lr": 1e-4})]).fit(X, y)
+    assert [group["lr"] for group in ours.optimizer_.param_groups] == [1e-4, 1e-2]
+
+
+def test_memory_follows_the_batch():
+    code = """
+import resource
+import numpy as np
+from sk_posenc import CoordinateMLPRegressor, ShiftedBasisEncoder
+X = np.random.default_rng(0).uniform(size=(32_768, 2))
+encoder = ShiftedBasisEncoder(stable_rank=64, n_shifts=4_900)
+model = CoordinateMLPRegressor(encoder, hidden_layer_sizes=(8,), max_epochs=1, batch_size=2048)
+columns = model.fit(X, X[:, 0]).encoder_.transform(X[:1]).shape[1]
+assert columns >= 10_000, columns
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    # the whole matrix would take 2.4 GB more in float64, 1.2 GB in float32
+    assert float(done.stdout) < 1.3
+
+
+def test_bad_encoders_and_settings(data):
+    X, y = data
+    impulse = ShiftedBasisEncoder("impulse")
+    for parameters, error, message in [
+        ({"encoder": "fourier"}, TypeError, "clone|encoder"),
+        ({"train_encoder": True}, ValueError, "needs an encoder"),
+        ({"train_encoder": "yes"}, ValueError, "'auto', True or False"),
+        (
+            {"encoder": ShiftedBasisEncoder("impulse"), "train_encoder": True},
+            ValueError,
+            "gradient",
+        ),
+        ({"encoder": ShiftedBasisEncoder(stable_rank=0)}, ValueError, "stable_rank"),
+        ({"lr_schedule": "step"}, ValueError, "lr_schedule must be one of"),
+        ({"early_stopping": 0}, ValueError, "early_stopping must be"),
+        ({"early_stopping": True}, ValueError, "early_stopping must be"),
+        ({"checkpoint": 3}, TypeError, "checkpoint must be"),
+        ({"mixed_precision": "bf16"}, ValueError, "mixed_precision must be"),
+    ]:
+        with pytest.raises(error, match=message):
+            small(**parameters).fit(X, y)
+
+
+# --- schedules and stopping
+
+
+class Rates(Callback):
+    seen: list = []
+
+    def on_batch_begin(self, net, batch=None, training=False, **kwargs):
+        if training:
+            self.seen.append(net.optimizer_.param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "linear"])
+def test_schedules_end_at_zero(data, schedule):
+    rates = Rates.seen = []
+    model = small(lr_schedule=schedule, callbacks=[Rates()], batch_size=100).fit(*data)
+    done = np.arange(18) / 18
+    expected = (1 + np.cos(np.pi * done)) / 2 if schedule == "cosine" else 1 - done
+    np.testing.assert_allclose(rates, 1e-2 * expected)
+    assert model.optimizer_.param_groups[0]["lr"] == pytest.approx(0, abs=1e-12)
+    rates.clear()
+    model.partial_fit(*data)  # each call has its own
+    np.testing.assert_allclose(rates, 1e-2 * expected)
+    pickle.loads(pickle.dumps(model)).partial_fit(*data)
+
+
+def test_early_stopping_goes_back_to_the_best(data):
+    X, y = data
+    noisy = y + np.random.default_rng(1).normal(size=y.shape)
+    model = small(
+        RandomFourierEncoder(64, stable_rank=10, random_state=0), early_stopping=3, max_epochs=200
+    ).fit(X, noisy)
+    losses = [row["valid_loss"] for row in model.history_]
+    assert len(losses) < 200
+    assert np.argmin(losses) <= len(losses) - 3
+    # 30 rows were set aside, the same whenever the seed is
+    assert model.history_[0, "batches", -1, "valid_batch_size"] == 30
+    held_out = model.get_split_datasets(torch.tensor(X), torch.tensor(noisy))[1]
+    residual = model.predict(X[held_out.indices]) - noisy[held_out.indices]
+    scale = model.module_.target_scale.numpy()
+    assert np.mean((residual / scale) ** 2) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_early_stopping_takes_the_split_it_is_given(data):
+    model = small(early_stopping=2, train_split=ValidSplit(5)).fit(*data)
+    assert model.history_[0, "batches", -1, "valid_batch_size"] == 60
+
+
+def test_mixed_precision_is_near(data):
+    X, y = data
+    y = y + 0.1 * np.random.default_rng(1).normal(size=y.shape)  # as hard as an image
+    encoder = ShiftedBasisEncoder(stable_rank=8)
+    psnr = {}
+    for mixed in (False, True):
+        model = small(encoder, max_epochs=60, mixed_precision=mixed).fit(X, y)
+        psnr[mixed] = psnr_scorer(model, X, y)
+        assert all(p.dtype == torch.float32 for p in model.module_.parameters())
+    assert psnr[True] != psnr[False]
+    assert abs(psnr[True] - psnr[False]) < 1.0
+
+
+# --- checkpoints
+
+
+class Interrupt(Callback):
+    """Presses Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        if training and len(net.history) == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"lr_schedule": "cosine", "encoder": RandomFourierEncoder(32), "train_encoder": True},
+        {"early_stopping": 2, "max_epochs": 60, "lr": 0.03},
+        {"random_state": None},
+    ],
+    ids=["plain", "schedule", "early stopping", "no seed"],
+)
+def test_a_checkpoint_resumes_bit_for_bit(data, tmp_path, settings):
+    X, y = data
+    settings = {"batch_size": 64} | settings
+    stopped = small(checkpoint=tmp_path, callbacks=[Interrupt(4)], **settings)
+    with pytest.raises(KeyboardInterrupt):
+        stopped.fit(X, y)
+    assert len(stopped.history_) == 3
+    (file,) = tmp_path.iterdir()
+    resumed = small(checkpoint=str(tmp_path), **settings).fit(X, y)
+    assert list(tmp_path.iterdir()) == [file]
+    if "random_state" not in settings:
+        whole = small(**settings)
+        if "encoder" in settings:  # drawn once more, else
+            assert resumed.encoder.random_state is None
+        else:
+            whole.fit(X, y)
+            assert_same(weights(resumed), weights(whole))
+            assert len(resumed.history_) == len(whole.history_)
+    assert len(resumed.history_) == 6 or "early_stopping" in settings
+    # what has ended is not done again
+    again = small(checkpoint=tmp_path, **settings).fit(X, y)
+    assert_same(weights(again), weights(resumed))
+    np.testing.assert_array_equal(again.predict(X), resumed.predict(X))
+    # other rows and other settings have files of their own
+    small(checkpoint=tmp_path, **settings).fit(X[:200], y[:200])
+    small(checkpoint=tmp_path, activation="tanh", **settings).fit(X, y)
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_schedule_and_a_trained_encoder_resume_bit_for_bit(data, tmp_path):
+    X, y = data
+    settings = {
+        "encoder": RandomFourierEncoder(32, random_state=1),
+        "train_encoder": True,
+        "lr_schedule": "cosine",
+        "optimizer": torch.optim.AdamW,
+        "optimizer__weight_decay": 0.01,
+    }
+    with pytest.raises(KeyboardInterrupt):
+        small(checkpoint=tmp_path, callbacks=[Interrupt(3)], **settings).fit(X, y)
+    resumed = small(checkpoint=tmp_path, **settings).fit(X, y)
+    whole = small(**settings).fit(X, y)
+    assert_same(weights(resumed), weights(whole))
+    np.testing.assert_array_equal(resumed.encoder_.transform(X), whole.encoder_.transform(X))
+
+
+def test_partial_fit_after_a_checkpoint_goes_on(data, tmp_path):
+    model = small(checkpoint=tmp_path).fit(*data)
+    model.partial_fit(*data)
+    assert len(model.history_) == 12
+
+
+def test_a_search_resumes_from_its_checkpoints(data, tmp_path):
+    def search(callbacks):
+        return GridSearchCV(
+            small(FourierEncoder(), checkpoint=tmp_path, callbacks=callbacks),
+            {"encoder__stable_rank": [2, 4]},
+            cv=KFold(2),
+            error_score="raise",
+        )
+
+    with pytest.raises(KeyboardInterrupt):  # and not nan for each candidate
+        search([Interrupt(3)]).fit(*data)
+    assert len(list(tmp_path.iterdir())) == 1
+    resumed = search(None).fit(*data)
+    fresh = search(None).set_params(estimator__checkpoint=None).fit(*data)
+    np.testing.assert_array_equal(
+        resumed.cv_results_["mean_test_score"], fresh.cv_results_["mean_test_score"]
+    )
+
+
+# --- interruption and errors
+
+
+def test_ctrl_c_leaves_a_usable_estimator(data):
+    X, y = data
+    model = small(FourierEncoder(), max_epochs=100_000)
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert 0 < len(model.history_) < 100_000
+    assert np.isfinite(model.predict(X)).all()
+    before = len(model.history_)
+    model.set_params(max_epochs=2).partial_fit(X, y)
+    assert len(model.history_) == before + 2
+
+
+def test_early_stopping_of_skorch_ends_quietly(data):
+    stopping = EarlyStopping(monitor="train_loss", patience=1, threshold=10.0, sink=lambda _: None)
+    model = small(callbacks=[stopping]).fit(*data)
+    assert len(model.history_) == 2
+
+
+@pytest.mark.parametrize("where", ["train_step", "evaluation_step"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate"),
+    ],
+    ids=["cuda", "cpu"],
+)
+def test_out_of_memory_says_what_to_lower(data, monkeypatch, where, error):
+    X, y = data
+    model = small(FourierEncoder(stable_rank=5), batch_size=128).fit(X, y)
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(model, where, fail)
+    with pytest.raises(torch.OutOfMemoryError, match="batch_size=128 on 22 columns"):
+        model.partial_fit(X, y) if where == "train_step" else model.predict(X)
+
+
+def test_a_batch_beyond_memory_is_refused(data, monkeypatch):
+    from types import SimpleNamespace
+
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
+    with pytest.raises(ValueError, match="lower batch_size"):
+        small(FourierEncoder(stable_rank=20), batch_size=-1).fit(*data)
+
+
+# --- scikit-learn's callbacks
+
+
+class Recorder:
+    """A callback of scikit-learn that is passed on to the estimators inside a search."""
+
+    max_propagation_depth = None
+    seen: list = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        type(self).seen.append((context.estimator_name, context.task_name, context.max_subtasks))
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None, X=None):
+        if context.task_name == "epoch":
+            type(self).seen.append(("scored", fitted_estimator.predict(X).shape, None))
+
+
+def test_scikit_learn_callbacks_see_epochs_in_searches(data):
+    X, y = data
+    Recorder.seen = []
+    search = GridSearchCV(
+        small(FourierEncoder(), max_epochs=3),
+        {"encoder__stable_rank": [2, 4]},
+        cv=2,
+        error_score="raise",
+    ).set_callbacks(Recorder())
+    search.fit(X, y)
+    epochs = [each for each in Recorder.seen if each[:2] == ("CoordinateMLPRegressor", "epoch")]
+    assert len(epochs) == 3 * (2 * 2 + 1)
+    scored = [each for each in Recorder.seen if each[0] == "scored"]
+    assert len(scored) == len(epochs)
+    fits = [each for each in Recorder.seen if each[0] == "CoordinateMLPRegressor" and each[2] == 3]
+    assert len(fits) == 2 * 2 + 1
+    pickle.loads(pickle.dumps(search.best_estimator_)).predict(X)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_progress_bar_in_a_search(data, n_jobs):
+    pytest.importorskip("rich")
+    search = GridSearchCV(
+        small(FourierEncoder(), max_epochs=2),
+        {"encoder__stable_rank": [2, 4]},
+        cv=2,
+        n_jobs=n_jobs,
+        error_score="raise",
+    ).set_callbacks(sklearn_callback.ProgressBar())
+    assert search.fit(*data).best_score_ is not None
+
+
+def test_scoring_monitor_of_a_single_fit(data):
+    monitor = sklearn_callback.ScoringMonitor(scoring="r2")
+    model = small(FourierEncoder()).set_callbacks(monitor).fit(*data)
+    assert len(monitor.get_logs().data_as_pandas) >= 6  # one an epoch
+    assert model.predict(data[0]).shape == data[1].shape
