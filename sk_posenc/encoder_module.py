@@ -97,6 +97,8 @@ class EncoderModule(nn.Module):
             if kind is not None:
                 step = torch.zeros(exact.shape, dtype=torch.float32)
                 self.register_parameter(name, nn.Parameter(step))
+                unit = torch.as_tensor(self._learnable[name].unit, dtype=torch.float64)
+                self.register_buffer(f"unit_{name}", unit, persistent=False)
         if trainable:
             self._check_gradient()
 
@@ -135,8 +137,8 @@ class EncoderModule(nn.Module):
             value = getattr(self, f"fitted_{name}")
             if how is not None:
                 step = getattr(self, name).double()
-                unit = torch.as_tensor(how.unit, dtype=torch.float64, device=step.device)
-                value = value + unit * step if how.kind == "shift" else value * torch.exp(step)
+                moved = value + getattr(self, f"unit_{name}") * step
+                value = moved if how.kind == "shift" else value * torch.exp(step)
             values[name] = value
         return values
 

@@ -17,7 +17,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import DataLoader, Subset
 
-from sk_posenc import CoordinateMLP, CoordinateMLPRegressor
+from sk_posenc import CoordinateMLP, CoordinateMLPRegressor, ShiftedBasisEncoder
 from sk_posenc._batches import TensorBatches
 
 small = partial(
@@ -540,9 +540,10 @@ def test_a_device_that_is_not_there(data, monkeypatch):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("device", ["auto", "cuda"])
-def test_fitted_on_cuda_used_without(data, device, monkeypatch):
+@pytest.mark.parametrize("encoder", [None, ShiftedBasisEncoder(stable_rank=4)])
+def test_fitted_on_cuda_used_without(data, device, encoder, monkeypatch):
     X, y = data
-    model = small(device=device).fit(X, y)
+    model = small(encoder, device=device, train_encoder=encoder is not None).fit(X, y)
     assert model.device_.type == "cuda"
     expected, pickled = model.predict(X), pickle.dumps(model)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
