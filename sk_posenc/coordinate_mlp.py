@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch import NeuralNetRegressor
+from skorch import NeuralNet, NeuralNetRegressor
 from skorch.dataset import ValidSplit
 from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
@@ -111,9 +111,9 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         which. None: train for `max_epochs`.
     checkpoint : str or path, default=None
         Folder in which `fit` saves its state after each epoch, a file for each combination of
-        settings and rows. A `fit` with the same settings and rows goes on from there, to the
-        result of an uninterrupted one (to the last bit on a CPU); delete the folder to start
-        anew. None: nothing is saved.
+        settings and rows (`callbacks` aside). A `fit` with the same settings and rows goes on
+        from there, to the result of an uninterrupted one (to the last bit on a CPU); delete the
+        folder to start anew. None: nothing is saved.
     mixed_precision : bool, default=False
         Whether layers compute in bfloat16, with weights, loss and encoding in float32.
     device : str or torch.device, default="auto"
@@ -691,6 +691,14 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
             # skorch would build them at once; `fit` does, and reports what is wrong
             self.callbacks = parameters.pop("callbacks")
         return super().set_params(**parameters)
+
+    def __repr__(self) -> str:
+        usual: dict[str, Any] = {}
+        for kind in (NeuralNet, NeuralNetRegressor, CoordinateMLPRegressor):
+            usual |= {name: p.default for name, p in signature(kind).parameters.items()}
+        settings = self.get_params(deep=False).items()
+        changed = [f"{k}={v!r}" for k, v in settings if k not in usual or repr(v) != repr(usual[k])]
+        return f"{type(self).__name__}({', '.join(sorted(changed))})"
 
     def _get_param_names(self) -> list[str]:
         return [name for name in super()._get_param_names() if not name.startswith("_")]

@@ -57,7 +57,10 @@ def test_is_a_skorch_regressor_and_clones():
     twin = clone(model)
     assert twin.get_params(deep=False) == model.get_params(deep=False)
     assert not hasattr(model, "predict_proba")
-    assert "CoordinateMLPRegressor" in repr(model)
+    shown = CoordinateMLPRegressor(ShiftedBasisEncoder(), lr=0.1, module__sigma=2.0)
+    assert repr(shown) == (
+        "CoordinateMLPRegressor(encoder=ShiftedBasisEncoder(), lr=0.1, module__sigma=2.0)"
+    )
     assert "CoordinateMLPRegressor" in model._repr_html_()
 
 
