@@ -43,7 +43,7 @@ def resolve_device(device: object) -> torch.device:
 def batch_size_of(size: object, n_samples: int) -> int:
     """Rows a batch."""
     if isinstance(size, str) and size == "auto":
-        return min(max(n_samples // 16, 32), 4096)
+        return min(max(n_samples // 16, 32), 1024)
     if isinstance(size, bool) or not isinstance(size, Integral) or (size < 1 and size != -1):
         raise ValueError(
             f"batch_size must be 'auto', a positive integer, or -1 for all rows. Got {size!r} "

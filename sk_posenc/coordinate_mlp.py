@@ -131,7 +131,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000 batches
         or show 2**20 rows, whichever is fewer, but at least 20.
     batch_size : int or "auto", default="auto"
-        Rows a training batch, -1 for all. "auto": a sixteenth of the rows, between 32 and 4096.
+        Rows a training batch, -1 for all. "auto": a sixteenth of the rows, between 32 and 1024.
     iterator_train, iterator_valid : type, default=TensorBatches
         What cuts batches, for training and for validation and `predict`. The default slices
         tensors that stay on the device; `torch.utils.data.DataLoader` serves other data sets.

@@ -476,7 +476,7 @@ def test_tensor_batches():
 
 @pytest.mark.parametrize(
     ("n", "size", "expected"),
-    [(100, "auto", 32), (1600, "auto", 100), (80_000, "auto", 4096), (90, 7, 7), (90, -1, 90)],
+    [(100, "auto", 32), (1600, "auto", 100), (80_000, "auto", 1024), (90, 7, 7), (90, -1, 90)],
 )
 def test_batch_size(n, size, expected):
     X = np.zeros((n, 1), dtype=np.float32)
