@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.utils import check_array
 
-from sk_posenc.bases import Basis, BSpline, Gaussian, Impulse, Rectangle, Sine, resolve_basis
+from sk_posenc._base import check_memory
+from sk_posenc._kronecker_solvers import rowwise_kronecker
+from sk_posenc.bases import Basis, BSpline, Impulse, Rectangle, resolve_basis
 from sk_posenc.bases import Triangle as _Triangle
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
@@ -33,6 +36,9 @@ SCATTERED_SHARE = 0.3
 # Relative ripple of the sum of all shifted bases up to which shifts are dense enough.
 _RIPPLE = 0.02
 _MOST_SHIFTS_PER_SAMPLE = 16
+
+# Relative spread of the spacings of equidistant samples, in float32 too.
+_EQUIDISTANT = 1e-3
 
 _PER_AXIS = (
     "stable_rank",
@@ -118,7 +124,29 @@ def fit_axis(
             own.set_params(max_frequency=max(0.5, cycles) / _width(own, x))
     elif isinstance(own, FourierEncoder | RandomFourierEncoder):
         own.set_params(**_fourier_settings(own, n_samples, on_grid, share))
-    return own.fit(x[:, None])
+    own.fit(x[:, None])
+    return _without_aliases(own, x) if on_grid else own
+
+
+def _without_aliases(encoder: Any, x: NDArray) -> Any:
+    """An encoder whose frequencies equidistant samples can tell apart.
+
+    Beyond half the sampling rate a wave has the values of a slower one on all samples, and
+    others between them. The slower one takes its place: what is fitted stays the same.
+    """
+    if len(x) < 2 or not isinstance(
+        encoder, FourierEncoder | LogFourierEncoder | RandomFourierEncoder
+    ):
+        return encoder
+    spacing = np.diff(np.asarray(x, dtype=np.float64))
+    if np.ptp(spacing) > _EQUIDISTANT * spacing.mean():
+        return encoder
+    rate = 2 * math.pi / spacing.mean()
+    folded = {}
+    for name, angular in encoder._formula.items():
+        if name.startswith("angular") and np.any(np.abs(angular) > rate / 2 * (1 + _EQUIDISTANT)):
+            folded[name] = np.abs(angular - rate * np.round(angular / rate))
+    return encoder._with_formula(folded) if folded else encoder
 
 
 def _auto_share(of: Any, on_grid: bool) -> float:
@@ -263,13 +291,6 @@ def _shifted_derivative(
     encoder: ShiftedBasisEncoder, column: NDArray, order: int
 ) -> NDArray[np.float64]:
     basis = resolve_basis(encoder.basis)
-    if not isinstance(basis, Gaussian | BSpline | Sine) or (
-        isinstance(basis, BSpline) and order > 2
-    ):
-        raise ValueError(
-            f"{basis!r} has no continuous derivative of order {order}: use a Gaussian, sine or "
-            "Fourier basis, or a B-spline up to order 2"
-        )
     middle = np.array([[encoder.domain_[0].mean()]])
     plain = _sum_of_images(encoder, basis, middle, 0)[0]
     peak = int(np.argmax(np.abs(plain)))
@@ -285,29 +306,57 @@ def _sum_of_images(
     low, high = encoder.domain_[0]
     difference = encoder.shifts_[0] - column
     if encoder.boundary != "periodic" or basis.period is not None:
-        return _phi_derivative(basis, difference / width, order)
+        return _phi(basis, difference / width, order)
     length = high - low
     difference = difference - np.round(difference / length) * length
     n_images = math.ceil(basis.reach * width / length + 0.5)
     images = range(-n_images, n_images + 1)
-    return np.sum(
-        [_phi_derivative(basis, (difference + k * length) / width, order) for k in images], axis=0
-    )
+    return np.sum([_phi(basis, (difference + k * length) / width, order) for k in images], axis=0)
 
 
-def _phi_derivative(basis: Basis, u: NDArray, order: int) -> NDArray[np.float64]:
-    """Derivative of phi with respect to u."""
-    if order == 0:
-        return np.asarray(basis.phi(u, np))
-    if isinstance(basis, Gaussian):
-        hermite = np.polynomial.hermite_e.hermeval(u, [0.0] * order + [1.0])
-        return (-1) ** order * hermite * basis.phi(u, np)
-    if isinstance(basis, Sine):
-        return (2 * math.pi) ** order * basis.phi(u + order / 4, np)
-    # the cubic B-spline from its nearer end, (1/6) sum of (-1)^k C(4, k) (2 - k - |u|)_+^3
-    total = np.zeros_like(u)
-    for k, weight in enumerate((1, -4)):
-        rest = np.maximum(2 - k - np.abs(u), 0.0)
-        total += weight * rest ** (3 - order)
-    sign = -np.sign(u) if order == 1 else 1.0
-    return sign * total / math.factorial(3 - order)
+def _phi(basis: Basis, u: NDArray, order: int) -> NDArray[np.float64]:
+    """phi, or its derivative of some order with respect to u."""
+    return np.asarray(basis.derivative(u, order, np) if order else basis.phi(u, np))
+
+
+class AxisProduct(TransformerMixin, BaseEstimator):
+    """Products of the columns that encoders of one axis each make of a row, the last axis fastest.
+
+    Parameters
+    ----------
+    encoders : list of n_axes fitted encoders
+    """
+
+    def __init__(self, encoders: list[Any]) -> None:
+        self.encoders = encoders
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Nothing is left to learn."""
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Features of shape (n_samples, k_1 ... k_d)."""
+        rows: NDArray[np.float64] = check_array(X, dtype=np.float64)
+        features = [axis_features(own, x) for own, x in zip(self.encoders, rows.T, strict=True)]
+        n_columns = math.prod(each.shape[1] for each in features)
+        check_memory((len(rows), n_columns), 8, "measure fewer rows, or encoders of fewer columns")
+        return rowwise_kronecker(features)
+
+    @property
+    def n_features_in_(self) -> int:
+        return len(self.encoders)
+
+    @property
+    def domain_(self) -> NDArray[np.float64]:
+        return np.concatenate([own.domain_ for own in self.encoders])
+
+    @property
+    def stable_rank_(self) -> NDArray[np.float64]:
+        return np.concatenate([own.stable_rank_ for own in self.encoders])
+
+    def _axis_similarity(self, axis: int, delta: NDArray) -> NDArray:
+        similarity: NDArray = self.encoders[axis]._axis_similarity(0, delta)
+        return similarity

@@ -1,7 +1,7 @@
 """Predictions of a solved Kronecker ridge problem, and their variance, at any points."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +47,25 @@ def evaluate(
             on_grid = posterior.variance_on_grid(features)
             if on_grid is not None:
                 return values, on_grid.ravel()[slice(None) if cells is None else cells]
-            features = problem.features_at(list(X.T), orders)
-            return values, posterior.variance_of_rows(features)
-    features = problem.features_at(list(X.T), orders)
-    values = problem.predict_rows(solution, features) + offset
-    return values, None if posterior is None else posterior.variance_of_rows(features)
+            return values, _by_rows(problem, X, orders, posterior.variance_of_rows)
+    values = _by_rows(problem, X, orders, lambda each: problem.predict_rows(solution, each))
+    variance = None
+    if posterior is not None:
+        variance = _by_rows(problem, X, orders, posterior.variance_of_rows)
+    return values + offset, variance
+
+
+def _by_rows(
+    problem: Problem,
+    X: NDArray,
+    orders: Sequence[int],
+    function: Callable[[list[NDArray]], NDArray],
+) -> NDArray:
+    """A function of the features of each axis at rows of X, in blocks of bounded size."""
+    width = sum(axis.features.shape[1] for axis in problem.axes)
+    n_rows = max(1, BLOCK_BYTES // (8 * width))
+    blocks = [X[i : i + n_rows] for i in range(0, len(X), n_rows)]
+    return np.concatenate([function(problem.features_at(list(b.T), orders)) for b in blocks])
 
 
 class Posterior:

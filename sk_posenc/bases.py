@@ -68,6 +68,32 @@ class Basis:
         """
         raise NotImplementedError(f"{type(self).__name__} must define phi(u, xp)")
 
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        """Derivative of phi with respect to `u`, for a head that predicts derivatives.
+
+        Parameters
+        ----------
+        u : array of shape (n_samples, n_shifts)
+            Displacement ``(shift - x) / bandwidth``.
+        order : int
+            At least 1.
+        xp : module
+            Array API namespace of `u`.
+
+        Returns
+        -------
+        array of the shape and dtype of `u`
+
+        Raises
+        ------
+        ValueError
+            Where phi has no continuous derivative of this order, or none is defined.
+        """
+        raise ValueError(
+            f"{self!r} has no continuous derivative of order {order}: use a Gaussian, sine or "
+            "Fourier basis, a B-spline up to order 2, or a Basis that defines derivative"
+        )
+
     def similarity(self, delta: Array) -> Array:
         """Autocorrelation D(delta) / D(0) for displacements in bandwidths.
 
@@ -145,6 +171,13 @@ class Gaussian(Basis):
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # exp is many times slower where it underflows, and exp(-80) is already nothing
         return xp.exp(xp.clip(-0.5 * u * u, min=-80.0))
+
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        # (-1)^n He_n(u) phi(u), He_{n+1} = u He_n - n He_{n-1}
+        before, hermite = xp.zeros_like(u), xp.ones_like(u)
+        for n in range(order):
+            before, hermite = hermite, u * hermite - n * before
+        return (-1) ** order * hermite * self.phi(u, xp)
 
     def similarity(self, delta: Array) -> Array:
         xp = array_namespace(delta)
@@ -227,6 +260,16 @@ class BSpline(Basis):
     def phi(self, u: Array, xp: ModuleType) -> Array:
         return _cardinal_bspline(u, 3, xp)
 
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        if order > 2:
+            return super().derivative(u, order, xp)
+        # from the nearer end, phi(u) = (1/6) sum of (-1)^k C(4, k) (2 - k - |u|)_+^3
+        total = xp.zeros_like(u)
+        for k, weight in enumerate((1, -4)):
+            total = total + weight * xp.clip(2 - k - xp.abs(u), min=0.0) ** (3 - order)
+        sign = -xp.sign(u) if order == 1 else 1.0
+        return sign * total / math.factorial(3 - order)
+
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 7, array_namespace(delta)) * (315 / 151)
 
@@ -243,6 +286,9 @@ class Sine(Basis):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         return xp.sin((2 * math.pi) * u)
+
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        return (2 * math.pi) ** order * self.phi(u + order / 4, xp)
 
     def similarity(self, delta: Array) -> Array:
         xp = array_namespace(delta)

@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._axis_encoders import AxisProduct
 from sk_posenc._base import check_memory, parse_choice
 from sk_posenc._kronecker_predict import Posterior, evaluate
 from sk_posenc._kronecker_problem import Problem, same_settings
@@ -79,7 +80,7 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         derivative : tuple of n_axes ints, default=None
             Order of the partial derivative along each axis: (1, 0) for the slope along the
             first of two. Exact; Gaussian, sine and Fourier bases have all orders,
-            B-splines two.
+            B-splines two, a :class:`Basis` of your own those that it defines.
         return_std : bool, default=False
             Whether to return the standard deviation of the posterior too: of the Gaussian
             process whose mean the ridge is, with the noise that the leave-one-out
@@ -149,6 +150,12 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
 
     @property
+    def encoder_(self) -> AxisProduct:
+        """The product of the encodings as a transformer, for scorers; large where formed."""
+        check_is_fitted(self, "encoders_")
+        return AxisProduct(self.encoders_)
+
+    @property
     def coef_(self) -> NDArray:
         return self._shown_solution("coef_", dual=False)
 
@@ -198,8 +205,10 @@ class KroneckerRidge(_KroneckerHead):
         coordinate (a whole number of them where the basis is too narrow for that) and a
         stable rank of 0.42 of the distinct coordinates: B-splines 0.48, triangles 0.67
         and rectangles 1, as in interpolation; Fourier functions 0.5, random ones 0.25. Off
-        a grid the stable rank is at most 0.3 of the samples per axis. Outside its domain a
-        coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
+        a grid the stable rank is at most 0.3 of the samples per axis. Frequencies beyond half
+        the sampling rate of a grid, which it cannot tell from slower ones, are taken as those:
+        the fit at the samples is the same, and does not swing between them. Outside its domain
+        a coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
     alpha : float, default=1e-6
         Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
         features. At most about 1e-4 interpolates; samples with noise want more: see

@@ -20,9 +20,14 @@ from sk_posenc import (
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    distance_preservation,
+    distance_preservation_scorer,
     grid_samples,
     load_signal,
     psnr_score,
+    similarity_radius_scorer,
+    stable_rank,
+    stable_rank_scorer,
 )
 from sk_posenc import _kronecker_problem as problem_module
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
@@ -615,9 +620,16 @@ def test_condition_number_and_its_warning():
     assert np.abs(least.predict(X)).max() < 10 * np.abs(y).max()
 
 
+def random_fourier(n, deviation, seed, sampling="iid"):
+    width = 1 / (2 * np.sqrt(2) * np.pi * deviation)
+    return RandomFourierEncoder(n, bandwidth=width, sampling=sampling, random_state=seed)
+
+
+# independent frequencies of deviation 42 pass 128, half the sampling rate, at some seeds
 AUTHORS = [
-    *[RandomFourierEncoder(256, bandwidth=1 / (2 * np.sqrt(2) * np.pi * b), random_state=0)
-      for b in (14, 42)],
+    *[random_fourier(256, b, 0, sampling="qmc") for b in (14, 42)],
+    *[random_fourier(n, 42, seed) for n, seed in ((128, 8), (256, 2), (256, 6), (256, 9))],
+    random_fourier(128, 80, 0),
     *[FourierEncoder(max_frequency=2.0**k) for k in (4.5, 5, 6)],
     *[LogFourierEncoder(128, max_frequency=2.0**k) for k in (5.5, 6.5)],
     *[ShiftedBasisEncoder(bandwidth=s) for s in (0.0025, 0.004, 0.006, 0.0015)],
@@ -636,11 +648,59 @@ def astronaut():
     return X, y, train.ravel()
 
 
+@pytest.mark.filterwarnings("ignore:RandomFourierEncoder reaches")
 @pytest.mark.parametrize("encoder", AUTHORS, ids=str)
 def test_settings_of_the_papers_are_safe(encoder, astronaut):
     X, y, train = astronaut
     predicted = KroneckerRidge(encoder).fit(X[train], y[train]).predict(X)
     assert psnr_score(y[~train], predicted[~train]) >= 15
+
+
+@pytest.mark.filterwarnings("ignore:RandomFourierEncoder reaches")
+def test_frequencies_beyond_half_the_sampling_rate_are_the_slower_ones(rng):
+    x = np.arange(12) / 12
+    X, y = grid_samples(rng.normal(size=(12, 12)), axes=(x + 3, x))
+    fast = FourierEncoder(max_frequency=20.0)
+    model = KroneckerRidge(fast, alpha=1e-3).fit(X, y)
+    frequencies = model.encoders_[0].frequencies_[0]
+    assert frequencies.max() <= 6 + 1e-9
+    # the same fit at the samples as with the frequencies as they are
+    A = np.kron(*[fast.fit(axis[:, None]).transform(axis[:, None]) for axis in (x + 3, x)])
+    centred = y - y.mean()
+    gram = A @ A.T
+    fitted = gram @ np.linalg.solve(gram + 1e-3 * np.mean(np.diag(A.T @ A)) * np.eye(144), centred)
+    close(model.predict(X), fitted + y.mean())
+    # uneven samples tell more apart, and keep what they are given
+    uneven = np.sort(rng.uniform(size=12))
+    kept = KroneckerRidge(fast, alpha=1e-3).fit(uneven[:, None], y[:12])
+    assert kept.encoders_[0].frequencies_[0].max() > 15
+
+
+@pytest.mark.parametrize("head", [KroneckerRidge, KroneckerRidgeCV])
+def test_scorers_measure_the_product_of_the_encodings(head):
+    X, y = make_grid((9, 8))
+    model = head(ShiftedBasisEncoder(stable_rank=[3, 4])).fit(X, y)
+    E = DenseRidge(model).features(X)
+    assert stable_rank_scorer(model, X, y) == pytest.approx(stable_rank(E))
+    wanted = distance_preservation(X, E, random_state=0)
+    assert distance_preservation_scorer(model, X, y) == pytest.approx(wanted)
+    plain = ShiftedBasisEncoder(stable_rank=[3, 4], tensor_product=True).fit(X)
+    radius = similarity_radius_scorer(model, X, y)
+    assert radius == pytest.approx(similarity_radius_scorer(plain), rel=1e-6)
+    assert not hasattr(head(), "encoder_")
+    pickle.loads(pickle.dumps(model)).encoder_.transform(X[:2])
+
+
+def test_memory_of_predictions_is_bounded(rng):
+    X, y = make_grid((200, 200))
+    model = KroneckerRidge().fit(X, y)
+    points = rng.uniform(0, 1, (200_000, 2))
+    tracemalloc.start()
+    model.predict(points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # the features of one axis at all points would take 340 MB
+    assert peak < 300e6
 
 
 def test_default_is_as_good_as_a_cubic_spline(astronaut):
@@ -686,9 +746,21 @@ def test_an_own_basis():
         def phi(self, u, xp):
             return xp.clip(1 - u * u, min=0.0) ** 2
 
+    class Sloped(Hat):
+        def derivative(self, u, order, xp):
+            if order > 1:
+                return super().derivative(u, order, xp)
+            return -4 * u * xp.clip(1 - u * u, min=0.0)
+
     X, y = make_grid((12, 12))
     model = KroneckerRidge(ShiftedBasisEncoder(Hat()), alpha=1e-3).fit(X, y)
     close(model.predict(X), DenseRidge(model).fit(X, y).predict(X))
+    with pytest.raises(ValueError, match="a Basis that defines derivative"):
+        model.predict(X, derivative=(1, 0))
+    model = KroneckerRidge(ShiftedBasisEncoder(Sloped()), alpha=1e-3).fit(X, y)
+    inside, step = np.array([[0.31, 0.42], [0.77, 0.13]]), np.array([1e-6, 0])
+    slope = (model.predict(inside + step) - model.predict(inside - step)) / 2e-6
+    close(model.predict(inside, derivative=(1, 0)), slope, 1e-5)
 
 
 @pytest.mark.parametrize(
