@@ -288,7 +288,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         low, high = self._ends[axis]
         n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
         x = (np.arange(n) + 0.5) / n * (high - low)
-        if self._n_features_out > _MEASURED_COLUMNS:
+        if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
             # with so many columns the similarity is as good, and its matrix is smaller
             kernel = linalg.toeplitz(self._axis_similarity(axis, x - x[0]))
             top = linalg.eigvalsh(kernel, subset_by_index=[n - 1, n - 1])
@@ -365,6 +365,10 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _join_axes(self, similarities: list[Array]) -> Array:
         """Similarity of whole encodings from those along the axes."""
         return sum(similarities) / len(similarities)
+
+    def _is_stationary(self) -> bool:
+        """Whether ``_axis_similarity`` is known, and not measured from the features."""
+        return True
 
     def _has_closed_form(self) -> bool:
         """Whether ``_axis_similarity``, averaged, is the inner product of encodings."""

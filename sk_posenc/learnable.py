@@ -254,6 +254,9 @@ class LearnableFourierEncoder(CoordinateEncoder):
         features: NDArray[np.float64] = self._in_blocks(X, self._formula)
         return features
 
+    def _is_stationary(self) -> bool:
+        return False
+
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         return self._measured_similarity(axis, delta)
 

@@ -332,6 +332,9 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     def _join_axes(self, similarities: list[Array]) -> Array:
         return math.prod(similarities) if self.tensor_product else super()._join_axes(similarities)
 
+    def _is_stationary(self) -> bool:
+        return self._equidistant
+
     def _has_closed_form(self) -> bool:
         # the impulse has one on average only, as far from the inner products as can be
         return self._equidistant and not isinstance(self._basis, Impulse)
