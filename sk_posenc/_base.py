@@ -229,6 +229,8 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             if not name.endswith("_") or not isinstance(value, np.ndarray | list):
                 continue
             if isinstance(value, list):
+                if not all(isinstance(each, np.ndarray) for each in value):
+                    continue  # columns of groups
                 moved: Any = [xp.asarray(each.astype(dtype), device=device) for each in value]
             elif value.dtype == object:  # feature names
                 continue

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import special
 from sklearn.utils import check_random_state
 
-from sk_posenc._arrays import Array, widened
+from sk_posenc._arrays import Array, device_of, to_numpy, widened
 from sk_posenc._base import (
     CoordinateEncoder,
     Learnable,
@@ -202,7 +202,7 @@ class LearnableFourierEncoder(CoordinateEncoder):
         return {"angular": angular, "low": self.domain_[:, 0].copy()} | layers
 
     def _learnable(self) -> dict[str, Learnable]:
-        units = 1 / self.gamma_
+        units = 1 / np.array(self._gammas)
         layers = {name: Learnable("weight") for name in self._formula if name in _LAYERS}
         return {"angular": Learnable("shift", units)} | layers
 
@@ -282,8 +282,12 @@ def _exact(arrays: dict[str, Array], name: str) -> Array:
 
 def _gelu(x: Array, xp: ModuleType) -> Array:
     """x times the normal distribution function at x."""
-    erf = xp.erf if hasattr(xp, "erf") else special.erf
-    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+    z = x * math.sqrt(0.5)
+    if hasattr(xp, "erf"):
+        erf = xp.erf(z)
+    else:  # the array API standard has none
+        erf = xp.asarray(special.erf(to_numpy(z)), dtype=x.dtype, device=device_of(x))
+    return 0.5 * x * (1 + erf)
 
 
 def _resolve_groups(groups: Any, n_axes: int, names: Any) -> list[list[int]]:

@@ -15,6 +15,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sk_posenc import (
     FourierEncoder,
+    LearnableFourierEncoder,
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
@@ -68,6 +69,7 @@ else:
         FourierEncoder(stable_rank=6),
         LogFourierEncoder(6),
         RandomFourierEncoder(32, stable_rank=4, random_state=0),
+        LearnableFourierEncoder(16, mlp=(8, 8), random_state=0),
     ]
 
     @pytest.fixture(params=PLACES, ids=str)
