@@ -17,7 +17,9 @@ References
    arXiv:2107.02561, 2021.
 """
 
+import functools
 import math
+import operator
 from types import ModuleType
 
 import numpy as np
@@ -144,7 +146,7 @@ class Gaussian(Basis):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # exp is many times slower where it underflows, and exp(-80) is already nothing
-        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0))
+        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0, max=0.0))
 
     def similarity(self, delta: Array) -> Array:
         xp = array_namespace(delta)
@@ -311,13 +313,15 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
     """Centred B-spline of odd degree with unit knots, summed from its nearer end."""
     half = (degree + 1) // 2
     distance = xp.abs(u)
-    total: Array = 0.0
+    terms = []
     for k in range(half):
         weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
-        piece = xp.clip((half - k) - distance, min=0.0)
+        # by both ends, for NumPy is slow to clip at one
+        piece = xp.clip((half - k) - distance, min=0.0, max=float(half - k))
         # products, for a power of an array is many times slower
-        total = total + weight * math.prod([piece] * degree)
-    return total
+        power = functools.reduce(operator.mul, [piece] * degree)
+        terms.append(power if weight == 1 else weight * power)
+    return functools.reduce(operator.add, terms)
 
 
 class _Quadrature:
