@@ -338,7 +338,8 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             if self._ends_at_domain(axis):
                 continue
             x = checked[:, axis]
-            far = max(float(xp.max(x)) - high, low - float(xp.min(x)))
+            least, most = (float(to_numpy(end(x))) for end in (xp.min, xp.max))
+            far = max(most - high, low - least)
             if far * eps > high - low:
                 raise ValueError(
                     f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "

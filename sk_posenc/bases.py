@@ -188,10 +188,8 @@ class Rectangle(Basis):
     energy = 1.0
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        # a coordinate on a jump, as on an aligned grid, meets both sides rounded alike
-        per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
-        u = xp.round(u * per_unit)
-        return xp.astype((u >= -0.5 * per_unit) & (u < 0.5 * per_unit), u.dtype)
+        steps, per_unit = _in_steps(u, xp)
+        return xp.astype((steps >= -0.5 * per_unit) & (steps < 0.5 * per_unit), u.dtype)
 
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 1, array_namespace(delta))
@@ -201,7 +199,7 @@ class Rectangle(Basis):
 
 
 class Impulse(Rectangle):
-    """1 at the nearest shift, else 0; the bandwidth is the spacing of the shifts.
+    """1 at the nearest shift, the lower of two, else 0; the bandwidth is their spacing.
 
     The limit of the rectangle at one shift a width: each coordinate takes one
     column, and the stable rank is the number of spacings in the domain.
@@ -211,7 +209,9 @@ class Impulse(Rectangle):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # by argmin, for a half-open comparison can round to no shift or to two
-        nearest = xp.argmin(xp.abs(u), axis=-1, keepdims=True)
+        steps, _ = _in_steps(u, xp)
+        distance = 2 * xp.abs(steps) + xp.astype(steps > 0, u.dtype)
+        nearest = xp.argmin(distance, axis=-1, keepdims=True)
         columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=device_of(u))
         return xp.astype(columns == nearest, u.dtype)
 
@@ -307,6 +307,15 @@ def resolve_basis(basis: str | Basis) -> Basis:
             f"Got {basis!r}."
         )
     return basis
+
+
+def _in_steps(u: Array, xp: ModuleType) -> tuple[Array, float]:
+    """Displacements in small whole steps, and how many of them a bandwidth has.
+
+    A coordinate on a jump, as on an aligned grid, meets both sides rounded alike.
+    """
+    per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
+    return xp.round(u * per_unit), per_unit
 
 
 def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:

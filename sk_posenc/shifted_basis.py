@@ -418,8 +418,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         check_memory(
             (n_entries,),
             itemsize(X) + np.dtype(index).itemsize,
-            "encode fewer rows at a time, or lower n_shifts, or the share of them that a basis "
-            "covers: raise stable_rank",
+            "encode fewer rows at a time, or lower n_shifts",
         )
 
     def _entries_per_row(self, windows: list[_csr.AxisWindows]) -> int:
@@ -476,7 +475,9 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         """Images of a basis on each side that reach into a periodic domain."""
         if isinstance(self._basis, Impulse):
             return 0
-        return max(0, math.ceil(self._whole_reach * self._widths[axis] / self._length(axis) - 0.5))
+        # where a jump lies opposite, on either side of the circle, both sides are asked
+        reach = self._whole_reach * self._widths[axis] / self._length(axis)
+        return math.floor(reach + 0.5 + _ROUNDING)
 
     @property
     def _whole_reach(self) -> float:
