@@ -36,10 +36,11 @@ _MEASURED_COLUMNS = 2048
 # Places in the domain where a similarity is measured.
 _ANCHORS = 16
 
-# Entries encoded at a time: blocks that stay in the cache of a processor are written to
-# memory once; other devices want few large blocks.
-_HOST_BLOCK = 1 << 17
-_DEVICE_BLOCK = 1 << 26
+# Bytes of an array on the way to the encoding. On a processor a few of them stay in its cache;
+# larger ones go back to the system after each step, and their pages come anew, which takes longer
+# than all the rest. Other devices want few large blocks.
+_HOST_BLOCK = 1 << 19
+_DEVICE_BLOCK = 1 << 24
 
 _T = TypeVar("_T")
 
@@ -247,7 +248,8 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         xp = array_namespace(X)
         shape, dtype = (X.shape[0], self._n_features_out), dtype or X.dtype
         on_host = is_numpy_namespace(xp) or "cpu" in str(device_of(X)).lower()
-        n_rows = max(16, (_HOST_BLOCK if on_host else _DEVICE_BLOCK) // shape[1])
+        row = self._block_width() * itemsize(X)
+        n_rows = max(16, (_HOST_BLOCK if on_host else _DEVICE_BLOCK) // row)
         if shape[0] <= n_rows:
             return xp.astype(self._features(X, arrays, xp), dtype, copy=False)
         encoded = xp.empty(shape, dtype=dtype, device=device_of(X))
@@ -259,6 +261,10 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                 encoded[rows, start:stop] = xp.astype(block, dtype, copy=False)
                 start = stop
         return encoded
+
+    def _block_width(self) -> int:
+        """Columns of the widest array on the way to the encoding."""
+        return self._n_features_out
 
     def _features(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
         """Encoding of a block of checked coordinates, on arrays of their namespace."""
@@ -334,7 +340,8 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
             if self._ends_at_domain(axis):
                 continue
             x = checked[:, axis]
-            far = max(float(xp.max(x)) - high, low - float(xp.min(x)))
+            least, most = (float(to_numpy(end(x))) for end in (xp.min, xp.max))
+            far = max(most - high, low - least)
             if far * eps > high - low:
                 raise ValueError(
                     f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "

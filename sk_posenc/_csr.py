@@ -1,5 +1,6 @@
 """CSR matrices built from rows whose entries lie in windows of columns."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,12 +8,58 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 # Columns and values of a block of rows, each of shape (n_rows, n_entries).
-Window = tuple[NDArray[np.int64], NDArray]
+Window = tuple[NDArray[np.integer], NDArray[np.floating]]
+
+
+class AxisWindows:
+    """The shifts within reach of each coordinate of an axis, as many for all of them.
+
+    Parameters
+    ----------
+    first, spacing : float
+        The first of the equidistant shifts, and what lies between two of them.
+    n_shifts : int
+    reach : float
+        Half-width of a window, in spacings.
+    wraps : bool
+        Whether the last shift is followed by the first; else windows stay inside.
+    """
+
+    def __init__(
+        self, first: float, spacing: float, n_shifts: int, reach: float, wraps: bool
+    ) -> None:
+        self.first, self.spacing, self.n_shifts, self.wraps = first, spacing, n_shifts, wraps
+        self.reach = reach * (1 + 1e-6) + 1e-6  # a jump at the end may round to either side
+        span = math.floor(2 * self.reach) + 1
+        self.span = span if wraps else min(span, n_shifts)
+        columns = np.arange(n_shifts + self.span - 1 if wraps else n_shifts) % n_shifts
+        self._columns = np.lib.stride_tricks.sliding_window_view(columns, self.span)
+
+    def blocks(
+        self, x: NDArray[np.floating], unit: float, n_rows: int, index_dtype: type
+    ) -> Iterator[Window]:
+        """Columns and ``(shift - x) * unit / spacing``, `n_rows` coordinates at a time."""
+        # small loops are slow: columns are copied by whole rows, displacements added in one run
+        columns = np.ascontiguousarray(self._columns, dtype=index_dtype)
+        steps = np.tile((np.arange(self.span) * unit).astype(x.dtype), min(n_rows, len(x)))
+        for start in range(0, len(x), n_rows):
+            position = (x[start : start + n_rows].astype(np.float64) - self.first) / self.spacing
+            shift = np.ceil(position - self.reach)
+            if self.wraps:
+                row = shift - np.floor(shift / self.n_shifts) * self.n_shifts
+            else:
+                row = shift = np.clip(shift, 0, self.n_shifts - self.span)
+            u = np.repeat(((shift - position) * unit).astype(x.dtype), self.span)
+            u += steps[: len(u)]
+            yield (
+                np.take(columns, row.astype(np.intp), axis=0, mode="clip"),
+                u.reshape(-1, self.span),
+            )
 
 
 def beside(windows: list[Window], widths: list[int]) -> Window:
     """Windows of several axes whose columns stand side by side."""
-    starts = np.concatenate([[0], np.cumsum(widths)])
+    starts = np.concatenate([[0], np.cumsum(widths)]).tolist()
     columns = [columns + start for (columns, _), start in zip(windows, starts, strict=False)]
     return np.concatenate(columns, axis=1), np.concatenate([v for _, v in windows], axis=1)
 
@@ -27,26 +74,39 @@ def product(windows: list[Window], widths: list[int]) -> Window:
     return columns, values
 
 
+def index_dtype(shape: tuple[int, int], n_entries: int) -> type:
+    """What holds the columns of a matrix and the number of its entries."""
+    return np.int32 if max(n_entries, *shape) < 2**31 else np.int64
+
+
 def assemble(
-    blocks: Iterator[Window], shape: tuple[int, int], n_entries: int, dtype: np.dtype
+    blocks: Iterator[Window],
+    shape: tuple[int, int],
+    n_entries: int,
+    dtype: np.dtype,
+    in_order: bool,
 ) -> sparse.csr_array:
     """The CSR matrix of consecutive blocks of rows, without the entries that are 0.
 
     ``n_entries`` bounds the entries of all rows together. Memory that stays unused is
-    never touched, so that it is not taken.
+    never touched, so that it is not taken. ``in_order`` says that the columns of each row
+    increase.
     """
-    index_dtype = np.int32 if max(n_entries, shape[1]) < 2**31 else np.int64
-    data, indices = np.empty(n_entries, dtype=dtype), np.empty(n_entries, dtype=index_dtype)
-    indptr = np.zeros(shape[0] + 1, dtype=index_dtype)
+    integer = index_dtype(shape, n_entries)
+    data, indices = np.empty(n_entries, dtype=dtype), np.empty(n_entries, dtype=integer)
+    indptr = np.zeros(shape[0] + 1, dtype=integer)
     filled = row = 0
     for columns, values in blocks:
         kept = values != 0
-        counts = np.count_nonzero(kept, axis=1)
-        stop = filled + int(counts.sum())
-        data[filled:stop], indices[filled:stop] = values[kept], columns[kept]
-        indptr[row + 1 : row + 1 + len(counts)] = filled + np.cumsum(counts)
-        filled, row = stop, row + len(counts)
+        # a product with ones, for sums of short rows are slow
+        counts = kept.astype(np.float32) @ np.ones(kept.shape[1], dtype=np.float32)
+        ends = filled + np.cumsum(counts, dtype=np.int64)
+        data[filled : ends[-1]], indices[filled : ends[-1]] = values[kept], columns[kept]
+        indptr[row + 1 : row + 1 + len(ends)] = ends
+        filled, row = int(ends[-1]), row + len(ends)
     matrix = sparse.csr_array((data[:filled], indices[:filled], indptr), shape=shape)
-    # windows that wrap are out of order, and may meet themselves; others are found in order
-    matrix.sum_duplicates()
+    if in_order:
+        matrix.has_canonical_format = True
+    else:  # windows that wrap, and may meet themselves
+        matrix.sum_duplicates()
     return matrix

@@ -17,7 +17,9 @@ References
    arXiv:2107.02561, 2021.
 """
 
+import functools
 import math
+import operator
 from types import ModuleType
 
 import numpy as np
@@ -170,7 +172,7 @@ class Gaussian(Basis):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # exp is many times slower where it underflows, and exp(-80) is already nothing
-        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0))
+        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0, max=0.0))
 
     def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
         # (-1)^n He_n(u) phi(u), He_{n+1} = u He_n - n He_{n-1}
@@ -219,10 +221,8 @@ class Rectangle(Basis):
     energy = 1.0
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        # a coordinate on a jump, as on an aligned grid, meets both sides rounded alike
-        per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
-        u = xp.round(u * per_unit)
-        return xp.astype((u >= -0.5 * per_unit) & (u < 0.5 * per_unit), u.dtype)
+        steps, per_unit = _in_steps(u, xp)
+        return xp.astype((steps >= -0.5 * per_unit) & (steps < 0.5 * per_unit), u.dtype)
 
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 1, array_namespace(delta))
@@ -232,7 +232,7 @@ class Rectangle(Basis):
 
 
 class Impulse(Rectangle):
-    """1 at the nearest shift, else 0; the bandwidth is the spacing of the shifts.
+    """1 at the nearest shift, the lower of two, else 0; the bandwidth is their spacing.
 
     The limit of the rectangle at one shift a width: each coordinate takes one
     column, and the stable rank is the number of spacings in the domain.
@@ -242,7 +242,9 @@ class Impulse(Rectangle):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # by argmin, for a half-open comparison can round to no shift or to two
-        nearest = xp.argmin(xp.abs(u), axis=-1, keepdims=True)
+        steps, _ = _in_steps(u, xp)
+        distance = 2 * xp.abs(steps) + xp.astype(steps > 0, u.dtype)
+        nearest = xp.argmin(distance, axis=-1, keepdims=True)
         columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=device_of(u))
         return xp.astype(columns == nearest, u.dtype)
 
@@ -353,17 +355,28 @@ def resolve_basis(basis: str | Basis) -> Basis:
     return basis
 
 
+def _in_steps(u: Array, xp: ModuleType) -> tuple[Array, float]:
+    """Displacements in small whole steps, and how many of them a bandwidth has.
+
+    A coordinate on a jump, as on an aligned grid, meets both sides rounded alike.
+    """
+    per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
+    return xp.round(u * per_unit), per_unit
+
+
 def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
     """Centred B-spline of odd degree with unit knots, summed from its nearer end."""
     half = (degree + 1) // 2
     distance = xp.abs(u)
-    total: Array = 0.0
+    terms = []
     for k in range(half):
         weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
-        piece = xp.clip((half - k) - distance, min=0.0)
+        # by both ends, for NumPy is slow to clip at one
+        piece = xp.clip((half - k) - distance, min=0.0, max=float(half - k))
         # products, for a power of an array is many times slower
-        total = total + weight * math.prod([piece] * degree)
-    return total
+        power = functools.reduce(operator.mul, [piece] * degree)
+        terms.append(power if weight == 1 else weight * power)
+    return functools.reduce(operator.add, terms)
 
 
 class _Quadrature:

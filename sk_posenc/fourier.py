@@ -88,6 +88,9 @@ class _AxisFourierEncoder(_FourierBase):
     def _axis_width(self, axis: int) -> int:
         return 2 * self._n_frequencies(axis) + (1 if self._constant else 0)
 
+    def _block_width(self) -> int:
+        return max(map(self._n_frequencies, range(self.n_features_in_)))
+
     def _n_frequencies(self, axis: int) -> int:
         return self.frequencies_[axis].shape[0]
 
@@ -523,17 +526,26 @@ class RandomFourierEncoder(_FourierBase):
     def _n_features_out(self) -> int:
         return 2 * self.frequencies_.shape[0]
 
+    def _block_width(self) -> int:
+        return int(self.frequencies_.shape[0])
+
     def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
-        phases: Array = 0.0
-        for axis in range(X.shape[1]):
-            angular = arrays["angular"][:, axis]
-            phases = phases + self._phases(axis, X[:, axis], angular, arrays, xp)
+        phases = self._axis_phases(0, X[:, 0], arrays, xp)
+        for axis in range(1, X.shape[1]):
+            phases = phases + self._axis_phases(axis, X[:, axis], arrays, xp)
         yield from self._waves(phases, xp)
 
     def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
     ) -> list[Array]:
-        return self._waves(self._phases(axis, x, arrays["angular"][:, axis], arrays, xp), xp)
+        return self._waves(self._axis_phases(axis, x, arrays, xp), xp)
+
+    def _axis_phases(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> Array:
+        # a copy, for numbers that do not lie side by side are slow to multiply
+        angular = xp.concat([arrays["angular"][:, axis]])
+        return self._phases(axis, x, angular, arrays, xp)
 
     def _waves(self, phases: Array, xp: ModuleType) -> list[Array]:
         scale = 1 / math.sqrt(phases.shape[1])

@@ -35,7 +35,7 @@ _MEASURED_UP_TO = 64
 _FIT_BYTES = 100
 
 # Entries of a sparse encoding made at a time.
-_SPARSE_BLOCK = 1 << 19
+_SPARSE_BLOCK = 1 << 17
 
 # Counts that are whole but for rounding are not rounded up.
 _ROUNDING = 1e-9
@@ -347,6 +347,10 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         widths = [self._axis_width(axis) for axis in range(self.n_features_in_)]
         return math.prod(widths) if self.tensor_product else sum(widths)
 
+    def _block_width(self) -> int:
+        axes = range(self.n_features_in_)
+        return self._n_features_out if self.tensor_product else max(map(self._axis_width, axes))
+
     def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
         if not self.tensor_product:
             yield from super()._blocks(X, arrays, xp)
@@ -412,15 +416,16 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         if not self.sparse_output:
             super()._check_output(X)
             return
-        # a value and its column, which takes 4 bytes in all but the largest matrices
+        n_entries = X.shape[0] * self._entries_per_row(self._windows())
+        index = _csr.index_dtype((X.shape[0], self._n_features_out), n_entries)
         check_memory(
-            (X.shape[0], self._entries_per_row()),
-            itemsize(X) + 4,
+            (n_entries,),
+            itemsize(X) + np.dtype(index).itemsize,
             "encode fewer rows at a time, or lower n_shifts",
         )
 
-    def _entries_per_row(self) -> int:
-        spans = [self._span(axis) for axis in range(self.n_features_in_)]
+    def _entries_per_row(self, windows: list[_csr.AxisWindows]) -> int:
+        spans = [window.span for window in windows]
         return math.prod(spans) if self.tensor_product else sum(spans)
 
     def _encode(self, X: Array) -> Array:
@@ -431,62 +436,51 @@ class ShiftedBasisEncoder(CoordinateEncoder):
                 "sparse_output=True makes SciPy's CSR matrices, from NumPy arrays only. Got "
                 f"{type(X).__name__}: set sparse_output=False, or convert X"
             )
-        arrays = self._arrays_like(X)
-        widths = [self._axis_width(axis) for axis in range(X.shape[1])]
-        spans = [self._span(axis) for axis in range(X.shape[1])]
-        per_row = self._entries_per_row()
+        windows, shape = self._windows(), (len(X), self._n_features_out)
+        per_row = self._entries_per_row(windows)
+        n_rows, n_entries = max(1, _SPARSE_BLOCK // per_row), len(X) * per_row
+        index = _csr.index_dtype(shape, n_entries)
+        per_axis_blocks = [
+            self._window_values(axis, X[:, axis], window, n_rows, index)
+            for axis, window in enumerate(windows)
+        ]
         join = _csr.product if self.tensor_product else _csr.beside
-        n_rows = max(1, _SPARSE_BLOCK // per_row)
+        widths = [window.n_shifts for window in windows]
+        blocks = (join(list(block), widths) for block in zip(*per_axis_blocks, strict=True))
+        in_order = not any(window.wraps for window in windows)
+        return _csr.assemble(blocks, shape, n_entries, X.dtype, in_order)
 
-        def blocks() -> Iterator[_csr.Window]:
-            for first in range(0, len(X), n_rows):
-                rows = X[first : first + n_rows]
-                windows = [
-                    self._window(axis, rows[:, axis], span, arrays)
-                    for axis, span in enumerate(spans)
-                ]
-                yield join(windows, widths)
+    def _windows(self) -> list[_csr.AxisWindows]:
+        """The shifts about a coordinate at which the basis is not negligible, for each axis."""
+        windows = []
+        for axis, width in enumerate(self._widths):
+            shifts, wraps = self._formula[f"shifts{axis}"], self._wraps(axis)
+            n = len(shifts)
+            spacing = float(shifts[1] - shifts[0]) if n > 1 else self._length(axis)
+            reach = self._basis.reach * width / spacing
+            windows.append(_csr.AxisWindows(float(shifts[0]), spacing, n, reach, wraps))
+        return windows
 
-        shape = (len(X), self._n_features_out)
-        return _csr.assemble(blocks(), shape, len(X) * per_row, X.dtype)
-
-    def _reach_in_spacings(self, axis: int) -> float:
-        shifts = self._formula[f"shifts{axis}"]
-        spacing = shifts[1] - shifts[0] if len(shifts) > 1 else math.inf
-        return float(self._basis.reach * self._widths[axis] / spacing)
-
-    def _span(self, axis: int) -> int:
-        """Shifts that a window of the reach of the basis may hold."""
-        span = math.floor(2 * self._reach_in_spacings(axis) + 1e-6) + 2
-        return span if self._wraps(axis) else min(span, self._axis_width(axis))
-
-    def _window(self, axis: int, x: NDArray, span: int, arrays: dict[str, NDArray]) -> _csr.Window:
-        """Columns and values of the shifts about each coordinate, shapes (n_samples, span)."""
-        exact, xp = self._formula[f"shifts{axis}"], array_namespace(x)
-        n, turns, rest = len(exact), None, arrays.get(f"shifts{axis}_rest")
-        x = self._wrapped(axis, x, arrays, xp)
-        spacing = exact[1] - exact[0] if n > 1 else 1.0
-        position = (x - exact[0]) / spacing
-        first = np.ceil(position - self._reach_in_spacings(axis) - 1e-6).astype(np.int64)
-        if not self._wraps(axis):
-            first = np.clip(first, 0, n - span)
-        columns = first[:, None] + np.arange(span)
-        if self._wraps(axis):
-            around, columns = np.divmod(columns, n)
-            turns = -around.astype(x.dtype)
-        shifts = arrays[f"shifts{axis}"][columns]
-        rest = None if rest is None else rest[columns]
-        u = self._displacement(axis, x[:, None], shifts, rest, turns, arrays, xp)
-        phi = self._basis.phi(u, xp) * arrays["scale"][axis]
-        if not math.isfinite(self._basis.support):
-            phi = np.where(np.abs(u) <= self._basis.reach, phi, 0)
-        return columns, phi
+    def _window_values(
+        self, axis: int, x: NDArray, window: _csr.AxisWindows, n_rows: int, index: type
+    ) -> Iterator[_csr.Window]:
+        """Columns and values of the shifts about the coordinates of an axis, block by block."""
+        x = x if window.wraps else self._inside(axis, x, array_namespace(x))
+        scale = x.dtype.type(self._scales[axis])
+        unit = window.spacing / self._widths[axis]
+        for columns, u in window.blocks(x, unit, n_rows, index):
+            phi = self._basis.phi(u, array_namespace(u)) * scale
+            if not math.isfinite(self._basis.support):
+                phi = np.where(np.abs(u) <= self._basis.reach, phi, 0)
+            yield columns, phi
 
     def _n_images(self, axis: int) -> int:
         """Images of a basis on each side that reach into a periodic domain."""
         if isinstance(self._basis, Impulse):
             return 0
-        return max(0, math.ceil(self._whole_reach * self._widths[axis] / self._length(axis) - 0.5))
+        # where a jump lies opposite, on either side of the circle, both sides are asked
+        reach = self._whole_reach * self._widths[axis] / self._length(axis)
+        return math.floor(reach + 0.5 + _ROUNDING)
 
     @property
     def _whole_reach(self) -> float:

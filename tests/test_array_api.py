@@ -1,6 +1,7 @@
 """Array API dispatch. It needs SCIPY_ARRAY_API=1 before scipy is imported, so that the tests of
 this file run in a process of their own."""
 
+import math
 import os
 import subprocess
 import sys
@@ -8,12 +9,14 @@ import sys
 import numpy as np
 import pytest
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from sk_posenc import (
+    CoordinateKFold,
     FourierEncoder,
     LearnableFourierEncoder,
     LogFourierEncoder,
@@ -129,53 +132,112 @@ else:
         )
         assert psnr_score(put(E), put(E + 0.1)) == pytest.approx(20, abs=1e-3)
 
-    def test_grid_search_stays_on_the_device():
-        # a strict array on this device cannot be read by NumPy: no step leaves it unnoticed
-        device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-        rng = np.random.default_rng(0)
-        X = torch.asarray(rng.uniform(size=(200, 2)), device=device)
-        y = torch.sin(6 * X[:, 0]) * X[:, 1]
-        pipeline = Pipeline(
-            [("encoder", ShiftedBasisEncoder()), ("ridge", Ridge(1e-3, solver="svd"))]
-        )
-        with config_context(array_api_dispatch=True):
-            search = GridSearchCV(
-                pipeline,
-                [{"encoder": ENCODERS[:2], "encoder__stable_rank": [4, 8]}],
-                scoring={
-                    "psnr": psnr_scorer,
-                    "rank": stable_rank_scorer,
-                    "preserved": distance_preservation_scorer,
-                    "radius": similarity_radius_scorer,
-                },
-                refit="psnr",
-                cv=KFold(3),
-                error_score="raise",
-            ).fit(X, y)
-            predicted = search.predict(X)
-        assert isinstance(predicted, torch.Tensor)
-        assert predicted.device == X.device
-        here = GridSearchCV(pipeline, search.param_grid, scoring=psnr_scorer, cv=KFold(3))
-        here.fit(to_numpy(X), to_numpy(y))
-        np.testing.assert_allclose(
-            search.cv_results_["mean_test_psnr"], here.cv_results_["mean_test_score"], rtol=1e-6
-        )
+    @pytest.fixture
+    def leaving(place, monkeypatch):
+        """Sizes of the arrays of a place that are copied to another, in their order.
 
-    def test_pipeline_on_a_device_that_numpy_cannot_read():
-        device = array_api_strict.Device("device1")
+        Every way that the standard and NumPy know: NumPy itself cannot read a strict array of
+        the second device. Single numbers are not counted: a score is one.
+        """
+        xp, device = place
+        strict = xp is array_api_strict
+        kind = type(xp.asarray(0.0, device=device))
+        sizes = []
+
+        def count(name, leaves=lambda args, kwargs: True):
+            given = getattr(kind, name)
+
+            def counted(self, *args, **kwargs):
+                if self.device == device and leaves(args, kwargs):
+                    sizes.append(math.prod(self.shape))
+                return given(self, *args, **kwargs)
+
+            monkeypatch.setattr(kind, name, counted)
+
+        def elsewhere(args, kwargs):
+            places = [a for a in (*args, *kwargs.values()) if isinstance(a, str | type(device))]
+            return any(str(each) != str(device) for each in places)
+
+        for name in ("__dlpack__", "__array__", *([] if strict else ["numpy", "cpu", "tolist"])):
+            count(name)
+        count("to_device" if strict else "to", elsewhere)
+        if strict:
+            given = array_api_strict.asarray
+
+            def asarray(obj, /, **kwargs):
+                moves = kwargs.get("device") not in (None, device)
+                if isinstance(obj, kind) and obj.device == device and moves:
+                    sizes.append(obj.size)
+                return given(obj, **kwargs)
+
+            monkeypatch.setattr(array_api_strict, "asarray", asarray)
+        return sizes
+
+    @pytest.mark.parametrize("cv", [KFold(3), CoordinateKFold(4)], ids=repr)
+    def test_grid_search_stays_on_the_device(put, leaving, cv):
         rng = np.random.default_rng(0)
         values = rng.uniform(size=(120, 2))
-        X = array_api_strict.asarray(values, device=device)
-        y = array_api_strict.asarray(np.sin(6 * values[:, 0]), device=device)
+        X, y = put(values), put(np.sin(6 * values[:, 0]) * values[:, 1])
+        pipeline = Pipeline(
+            [("encoder", ShiftedBasisEncoder()), ("ridge", Ridge(1e-2, solver="svd"))]
+        )
+        encoders = [ENCODERS[0], ENCODERS[1], ENCODERS[7]]
+        search = GridSearchCV(
+            pipeline,
+            {"encoder": encoders, "encoder__stable_rank": [4, 8]},
+            scoring={
+                "psnr": psnr_scorer,
+                "rank": stable_rank_scorer,
+                "preserved": distance_preservation_scorer,
+                "radius": similarity_radius_scorer,
+            },
+            refit="psnr",
+            cv=cv,
+            error_score="raise",
+        ).fit(X, y)
+        predicted, score = search.predict(X), search.score(X, y)
+        # two ends of the domain an axis are the most, but for the coordinates that CoordinateKFold
+        # lays folds over, once
+        rows = [size for size in leaving if size > 2 * X.shape[1]]
+        once = 2 if isinstance(X, torch.Tensor) else 1  # torch goes by the host to NumPy
+        assert rows == ([values.size] * once if isinstance(cv, CoordinateKFold) else [])
+        assert len(leaving) > len(rows)
+        assert predicted.device == X.device
+        assert type(predicted) is type(X)
+        before = len(leaving)
+        to_numpy(predicted)
+        assert max(leaving[before:]) == len(values)  # what leaves is counted
+        here = clone(search).fit(to_numpy(X), to_numpy(y))
+        rtol = 1e-6 if "float64" in str(X.dtype) else 2e-2
+        assert score == pytest.approx(here.score(to_numpy(X), to_numpy(y)), rel=rtol)
+        for name in ("psnr", "rank", "preserved", "radius"):
+            got, expected = (each.cv_results_[f"mean_test_{name}"] for each in (search, here))
+            np.testing.assert_allclose(got, expected, rtol=rtol)
+
+    def test_numpy_cannot_read_the_second_device():
+        X = array_api_strict.ones((3, 2), device=array_api_strict.Device("device1"))
         with pytest.raises((RuntimeError, ValueError, TypeError)):
             np.asarray(X)
+
+    # scikit-learn's check leaves requires_grad to torch, which warns that it now keeps it
+    @pytest.mark.filterwarnings("ignore:torch.asarray. unspecified requires_grad:UserWarning")
+    @pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
+    def test_gradients_to_the_coordinates(encoder):
+        X = torch.rand(4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         with config_context(array_api_dispatch=True):
-            pipeline = Pipeline(
-                [("encoder", ShiftedBasisEncoder()), ("ridge", Ridge(1e-3, solver="svd"))]
-            ).fit(X, y)
-            assert psnr_scorer(pipeline, X, y) > 20
-            assert stable_rank_scorer(pipeline, X) > 1
-            assert -1 <= distance_preservation_scorer(pipeline, X) <= 1
+            encoder.fit(torch.asarray([[-0.1, -0.1], [1.1, 1.1]], dtype=torch.float64))
+            if encoder.__dict__.get("basis") in {"rectangle", "impulse", "square"}:  # constant but for the jumps
+                features = encoder.transform(X.requires_grad_())
+                if features.requires_grad:
+                    assert not torch.autograd.grad(features.sum(), X)[0].any()
+                return
+            assert torch.autograd.gradcheck(encoder.transform, X.requires_grad_())
+            many = torch.rand(3000, 2, dtype=torch.float64).requires_grad_()
+            weights = torch.rand(encoder.transform(many[:1]).shape[1], dtype=torch.float64)
+            (by_blocks,) = torch.autograd.grad((encoder.transform(many) @ weights).sum(), many)
+            first = many[:100].detach().requires_grad_()
+            (alone,) = torch.autograd.grad((encoder.transform(first) @ weights).sum(), first)
+            torch.testing.assert_close(by_blocks[:100], alone)
 
     def checks():
         for encoder in ENCODERS:

@@ -45,6 +45,29 @@ def test_sparse_equals_dense(basis, boundary, tensor_product, rank):
         np.testing.assert_allclose(csr.toarray(), dense, atol=atol * dense.max())
 
 
+@pytest.mark.parametrize("basis", [*BOUNDED, "gaussian"])
+@pytest.mark.parametrize("n_shifts", [1, 2, 3])
+@pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches a stable rank")
+def test_few_shifts_on_a_circle(basis, n_shifts):
+    X = np.concatenate([np.arange(-20, 30, 2.5), [3.1, -7.7]])[:, None]  # jumps among them
+    for share in (0.25, 1.0) if basis != "impulse" else (None,):
+        encoder = ShiftedBasisEncoder(
+            basis,
+            n_shifts=n_shifts,
+            bandwidth=None if share is None else 10 * share,
+            domain=(0, 10),
+            boundary="periodic",
+        )
+        dense = encoder.fit(X).transform(X)
+        np.testing.assert_allclose(dense[:-2], np.tile(dense[:4], (5, 1)), atol=1e-12)
+        if basis == "rectangle":  # half-open on a circle, too: as many shifts on either side
+            images = np.arange(-9, 10)[:, None, None] * 10 + encoder.shifts_[0] - X
+            inside = (images / (10 * share) >= -0.5) & (images / (10 * share) < 0.5)
+            np.testing.assert_allclose(dense, dense.max() * inside.sum(0) / inside.sum(0).max())
+        csr = encoder.set_params(sparse_output=True).fit(X).transform(X)
+        np.testing.assert_allclose(csr.toarray(), dense, atol=1e-4 * dense.max())
+
+
 @given(
     rank=st.floats(1, 60),
     basis=st.sampled_from(BOUNDED),
@@ -127,6 +150,9 @@ def test_too_large_for_memory_is_refused_with_the_way_out():
         encoder.transform(X)
     # as a CSR matrix the same encoding has 8 ** 4 entries a row
     assert encoder.set_params(sparse_output=True).fit(X).transform(X[:50]).shape[0] == 50
+    X = np.zeros((10**6, 6), dtype=np.float32)
+    with pytest.raises(ValueError, match=r"shape \(\d+,\) takes .*GiB.*memory available.*fewer rows"):
+        encoder.set_params(stable_rank=5).fit(X[:9]).transform(X)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
