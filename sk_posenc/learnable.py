@@ -1,16 +1,17 @@
 """Learnable Fourier features as an encoder."""
 
 import math
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 from sklearn.utils import check_random_state
 
-from sk_posenc._arrays import Array, device_of, to_numpy, widened
+from sk_posenc._arrays import Array, device_of, to_numpy
 from sk_posenc._base import (
     CoordinateEncoder,
     Learnable,
@@ -27,9 +28,12 @@ from sk_posenc._base import (
 # Independent frequencies per unit of stable rank that "auto" asks for at least.
 _FREQUENCIES_PER_RANK = 4
 
-
 # Mean square of GELU(z), z normal with variance 1.
 _GELU_SQUARE = 0.425
+
+_LAYERS = ("weight1", "bias1", "weight2", "bias2")
+
+_T = TypeVar("_T")
 
 
 class LearnableFourierEncoder(CoordinateEncoder):
@@ -39,12 +43,13 @@ class LearnableFourierEncoder(CoordinateEncoder):
 
     .. math::
 
-        r = \frac{1}{\sqrt F} [\cos(W_r x), \sin(W_r x)], \qquad
+        r = \frac{1}{\sqrt F} [\cos(W_r (x - l)), \sin(W_r (x - l))], \qquad
         y = \mathrm{GELU}(r W_1 + b_1) W_2 + b_2,
 
     with :math:`F / 2` angular frequencies :math:`W_r \sim N(0, \gamma^{-2})` (a variance; no
-    factor :math:`2 \pi`), and the y of all groups stand side by side. ``fit`` draws the
-    weights; a CoordinateMLPRegressor that holds the encoder trains them.
+    factor :math:`2 \pi`) and the lower ends l of the domain, in each column the lowest of all
+    groups. The y of all groups stand side by side. ``fit`` draws the weights; a
+    CoordinateMLPRegressor that holds the encoder trains them.
 
     Parameters
     ----------
@@ -97,6 +102,10 @@ class LearnableFourierEncoder(CoordinateEncoder):
     :math:`\|r\|^2 = \frac12` always. The inner products of r do not change when all coordinates
     are shifted, those of y do. Training leaves :math:`W_r` out of weight decay.
 
+    The authors have no l. At the start it changes neither the inner products of r nor the
+    distribution of y; in training, a step of :math:`W_r` turns the phases by as much as
+    coordinates are away from 0, and would undo what is learnt where they are far.
+
     The authors do not say how :math:`W_1, W_2` start. Here they are normal, of the variance
     that makes the entries of both layers vary by about 1, and :math:`b_1, b_2` are 0.
 
@@ -147,12 +156,16 @@ class LearnableFourierEncoder(CoordinateEncoder):
         self.groups_ = _resolve_groups(self.groups, n_axes, names)
         n_columns = len(self.groups_[0])
         widths = self._parse_mlp()
-        ranks = per_axis(self.stable_rank, "stable_rank", n_columns, parse_stable_rank)
-        gammas = per_axis(self.gamma, "gamma", n_columns, parse_optional)
+        ranks = _per_column(self.stable_rank, "stable_rank", n_columns, parse_stable_rank)
+        gammas = _per_column(self.gamma, "gamma", n_columns, parse_optional)
         self.gamma_ = np.empty(n_columns)
+        self._origin = [0.0] * n_axes
         for column in range(n_columns):
-            # groups share weights: the longest domain and the most samples decide
+            # groups share weights: the longest domain and the most samples decide, and equal
+            # coordinates are encoded alike
             axes = [group[column] for group in self.groups_]
+            for axis in axes:
+                self._origin[axis] = min(self._ends[each][0] for each in axes)
             length = max(self._ends[axis][1] - self._ends[axis][0] for axis in axes)
             rank, gamma = ranks[column], gammas[column]
             refuse_both(axes[0], stable_rank=rank, gamma=gamma)
@@ -199,7 +212,7 @@ class LearnableFourierEncoder(CoordinateEncoder):
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         layers = dict(zip(_LAYERS, self.mlp_weights_, strict=False))
         angular = 2 * math.pi * self.frequencies_
-        return {"angular": angular, "low": self.domain_[:, 0].copy()} | layers
+        return {"angular": angular, "low": np.array(self._origin)} | layers
 
     def _learnable(self) -> dict[str, Learnable]:
         units = 1 / np.array(self._gammas)
@@ -231,20 +244,12 @@ class LearnableFourierEncoder(CoordinateEncoder):
         self, X: Array, group: list[int], arrays: dict[str, Array], xp: ModuleType
     ) -> Array:
         """r of the columns of a group."""
-        angular = arrays["angular"]
-        # the distance from the lower end of the domain keeps all digits; what is left of the
-        # phases is the same in all rows
-        low = _exact(arrays, "low")
-        phases = xp.zeros_like(angular[:, 0])
-        for column, axis in enumerate(group):
-            turned = _exact(arrays, "angular")[:, column] * low[axis]
-            phases = phases + xp.astype(xp.remainder(turned, 2 * math.pi), X.dtype)
-        phases = phases[None, :]
+        phases: Array = 0.0
         for column, axis in enumerate(group):
             x = X[:, axis] - arrays["low"][axis]
             if "low_rest" in arrays:
                 x = x - arrays["low_rest"][axis]
-            phases = phases + x[:, None] * angular[None, :, column]
+            phases = phases + x[:, None] * arrays["angular"][None, :, column]
         scale = 1 / math.sqrt(2 * self._n_waves)
         return xp.concat([xp.cos(phases), xp.sin(phases)], axis=1) * scale
 
@@ -261,23 +266,16 @@ class LearnableFourierEncoder(CoordinateEncoder):
         return self._measured_similarity(axis, delta)
 
     def _labels(self, names: Sequence[str]) -> list[str]:
-        per_group = range(self._n_features_out // len(self.groups_))
+        per_group = self._n_features_out // len(self.groups_)
         joined = ["".join(names[axis] for axis in group) for group in self.groups_]
-        return [f"{name}_learnable{j}" for name in joined for j in per_group]
+        # numbered on: the joined names of two groups may be the same
+        numbers = range(self._n_features_out)
+        return [f"{joined[j // per_group]}_learnable{j}" for j in numbers]
 
     def _nominal_stable_rank(self, axis: int) -> float:
         low, high = self._ends[axis]
         column = next(group.index(axis) for group in self.groups_ if axis in group)
         return max(1.0, (high - low) / (math.sqrt(2 * math.pi) * self._gammas[column]))
-
-
-_LAYERS = ("weight1", "bias1", "weight2", "bias2")
-
-
-def _exact(arrays: dict[str, Array], name: str) -> Array:
-    """An array of the formula in float64, where its device has that."""
-    exact = widened(arrays[name])
-    return exact + widened(arrays[f"{name}_rest"]) if f"{name}_rest" in arrays else exact
 
 
 def _gelu(x: Array, xp: ModuleType) -> Array:
@@ -290,20 +288,40 @@ def _gelu(x: Array, xp: ModuleType) -> Array:
     return 0.5 * x * (1 + erf)
 
 
+def _per_column(value: Any, name: str, n_columns: int, parse: Callable[[Any, str], _T]) -> list[_T]:
+    """A setting for each column of a group."""
+    if np.ndim(value) == 1 and len(value) != n_columns:
+        raise ValueError(
+            f"{name} must be one value or one per column of a group: a group has {n_columns} "
+            f"columns. Got {len(value)} values."
+        )
+    return per_axis(value, name, n_columns, parse)
+
+
 def _resolve_groups(groups: Any, n_axes: int, names: Any) -> list[list[int]]:
     if groups is None:
         return [list(range(n_axes))]
-    known = {} if names is None else {str(name): axis for axis, name in enumerate(names)}
+    known = {} if names is None else {name: axis for axis, name in enumerate(names)}
     try:
-        resolved = [[known.get(column, column) for column in group] for group in groups]
-        columns = sorted(int(column) for group in resolved for column in group)
-    except (TypeError, ValueError):
-        resolved, columns = [], []
-    sizes = {len(group) for group in resolved}
-    if columns != list(range(n_axes)) or len(sizes) != 1:
+        resolved = [_columns_of(group, known) for group in groups]
+    except (TypeError, KeyError):
+        resolved = []
+    once = sorted(column for group in resolved for column in group) == list(range(n_axes))
+    if not once or len({len(group) for group in resolved}) != 1:
         named = f" (or {sorted(known)})" if known else ""
         raise ValueError(
-            f"groups must name each of the {n_axes} columns once, 0 to {n_axes - 1}{named}, in "
-            f"groups of one size. Got {groups!r}."
+            f"groups must be sequences that name each of the {n_axes} columns once, 0 to "
+            f"{n_axes - 1}{named}, all of one length. Got {groups!r}."
         )
-    return [[int(column) for column in group] for group in resolved]
+    return resolved
+
+
+def _columns_of(group: Any, known: dict[str, int]) -> list[int]:
+    """Numbers of the columns of a group; TypeError or KeyError where it does not name any."""
+    if isinstance(group, str) or not isinstance(group, Sequence | np.ndarray):
+        raise TypeError
+    if any(isinstance(column, bool | np.bool_) for column in group):
+        raise TypeError
+    return [
+        known[column] if isinstance(column, str) else operator.index(column) for column in group
+    ]
