@@ -87,7 +87,11 @@ def test_the_formula_is_that_of_transform(encoder, X, dtype):
     assert got.numpy().dtype == expected.dtype
     scale = np.abs(expected).max()
     # sine, exp and products of the two libraries differ by a few ulps
-    np.testing.assert_allclose(got, expected, rtol=0, atol=32 * np.finfo(dtype).eps * scale)
+    tolerance = 32 * np.finfo(dtype).eps
+    if getattr(encoder, "sparse_output", False):
+        # it counts spacings from the first shift; shifts themselves are rounded, at 1e4 to 1e-12
+        tolerance = 1e-11 if dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * scale)
     assert not list(module.parameters())
     assert module.n_features == expected.shape[1]
     assert module.fitted_encoder() is encoder
