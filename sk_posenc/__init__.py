@@ -2,12 +2,13 @@
 
 Encoders turn coordinates into features, heads fit signals on them, and scorers
 measure what an encoding can memorise and how well it carries over between
-samples. Names that need torch load it on first use.
+samples. Names that need torch or matplotlib load them on first use.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from sk_posenc.analysis import EncodingReport, encoding_report
 from sk_posenc.bases import Basis
 from sk_posenc.datasets import grid_samples, load_signal, samples_to_grid
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
@@ -31,22 +32,34 @@ if TYPE_CHECKING:
     from sk_posenc.coordinate_mlp import CoordinateMLPRegressor
     from sk_posenc.coordinate_network import CoordinateMLP
     from sk_posenc.encoder_module import EncoderModule
+    from sk_posenc.plotting import (
+        BasisDisplay,
+        ReconstructionDisplay,
+        SpectrumDisplay,
+        TradeoffDisplay,
+    )
 
 __all__ = [
     "Basis",
+    "BasisDisplay",
     "CoordinateKFold",
     "CoordinateMLP",
     "CoordinateMLPRegressor",
     "EncoderModule",
+    "EncodingReport",
     "FourierEncoder",
     "KroneckerRidge",
     "KroneckerRidgeCV",
     "LearnableFourierEncoder",
     "LogFourierEncoder",
     "RandomFourierEncoder",
+    "ReconstructionDisplay",
     "ShiftedBasisEncoder",
+    "SpectrumDisplay",
+    "TradeoffDisplay",
     "distance_preservation",
     "distance_preservation_scorer",
+    "encoding_report",
     "grid_samples",
     "load_signal",
     "make_psnr_scorer",
@@ -61,11 +74,15 @@ __all__ = [
 
 __version__ = "0.1.0.dev0"
 
-# What needs torch loads on first use: name -> module.
+# What needs torch or matplotlib loads on first use: name -> module.
 _LAZY = {
+    "BasisDisplay": "plotting",
     "CoordinateMLP": "coordinate_network",
     "CoordinateMLPRegressor": "coordinate_mlp",
     "EncoderModule": "encoder_module",
+    "ReconstructionDisplay": "plotting",
+    "SpectrumDisplay": "plotting",
+    "TradeoffDisplay": "plotting",
 }
 
 
