@@ -299,8 +299,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
             # with so many columns the similarity is as good, and its matrix is smaller
             kernel = linalg.toeplitz(self._axis_similarity(axis, x - x[0]))
-            top = linalg.eigvalsh(kernel, subset_by_index=[n - 1, n - 1])
-            return float(n * kernel[0, 0] / top[0])
+            return float(n * kernel[0, 0] / linalg.eigvalsh(kernel)[-1])
         return measure_stable_rank(self._axis_features(axis, low + x))
 
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -45,7 +45,7 @@ _TRIED_SAMPLES = 1024
 _OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 25, 200
 
 # Bounds of what goes by without a warning.
-_RIPPLE, _SLOW_ERROR, _GAIN = 0.05, 0.03, 2.0
+_RIPPLE, _FADING, _SLOW_ERROR, _GAIN = 0.05, 0.1, 0.03, 2.0
 _ILL_CONDITIONED = 1e12
 
 
@@ -386,12 +386,17 @@ def _try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str
     held = to_numpy(encoder.stable_rank_)[axis] * np.ptp(places) / (domain_high - domain_low)
     turns = np.arange(1, min(3, math.floor(held / 2)) + 1)
     if len(turns):
-        position = np.arange(2 * len(places) - 1) / (2 * len(places) - 2)
-        waves = np.cos(math.pi * position[:, None] * turns)
+        half_turns = turns / np.ptp(places)
+        if getattr(encoder, "_boundaries", {axis: ""})[axis] == "periodic":
+            period = domain_high - domain_low  # waves must close
+            half_turns = 2 * np.maximum(1, np.round(half_turns * period / 2)) / period
+        position = np.linspace(0, np.ptp(places), 2 * len(places) - 1)
+        waves = np.cos(math.pi * position[:, None] * half_turns)
         known, wanted = waves[::2], waves[1::2]
         known_mean = known.mean(axis=0)
         errors = known_mean + hat @ (known - known_mean) - wanted
-        tried["slow_error"] = float(np.max(np.sqrt(np.mean(errors**2, axis=0) * 2)))
+        errors = np.sqrt(np.mean(errors**2, axis=0)) / np.std(wanted, axis=0)
+        tried["slow_error"] = float(np.max(errors))
     return tried
 
 
@@ -546,7 +551,7 @@ def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
                 "widen the bandwidth."
                 + (" A linear head does not mind here, a network may." if harmless else "")
             )
-        elif report.fading[axis] > 0.2:
+        elif report.fading[axis] > _FADING:
             yield (
                 f"Encodings fade towards the ends of axis {name}: squared row norms fall by "
                 f'{report.fading[axis]:.0%} there. Set boundary="extend".'

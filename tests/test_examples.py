@@ -1,0 +1,116 @@
+"""The gallery: each script's claim, on a small version of it."""
+
+import importlib.util
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def drawn(figure):
+    """The panels of a figure that hold something, after all has been laid out."""
+    figure.canvas.draw()
+    return [ax for ax in figure.axes if ax.has_data()]
+
+
+def test_stable_rank_and_similarity_have_closed_forms():
+    script = load("plot_stable_rank")
+    results = script.measure(n_samples=(3, 10, 60), n_shifts=2000)
+    for name, result in results.items():
+        late = result["n_samples"] >= 10
+        tolerance = 0.06 if name in ("square", "random Fourier") else 1e-3
+        assert result["stable_rank"][late] == pytest.approx(
+            result["closed_rank"][late], rel=tolerance
+        )
+        assert result["similarity"] == pytest.approx(result["closed_similarity"], abs=0.01)
+    assert "random Fourier" in script.report(results)
+    assert len(drawn(script.draw(results))) == 2
+
+
+def test_widths_move_along_one_curve():
+    script = load("plot_widths")
+    results = script.measure(ranks=(8, 30), n_samples=400)
+    for name in ("gaussian", "random Fourier"):
+        products = results[name]["stable_rank"] * results[name]["radius"]
+        assert products == pytest.approx(np.full(2, script.CONSTANT), rel=0.02)
+    for result in results.values():
+        products = result["stable_rank"] * result["radius"]
+        assert products == pytest.approx(np.full(2, script.CONSTANT), rel=0.07)
+        assert np.all(np.diff(result["bandwidth"]) < 0)
+    assert len(drawn(script.draw(results))) == 3
+
+
+def test_memorising_is_not_generalising():
+    script = load("plot_memorise_generalise")
+    results = script.measure(n_shifts=2000, epochs=300, rows=(200,))
+    for head in ("Adam", "ridge"):
+        wide, right, narrow = (results[head, name] for name in script.WIDTHS)
+        assert right["seen"] > wide["seen"] + 5
+        assert min(wide["unseen"], right["unseen"]) > narrow["unseen"] + 8
+    # in closed form all that can be memorised is, and a hit at half the samples is 3 dB
+    assert wide["seen"] < 40 < 100 < min(right["seen"], narrow["seen"])
+    assert right["all"] - right["unseen"] == pytest.approx(3.01, abs=0.1)
+    assert "theirs" in script.report(results)
+    assert len(drawn(script.draw(results, row=0))) == 6
+
+
+def test_few_independent_frequencies_fall_short():
+    script = load("plot_equal_stable_rank")
+    results = script.measure_row(sizes=(100, 600), n_seeds=2, epochs=50, n_jobs=1)
+    assert len(drawn(script.draw(results))) == 3
+    ranks, psnr = (
+        {name: [np.mean(each) for each in results[what][name].values()] for name in script.STYLES}
+        for what in ("stable rank", "ridge")
+    )
+    independent, quasi = (f"random Fourier, {how}" for how in ("independent", "quasi-random"))
+    assert np.all(np.less(ranks[independent], np.multiply(0.8, ranks[quasi])))
+    assert psnr[independent][0] < min(psnr[quasi][0], psnr["Gaussian"][0])
+    assert ranks["Gaussian"][1] == pytest.approx(ranks[quasi][1], rel=0.02)
+    assert psnr["Gaussian"][1] == pytest.approx(psnr[quasi][1], abs=1.0)
+    image = script.measure_image(sizes=(100,), n_seeds=1, epochs=2, side=32, n_jobs=1)
+    assert "stable rank" in script.report("Two axes", image)
+
+
+def test_a_product_needs_no_depth():
+    script = load("plot_depth_complexity")
+    measured = script.measure(side=64, epochs=15)
+    scores = {key: value[0] for key, value in measured["results"].items()}
+    for basis in script.BASES:
+        assert scores[basis, "complex", 0] > scores[basis, "simple", 0] + 5
+        assert scores[basis, "simple", 4] > scores[basis, "simple", 0] + 5
+        assert scores[basis, "complex", 0] > scores[basis, "simple", 4] - 0.5
+    assert "cubic spline" in script.report(measured)
+    assert len(drawn(script.draw(measured))) >= 7
+
+
+def test_layers_raise_or_spend_stable_rank():
+    script = load("plot_layers")
+    results = script.measure(n_samples=128, epochs=400, width=128, rows=(200,), n_jobs=1)
+    for signal in script.SIGNALS:
+        plain = results[signal, "no encoding"][0]
+        assert plain["after"][0] == pytest.approx(1.0)
+        assert np.all(np.diff(plain["after"]) > 0)
+        encoded = results[signal, "Gaussian, stable rank 32"][0]
+        assert np.all(np.diff(encoded["after"]) < 0)
+        assert encoded["after"][4] < 0.5 * encoded["before"][4]
+    assert "layer 4" in script.report(results)
+    assert len(drawn(script.draw(results))) == 3
