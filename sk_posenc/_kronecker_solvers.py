@@ -30,13 +30,16 @@ _SVD_UP_TO = 128
 # Rows of a matrix that share a range of columns in a product.
 _BAND_ROWS = 32
 
-# Entries below this share of the largest do not change a sum in float64.
-_NOTHING = 1e-19
+# Entries below this share of the rounding error of the largest do not change a sum.
+_NOTHING = 1e-3
 
 # Banded axes are inverted where the whole problem is no worse conditioned than this, and
 # alpha no larger a share of its smallest eigenvalue than that.
 _WELL_CONDITIONED = 1e6
 _SMALL_ALPHA = 1e-2
+
+# Width of a band, as a share of the size of its matrix, up to which it pays.
+_DENSE = 1 / 16
 
 # Relative error of the series that puts alpha into the inverse.
 _SERIES_ERROR = 1e-13
@@ -220,31 +223,29 @@ def band_axis(features: NDArray[np.float64]) -> BandedAxis | None:
     n, k = features.shape
     if min(n, k) <= _SVD_UP_TO:
         return None
-    if k < n:
-        inner = np.ascontiguousarray(features.T)
-    else:
-        inner = features
-    rows = sparse.csr_array(inner)
-    gram = (rows @ rows.T).todia()
-    width = int(np.abs(gram.offsets).max(initial=0)) + 1
-    if width * _BAND_ROWS > gram.shape[0] * 4:
+    size = min(n, k)
+    if size <= _SVD_UP_TO or np.count_nonzero(features) > _DENSE * features.size:
         return None
-    lower = np.zeros((width, gram.shape[0]))
-    for offset in range(width):
-        diagonal = gram.diagonal(-offset)
-        lower[offset, : len(diagonal)] = diagonal
+    inner = sparse.csr_array(features.T if k < n else features)
+    gram = (inner @ inner.T).tocoo()
+    offsets = gram.row - gram.col
+    width = int(offsets.max()) + 1
+    if width > _DENSE * size:
+        return None
+    below = offsets >= 0
+    lower = np.zeros((width, size))
+    lower[offsets[below], gram.col[below]] = gram.data[below]
     smallest, largest = (
         float(linalg.eigvals_banded(lower, lower=True, select="i", select_range=(i, i))[0])
-        for i in (0, gram.shape[0] - 1)
+        for i in (0, size - 1)
     )
-    if not smallest * _WELL_CONDITIONED > largest:
+    if largest > _WELL_CONDITIONED * smallest:
         return None
     root = linalg.cholesky_banded(lower, lower=True)
-    inverse = linalg.cho_solve_banded((root, True), np.eye(gram.shape[0]))
-    inverse = np.ascontiguousarray(inverse)
+    inverse = np.ascontiguousarray(linalg.cho_solve_banded((root, True), np.eye(size)))
     if k < n:
-        return BandedAxis((inner,), inverse, inverse, smallest, largest)
-    return BandedAxis((), inverse, rows.T @ inverse, smallest, largest)
+        return BandedAxis((inner.toarray(),), inverse, inverse, smallest, largest)
+    return BandedAxis((), inverse, inner.T @ inverse, smallest, largest)
 
 
 def can_band(axes: Sequence[BandedAxis], alpha: float) -> bool:
@@ -260,22 +261,21 @@ def solve_banded(targets: NDArray, axes: Sequence[BandedAxis], alpha: float) -> 
     With S the product of the inverses,
     ``(K + alpha)^-1 = S - alpha S^2 + alpha^2 S^3 - ...``, as far as it matters.
     """
-    ratio = alpha / math.prod(axis.smallest for axis in axes)
     targets = apply_along_axes(targets, [axis.left for axis in axes])
-    shrunk = targets
-    if ratio > _SERIES_ERROR:
-        n_terms = math.ceil(math.log(_SERIES_ERROR) / math.log(ratio)) - 1
+    ratio = alpha / math.prod(axis.smallest for axis in axes)
+    n_terms = math.ceil(math.log(_SERIES_ERROR) / math.log(ratio)) - 1 if ratio > 0 else 0
+    if n_terms > 0:
         dtype = np.dtype(np.float32) if ratio <= _SINGLE_ALPHA else targets.dtype
-        inverses = [(axis.inverse.astype(dtype, copy=False),) for axis in axes]
-        inner = targets.astype(dtype, copy=False)
-        terms = inner
-        for _ in range(n_terms):
-            correction = apply_along_axes(terms, inverses)
-            correction *= -alpha
-            terms = inner + correction
-        if n_terms:
-            shrunk = targets + correction
-    return apply_along_axes(shrunk, [(axis.right.astype(targets.dtype, copy=False),) for axis in axes])
+        steps = [axis.inverse.astype(dtype) for axis in axes]
+        steps[0] *= -alpha
+        goal = targets.astype(dtype, copy=False)
+        series = apply_along_axes(goal, [(step,) for step in steps])
+        for _ in range(n_terms - 1):
+            series += goal
+            series = apply_along_axes(series, [(step,) for step in steps])
+        targets = targets + series
+    back = [(axis.right.astype(targets.dtype, copy=False),) for axis in axes]
+    return apply_along_axes(targets, back)
 
 
 def spectrum(factors: Sequence[AxisFactor]) -> NDArray[np.float64]:
@@ -342,7 +342,8 @@ def _bands(matrix: NDArray) -> list[tuple[slice, slice]]:
     whole = [(slice(0, m), slice(0, n))]
     if min(m, n) <= 4 * _BAND_ROWS:
         return whole
-    nonzero = np.abs(matrix) > _NOTHING * max(abs(matrix[m // 2]).max(), abs(matrix).max())
+    sizes = np.abs(matrix)
+    nonzero = sizes > _NOTHING * np.finfo(matrix.dtype).eps * sizes.max()
     starts = np.arange(0, m, _BAND_ROWS)
     touched = np.logical_or.reduceat(nonzero, starts, axis=0)  # (n_blocks, n)
     blocks, area = [], 0
