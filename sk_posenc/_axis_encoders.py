@@ -118,10 +118,7 @@ def fit_axis(
     if isinstance(own, ShiftedBasisEncoder):
         own.set_params(**_shifted_settings(own, x, n_samples, on_grid, share))
     elif isinstance(own, LogFourierEncoder):
-        if (_is_auto(own.max_frequency) and own.n_frequencies != 1) or share is not None:
-            # a FourierEncoder of that stable rank has this highest frequency
-            cycles = 0.5 * (share or _auto_share(own, on_grid)) * n_samples
-            own.set_params(max_frequency=max(0.5, cycles) / _width(own, x))
+        own.set_params(**_log_fourier_settings(own, x, n_samples, on_grid, share))
     elif isinstance(own, FourierEncoder | RandomFourierEncoder):
         own.set_params(**_fourier_settings(own, n_samples, on_grid, share))
     own.fit(x[:, None])
@@ -172,6 +169,21 @@ def _fourier_settings(
     settings: dict[str, Any] = {"stable_rank": rank}
     if share is not None:
         settings |= {name: value for name, value in widths.items() if hasattr(encoder, name)}
+    return settings
+
+
+def _log_fourier_settings(
+    encoder: LogFourierEncoder, x: NDArray, n_samples: float, on_grid: bool, share: float | None
+) -> dict[str, Any]:
+    if share is None and not (_is_auto(encoder.max_frequency) and encoder.n_frequencies != 1):
+        return {}
+    # a FourierEncoder of that stable rank has this highest frequency
+    cycles = max(0.5, 0.5 * (share or _auto_share(encoder, on_grid)) * n_samples)
+    settings: dict[str, Any] = {"max_frequency": cycles / _width(encoder, x)}
+    if on_grid and encoder.n_frequencies == LogFourierEncoder().n_frequencies:
+        # at the upper end frequencies lie as close as one cycle on the domain
+        dense = math.ceil(cycles * math.log(2 * cycles))
+        settings["n_frequencies"] = max(encoder.n_frequencies, dense)
     return settings
 
 

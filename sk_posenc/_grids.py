@@ -17,7 +17,7 @@ class Grid:
     Attributes
     ----------
     coordinates : list of n_axes ndarrays
-        Distinct coordinates along each axis.
+        Distinct coordinates along each axis, increasing.
     position : ndarray of shape (n_samples,) or None
         Cell of each row in C order; None where the rows are in C order already.
     """
@@ -100,7 +100,7 @@ def distinct_coordinates(x: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
 
 
 def _in_c_order(X: NDArray) -> list[NDArray] | None:
-    """Coordinates of a grid whose rows run in C order, else None."""
+    """Coordinates of a grid whose rows run in C order, increasing along each axis, else None."""
     n, n_axes = X.shape
     rest, sizes = n, []
     for axis in range(n_axes):
@@ -123,9 +123,8 @@ def _in_c_order(X: NDArray) -> list[NDArray] | None:
         if not np.array_equal(cells[..., axis], np.broadcast_to(spread, sizes)):
             return None
         coordinates.append(values)
-    if any(len(np.unique(values)) < len(values) for values in coordinates):
-        return None
-    return coordinates
+    increasing = all(np.all(values[1:] > values[:-1]) for values in coordinates)
+    return coordinates if increasing else None
 
 
 def _equispaced(x: NDArray) -> tuple[NDArray, NDArray[np.intp]] | None:

@@ -65,8 +65,8 @@ class Problem:
         Stable rank as a share of the samples per axis, in place of what encoders say.
     whole : bool
         Whether leave-one-out will be asked for.
-    smallest_alpha : float
-        The smallest alpha to come.
+    alphas : sequence of floats
+        Those to come.
     """
 
     def __init__(
@@ -77,18 +77,19 @@ class Problem:
         *,
         share: float | None = None,
         whole: bool = False,
-        smallest_alpha: float = 0.0,
+        alphas: Sequence[float] = (0.0,),
     ) -> None:
         self.samples = samples
-        self._by_gram = smallest_alpha >= _GRAM_ALPHA
+        self._by_gram = min(alphas) >= _GRAM_ALPHA
         self.axes = _fit_axes(samples, encoder, penalty, share)
         self.n_columns = math.prod(axis.features.shape[1] for axis in self.axes)
         self.layout = self._choose_layout()
         # dual coefficients take the place of coefficients where those are too many
         self.is_dual = self.layout == "dual"
         self.iterates = False
-        self.factors = self._factorise(whole)
         self.scale = self._mean_diagonal()
+        self.bands = [] if whole else self._invert_bands(penalty, max(alphas) * self.scale)
+        self.factors = [] if self.bands else self._factorise(whole)
 
     def _choose_layout(self) -> str:
         samples, k = self.samples, self.n_columns
@@ -121,16 +122,13 @@ class Problem:
         if self.layout == "grid":
             factors: list[solvers.AxisFactor] = []
             for a, axis in enumerate(self.axes):
-                weights = None if samples.axis_weights is None else samples.axis_weights[a]
-                twin = self._first(axis) if weights is None else a
-                if twin < a:
-                    factors.append(factors[twin])
-                    continue
-                features = axis.features
-                if weights is not None:
-                    features = np.sqrt(weights)[:, None] * features
+                twin = self._twin(a)
                 factors.append(
-                    solvers.factor_axis(features, axis.root, side=side, by_gram=self._by_gram)
+                    factors[twin]
+                    if twin < a
+                    else solvers.factor_axis(
+                        self._weighted(a), axis.root, side=side, by_gram=self._by_gram
+                    )
                 )
             return factors
         roots = self.root_weights()
@@ -153,14 +151,36 @@ class Problem:
             return [solvers.factor_rows(roots[:, None] * solvers.rowwise_kronecker(white))]
         return [solvers.factor_kernel(_kernel(white, white) * roots[:, None] * roots)]
 
+    def _weighted(self, a: int) -> NDArray[np.float64]:
+        """Features of axis a of a grid, each row times the root of its weight."""
+        features, weights = self.axes[a].features, self.samples.axis_weights
+        return features if weights is None else np.sqrt(weights[a])[:, None] * features
+
+    def _twin(self, a: int) -> int:
+        """The first axis that is the same as axis a."""
+        if self.samples.axis_weights is not None:
+            return a
+        return next(b for b, each in enumerate(self.axes) if each is self.axes[a])
+
+    def _invert_bands(self, penalty: str, alpha: float) -> list[solvers.BandedAxis]:
+        """Inverses of all axes, where those give the solution for all alphas up to one."""
+        if self.layout != "grid" or penalty != "ridge" or not self._by_gram:
+            return []
+        bands: list[solvers.BandedAxis] = []
+        for a in range(len(self.axes)):
+            twin = self._twin(a)
+            band = bands[twin] if twin < a else solvers.band_axis(self._weighted(a))
+            if band is None:
+                return []
+            bands.append(band)
+        return bands if solvers.can_band(bands, alpha) else []
+
     def whole(self) -> "Problem":
         """The same problem, factorised for leave-one-out."""
         again = copy(self)
+        again.bands = []
         again.factors = again._factorise(True)
         return again
-
-    def _first(self, axis: Axis) -> int:
-        return next(a for a, each in enumerate(self.axes) if each is axis)
 
     def _check_grid_memory(self) -> None:
         for axis in self.axes:
@@ -194,7 +214,7 @@ class Problem:
 
     def condition_number(self, alpha: float) -> float:
         if not self.iterates:
-            return solvers.condition_number(self.factors, alpha)
+            return solvers.condition_number(self.bands or self.factors, alpha)
         weights = self.samples.weights
         assert weights is not None
         observed = weights[weights > 0]
@@ -202,6 +222,11 @@ class Problem:
         # compressing a matrix to the cells that have samples keeps it within its bounds
         top = float(eigenvalues.max() * observed.max())
         return (top + alpha) / (float(eigenvalues.min() * observed.min()) + alpha)
+
+    @property
+    def rotates(self) -> bool:
+        """Whether solutions go by :meth:`rotate` and :meth:`solve_rotated`, alpha by alpha."""
+        return not (self.iterates or self.bands)
 
     def weigh(self, cells: NDArray) -> NDArray:
         """Targets as the factors take them, times the roots of their weights."""
@@ -222,6 +247,8 @@ class Problem:
         """Coefficients (q, k_1, ..., k_d), or dual ones (q, n), for centred targets."""
         if self.iterates:
             return self._iterate(cells, alpha)
+        if self.bands:
+            return solvers.solve_banded(self.weigh(cells), self.bands, alpha)
         dtype = cells.dtype
         factors = [factor.astype(dtype) for factor in self.factors]
         weighed = self.weigh(cells).astype(dtype, copy=False)

@@ -115,7 +115,7 @@ def fold_search(
             start = time.perf_counter()
             problem = _problem_of(path, samples, alphas, whole=False)
             cells = samples.to_cells(columns - mean)
-            rotated = None if problem.iterates else problem.rotate(cells)
+            rotated = problem.rotate(cells) if problem.rotates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
                 start = time.perf_counter()
@@ -148,7 +148,7 @@ def _problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whol
         path["penalty"],
         share=path["stable_rank"],
         whole=whole,
-        smallest_alpha=float(alphas.min()),
+        alphas=alphas,
     )
 
 

@@ -314,7 +314,7 @@ class KroneckerRidge(_KroneckerHead):
         X, y, weights = _drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
         encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
-        problem = Problem(samples, encoder, penalty, smallest_alpha=alpha)
+        problem = Problem(samples, encoder, penalty, alphas=[alpha])
         self._fit_final(samples, y, problem, alpha)
         return self
 
@@ -465,7 +465,7 @@ class KroneckerRidgeCV(_KroneckerHead):
                 chosen["encoder"],
                 self.penalty_,
                 share=chosen["stable_rank"],
-                smallest_alpha=self.alpha_,
+                alphas=[self.alpha_],
             )
         self._fit_final(samples, y, problem, self.alpha_)
         self.best_encoder_ = _as_given(self.encoders_)
