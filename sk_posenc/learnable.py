@@ -253,6 +253,10 @@ class LearnableFourierEncoder(CoordinateEncoder):
         scale = 1 / math.sqrt(2 * self._n_waves)
         return xp.concat([xp.cos(phases), xp.sin(phases)], axis=1) * scale
 
+    def _block_width(self) -> int:
+        hidden = self.mlp_weights_[0].shape[1] if self.mlp_weights_ else 0
+        return max(self._n_features_out, 2 * self._n_waves, hidden)
+
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         X = np.tile([(low + high) / 2 for low, high in self._ends], (len(x), 1))
         X[:, axis] = x

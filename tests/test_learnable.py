@@ -1,6 +1,7 @@
 """Learnable Fourier features: the formula, its kernel, groups, and what training moves."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -238,6 +239,17 @@ def test_names_that_join_to_the_same():
     frame = pd.DataFrame(np.eye(4), columns=["a", "bc", "ab", "c"])
     encoder = LearnableFourierEncoder(2, gamma=1, mlp=None, groups=[[0, 1], [2, 3]]).fit(frame)
     assert len(set(encoder.get_feature_names_out())) == 8
+
+
+@pytest.mark.parametrize("settings", [{"n_frequencies": 2048}, {"mlp": (4096, 4)}], ids=str)
+def test_memory_of_inner_layers_does_not_follow_the_rows(settings):
+    X = np.random.default_rng(0).uniform(size=(20_000, 2))
+    encoder = LearnableFourierEncoder(**{"mlp": (16, 4)} | settings, random_state=0).fit(X[:50])
+    tracemalloc.start()
+    encoder.transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 * 2**20  # the widest array has 4096 columns: 625 MiB in all
 
 
 @pytest.mark.parametrize(
