@@ -21,6 +21,12 @@ _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
 # than the samples, leave-one-out cannot tell the two apart.
 _LEAST_NOISE = 0.02
 
+# Leave-one-out predicts one spacing away from the samples, and asks for more smoothing than
+# values between them do. An automatic alpha is therefore the least whose squared error is
+# at most this share beyond the best; not counting noise, and what a fit adds to it.
+_LENIENCE = 0.15
+_NOISE_IN_ERRORS = 1.05
+
 # Numbers (cells x columns x candidates) up to which leave-one-out is found for all
 # candidates; beyond, for so many with the best generalised cross-validation, and the best
 # of each factorisation.
@@ -29,9 +35,12 @@ _SHORTLIST = 24
 
 
 def leave_one_out_search(
-    samples: Samples, y: NDArray, paths: list[dict[str, Any]], alphas: NDArray
-) -> tuple[dict[str, Any], list[Problem]]:
-    """Leave-one-out errors of all candidates, or of a shortlist; and the problem of each path."""
+    samples: Samples, y: NDArray, paths: list[dict[str, Any]], alphas: NDArray, *, automatic: bool
+) -> tuple[dict[str, Any], int, Problem]:
+    """Leave-one-out errors of all candidates, or of a shortlist; the best, and its problem.
+
+    With automatic alphas, the best is the one that smooths least of those that are good.
+    """
     columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
     columns = columns - samples.mean(columns)
     n_columns = columns.shape[1]
@@ -74,8 +83,8 @@ def leave_one_out_search(
         if everything:
             score(index, range(len(alphas)), rotated)
     spread = float(np.sqrt(np.mean(samples.mean(columns**2))))
-    seen = math.sqrt(max(0.0, noise**2 - (_LEAST_NOISE * spread) ** 2))
-    admitted = gentle | (residual <= seen)
+    noise_variance = max(0.0, noise**2 - (_LEAST_NOISE * spread) ** 2)
+    admitted = gentle | (residual <= math.sqrt(noise_variance))
     if not everything:
         gcv_admitted = np.where(admitted, gcv, np.inf)
         shortlist = gcv <= np.sort(gcv, axis=None)[min(_SHORTLIST, gcv.size) - 1]
@@ -87,7 +96,20 @@ def leave_one_out_search(
     results = _results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
-    return results, problems
+    if automatic:
+        best = _gentlest(np.where(admitted, -scores, np.nan), noise_variance)
+    else:
+        best = int(np.nanargmax(scores))
+    return results, best, problems[best // len(alphas)]
+
+
+def _gentlest(errors: NDArray, noise_variance: float) -> int:
+    """Of the errors (n_paths, n_alphas), the first of the best path that is near the best."""
+    path, best = np.unravel_index(np.nanargmin(errors), errors.shape)
+    least = errors[path, best]
+    limit = least + _LENIENCE * max(0.0, least - _NOISE_IN_ERRORS * noise_variance)
+    first = int(np.flatnonzero(errors[path] <= limit)[0])
+    return int(path) * errors.shape[1] + first
 
 
 def fold_search(

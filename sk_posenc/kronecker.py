@@ -333,9 +333,9 @@ class KroneckerRidgeCV(_KroneckerHead):
         Candidates, as shares of the samples per axis, set in place of what encoders say.
         None: as each encoder says.
     alphas : list of float, default=None
-        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, of
-        which, with ``cv=None``, only those are admitted that smooth away no more than noise
-        (see Notes).
+        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000; with
+        ``cv=None``, the least of those that smooth away no more than noise and are about as
+        good as the best (see Notes).
     penalties : list of {"ridge", "slope", "curvature"}, default=None
         None: "slope" where all encoders are ShiftedBasisEncoders and there are up to three
         axes, else "ridge".
@@ -377,7 +377,8 @@ class KroneckerRidgeCV(_KroneckerHead):
     therefore admitted up to 0.01 (0.001 with other penalties than "slope"), and beyond
     while the residuals of the fit are no larger than the noise, which the smallest tenth
     of the leave-one-out residuals of the least smoothing candidate shows; noise below 2 %
-    of the spread of the targets counts as none.
+    of the spread of the targets counts as none. Of those, the least is taken whose squared
+    error, without the noise, is at most 15 % beyond the best.
 
     Examples
     --------
@@ -447,17 +448,15 @@ class KroneckerRidgeCV(_KroneckerHead):
         if len(X) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
         samples, problem = Samples(X, weights), None
-        admitted = True
         if folds is None:
-            results, problems = leave_one_out_search(samples, y, paths, alphas)
-            admitted = results["admitted"] if self.alphas is None else True
-        scores = np.where(admitted, results["mean_test_score"], np.nan)
-        self.cv_results_ = results
-        self.best_index_ = int(np.nanargmax(scores))
-        self.best_score_ = float(scores[self.best_index_])
-        if folds is None:
-            problem = problems[self.best_index_ // len(alphas)]
-        chosen = results["params"][self.best_index_]
+            results, best, problem = leave_one_out_search(
+                samples, y, paths, alphas, automatic=self.alphas is None
+            )
+        else:
+            best = int(np.argmax(results["mean_test_score"]))
+        self.cv_results_, self.best_index_ = results, best
+        self.best_score_ = float(results["mean_test_score"][best])
+        chosen = results["params"][best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         if problem is None:
             problem = Problem(
