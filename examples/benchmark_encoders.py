@@ -1,18 +1,26 @@
 """Encoders beside the limits of the machine and their peers, at equal size and in one process.
 
 262,144 points of a plane to 512 float32 columns on one thread; sides take turns, the table has
-medians and the ratio to the peer named. Then time against points and against columns, with the
-slopes of straight lines through the logarithms.
+medians and the median ratios to the peers. Then the memory that a transform takes, each in a
+process of its own, and time against points and against columns, with the slopes of straight
+lines through the logarithms.
 
-    OMP_NUM_THREADS=1 python examples/benchmark_encoders.py [--rounds 5] [--output FILE.png]
+    OMP_NUM_THREADS=1 python examples/benchmark_encoders.py [--rounds 7] [--output FILE.png]
 """
 
 import argparse
-import resource
+import functools
+import math
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # for array API dispatch, before scipy loads
 
 import matplotlib
 
@@ -32,7 +40,16 @@ from sk_posenc import (
 )
 
 N_POINTS, N_COLUMNS = 262_144, 512
+WIDTH = 0.01  # of the bases that are not ours, in domains
 Call = Callable[[], object]
+
+
+class Side(NamedTuple):
+    """What is timed, and the sides that its time is a ratio to."""
+
+    name: str
+    call: Call
+    peers: tuple[str, ...] = ()
 
 
 def points(n: int) -> np.ndarray:
@@ -40,15 +57,25 @@ def points(n: int) -> np.ndarray:
 
 
 def shifted(basis: str, n_columns: int = N_COLUMNS, **settings: object) -> ShiftedBasisEncoder:
-    """An encoder with exactly so many columns for the plane, of the width that they can hold."""
-    encoder = ShiftedBasisEncoder(
+    """An encoder of the plane with exactly so many columns, as narrow as they can hold."""
+    if basis in ("sine", "square"):
+        return ShiftedBasisEncoder(basis, n_shifts=n_columns // 2)
+    return ShiftedBasisEncoder(
         basis, n_shifts=n_columns // 2, domain=(0, 1), boundary="cut", **settings
     )
-    return encoder.set_params(stable_rank=n_columns / 20) if basis != "impulse" else encoder
+
+
+def encoders(n_columns: int = N_COLUMNS) -> dict[str, object]:
+    bases = ("gaussian", "triangle", "bspline", "rectangle", "impulse", "sine", "square")
+    return {basis: shifted(basis, n_columns) for basis in bases} | {
+        "Fourier": FourierEncoder(n_columns // 4),
+        "log Fourier": LogFourierEncoder(n_columns // 4),
+        "random Fourier": RandomFourierEncoder(n_columns // 2, stable_rank=8, random_state=0),
+    }
 
 
 def in_place(X: np.ndarray, phi: Callable[[np.ndarray], None]) -> np.ndarray:
-    """The columns of a Gaussian or triangle, 2,048 rows at a time without a temporary array."""
+    """The columns of a basis, 2,048 rows at a time without a temporary array."""
     shifts = np.linspace(0, 1, N_COLUMNS // 2, dtype=np.float32)
     out = np.empty((len(X), N_COLUMNS), dtype=np.float32)
     for first in range(0, len(X), 2048):
@@ -61,45 +88,134 @@ def in_place(X: np.ndarray, phi: Callable[[np.ndarray], None]) -> np.ndarray:
 
 def gaussian_in_place(block: np.ndarray) -> None:
     np.multiply(block, block, out=block)
-    np.multiply(block, np.float32(-0.5 / 0.006**2), out=block)
+    np.multiply(block, np.float32(-0.5 / WIDTH**2), out=block)
     np.exp(block, out=block)
 
 
 def triangle_in_place(block: np.ndarray) -> None:
     np.abs(block, out=block)
-    np.multiply(block, np.float32(-1 / 0.02), out=block)
+    np.multiply(block, np.float32(-1 / WIDTH), out=block)
     np.add(block, np.float32(1), out=block)
     np.maximum(block, np.float32(0), out=block)
 
 
 def torch_in_place(X: torch.Tensor, kind: str) -> torch.Tensor:
     """The same in torch; exponents end at -80, for exp is very slow where it underflows."""
-    shifts = torch.linspace(0, 1, N_COLUMNS // 2)
-    out = torch.empty((len(X), N_COLUMNS))
-    for first in range(0, len(X), 2048):
+    shifts = torch.linspace(0, 1, N_COLUMNS // 2, device=X.device)
+    out = torch.empty((len(X), N_COLUMNS), device=X.device)
+    n_rows = 2048 if X.device.type == "cpu" else len(X)
+    for first in range(0, len(X), n_rows):
         for axis in range(2):
-            block = out[first : first + 2048, axis * len(shifts) : (axis + 1) * len(shifts)]
-            torch.sub(X[first : first + 2048, axis, None], shifts, out=block)
+            block = out[first : first + n_rows, axis * len(shifts) : (axis + 1) * len(shifts)]
+            torch.sub(X[first : first + n_rows, axis, None], shifts, out=block)
             if kind == "gaussian":
-                block.square_().mul_(-0.5 / 0.006**2).clamp_(min=-80).exp_()
+                block.square_().mul_(-0.5 / WIDTH**2).clamp_(min=-80).exp_()
             else:
-                block.abs_().mul_(-1 / 0.02).add_(1).clamp_(min=0)
+                block.abs_().mul_(-1 / WIDTH).add_(1).clamp_(min=0)
     return out
 
 
-def authors_gaussian(X: np.ndarray) -> np.ndarray:
-    """The formula as the authors wrote it, all at once and divided by its largest row norm."""
-    shifts = np.linspace(0, 1, N_COLUMNS // 2, dtype=np.float32)
-    E = np.exp(-((X[:, :, None] - shifts) ** 2) / np.float32(2 * 0.006**2)).reshape(len(X), -1)
-    return E / np.linalg.norm(E, axis=1).max()
+def as_the_authors(X: torch.Tensor, kind: str) -> torch.Tensor:
+    """The formulas as written with the paper: all rows at once, over their largest norm."""
+    x = X.split(1, dim=1)
+    shifts = torch.linspace(0, 1, N_COLUMNS // 2)
+    if kind == "Gaussian":
+        parts = [(-0.5 * (each - shifts) ** 2 / WIDTH**2).exp() for each in x]
+    elif kind == "triangle":
+        parts = [1 - (each - shifts).abs() / WIDTH for each in x]
+        parts = [part * (part > 0) for part in parts]
+    elif kind == "random Fourier":
+        generator = torch.Generator().manual_seed(0)
+        turns = 2 * math.pi * X @ torch.randn((2, N_COLUMNS // 2), generator=generator)
+        parts = [torch.sin(turns), torch.cos(turns)]
+    else:
+        n = N_COLUMNS // 4
+        frequencies = torch.linspace(1, n, n) if kind == "Fourier" else 2 ** torch.linspace(0, 6, n)
+        turns = [2 * math.pi * each @ frequencies[None] for each in x]
+        parts = [wave(each) for each in turns for wave in (torch.sin, torch.cos)]
+    E = torch.cat(parts, dim=1)
+    return E / E.norm(dim=1).max()
 
 
-def under_dispatch(call: Call) -> Call:
-    def dispatched() -> object:
+def on_tensors(encoder: object, X: torch.Tensor) -> Call:
+    """A transform under dispatch, until the device is done."""
+    with config_context(array_api_dispatch=True):
+        encoder.fit(X)
+
+    def call() -> object:
         with config_context(array_api_dispatch=True):
-            return call()
+            return encoder.transform(X)
 
-    return dispatched
+    return finished(call, X.device)
+
+
+def finished(call: Call, device: torch.device) -> Call:
+    if device.type == "cpu":
+        return call
+
+    def waited() -> object:
+        result = call()
+        torch.cuda.synchronize()
+        return result
+
+    return waited
+
+
+def numpy_sides(X: np.ndarray) -> list[Side]:
+    sampler = RBFSampler(n_components=N_COLUMNS, random_state=0).fit(X)
+    spline, sparse_spline = (
+        SplineTransformer(N_COLUMNS // 2 - 2, sparse_output=sparse).fit(X)
+        for sparse in (False, True)
+    )
+    rows = [
+        Side("numpy: fill", lambda: np.full((N_POINTS, N_COLUMNS), 1, np.float32)),
+        Side("numpy: Gaussian in place", lambda: in_place(X, gaussian_in_place)),
+        Side("numpy: triangle in place", lambda: in_place(X, triangle_in_place)),
+        Side("RBFSampler", lambda: sampler.transform(X)),
+        Side("SplineTransformer", lambda: spline.transform(X)),
+        Side("SplineTransformer sparse", lambda: sparse_spline.transform(X)),
+    ]
+    in_place_peers = {
+        "gaussian": "numpy: Gaussian in place",
+        "triangle": "numpy: triangle in place",
+    }
+    for name, encoder in encoders().items():
+        peers = [in_place_peers[name]] if name in in_place_peers else []
+        transform = functools.partial(encoder.fit(X).transform, X)
+        rows.append(Side(name, transform, (*peers, "RBFSampler")))
+    for name, encoder in sparse_encoders().items():
+        per_row = encoder.fit(X).transform(X[:4096]).nnz / 4096
+        transform = functools.partial(encoder.transform, X)
+        peers = ("SplineTransformer sparse",)
+        rows.append(Side(f"{name}, sparse, {per_row:.1f} a row", transform, peers))
+    return rows
+
+
+def sparse_encoders() -> dict[str, ShiftedBasisEncoder]:
+    bases = ("gaussian", "triangle", "bspline", "rectangle", "impulse")
+    return {basis: shifted(basis, sparse_output=True) for basis in bases} | {
+        "wide gaussian": shifted("gaussian", sparse_output=True, stable_rank=25)
+    }
+
+
+def torch_sides(X: torch.Tensor, label: str) -> list[Side]:
+    device = X.device
+    rows = [
+        Side(f"{label}: fill", lambda: torch.full((N_POINTS, N_COLUMNS), 1.0, device=device)),
+        Side(f"{label}: Gaussian in place", lambda: torch_in_place(X, "gaussian")),
+        Side(f"{label}: triangle in place", lambda: torch_in_place(X, "triangle")),
+    ]
+    rows = [side._replace(call=finished(side.call, device)) for side in rows]
+    if device.type == "cpu":
+        kinds = ("Gaussian", "triangle", "Fourier", "log Fourier", "random Fourier")
+        rows += [Side(f"authors' {kind}", lambda k=kind: as_the_authors(X, k)) for kind in kinds]
+    peers = {"gaussian": f"{label}: Gaussian in place", "triangle": f"{label}: triangle in place"}
+    for name, encoder in encoders().items():
+        beside = ([peers[name]] if name in peers else []) + ["RBFSampler"]
+        authors = f"authors' {name.replace('gaussian', 'Gaussian')}"
+        beside += [side.name for side in rows if side.name == authors]
+        rows.append(Side(f"{name} on {label}", on_tensors(encoder, X), tuple(beside)))
+    return rows
 
 
 def seconds(call: Call) -> float:
@@ -108,91 +224,69 @@ def seconds(call: Call) -> float:
     return time.perf_counter() - start
 
 
-def sides() -> list[tuple[str, Call, str | None]]:
-    """Name, call, and the peer whose time the ratio is to."""
-    X = points(N_POINTS)
-    T = torch.from_numpy(X)
-    rows: list[tuple[str, Call, str | None]] = [
-        ("numpy: fill", lambda: np.full((N_POINTS, N_COLUMNS), 1, np.float32), None),
-        ("numpy: Gaussian in place", lambda: in_place(X, gaussian_in_place), None),
-        ("numpy: triangle in place", lambda: in_place(X, triangle_in_place), None),
-        ("numpy: the authors' Gaussian", lambda: authors_gaussian(X), None),
-        ("torch: Gaussian in place", lambda: torch_in_place(T, "gaussian"), None),
-        ("torch: triangle in place", lambda: torch_in_place(T, "triangle"), None),
-    ]
-    sampler = RBFSampler(n_components=N_COLUMNS, random_state=0).fit(X)
-    rows.append(("RBFSampler", lambda: sampler.transform(X), None))
-    for sparse in (False, True):
-        spline = SplineTransformer(N_COLUMNS // 2 - 2, sparse_output=sparse).fit(X)
-        rows.append(
-            (
-                f"SplineTransformer{' sparse' if sparse else ''}",
-                lambda s=spline: s.transform(X),
-                None,
-            )
-        )
-    in_place_peer = {"gaussian": "Gaussian in place", "triangle": "triangle in place"}
-    for basis in ("gaussian", "triangle", "bspline", "rectangle", "impulse", "sine", "square"):
-        encoder = (
-            shifted(basis)
-            if basis not in ("sine", "square")
-            else ShiftedBasisEncoder(basis, n_shifts=N_COLUMNS // 2)
-        )
-        peer = in_place_peer.get(basis)
-        encoder.fit(X)
-        rows.append((f"{basis}", lambda e=encoder: e.transform(X), peer and f"numpy: {peer}"))
-    for name, encoder in {
-        "Fourier": FourierEncoder(N_COLUMNS // 4),
-        "log Fourier": LogFourierEncoder(N_COLUMNS // 4),
-        "random Fourier": RandomFourierEncoder(N_COLUMNS // 2, random_state=0),
-    }.items():
-        encoder.fit(X)
-        rows.append((name, lambda e=encoder: e.transform(X), "RBFSampler"))
-    for basis in ("gaussian", "triangle", "bspline", "impulse"):
-        encoder = shifted(basis, sparse_output=True).fit(X)
-        rows.append(
-            (f"{basis} sparse", lambda e=encoder: e.transform(X), "SplineTransformer sparse")
-        )
-    with config_context(array_api_dispatch=True):
-        tensors = {
-            "gaussian on torch": (shifted("gaussian").fit(T), "torch: Gaussian in place"),
-            "triangle on torch": (shifted("triangle").fit(T), "torch: triangle in place"),
-            "random Fourier on torch": (
-                RandomFourierEncoder(N_COLUMNS // 2, random_state=0).fit(T),
-                "RBFSampler",
-            ),
-        }
-    for name, (encoder, peer) in tensors.items():
-        rows.append((name, under_dispatch(lambda e=encoder: e.transform(T)), peer))
-    return rows
-
-
 def print_table(rounds: int) -> None:
-    rows = sides()
-    times: dict[str, list[float]] = {name: [] for name, _, _ in rows}
+    X = points(N_POINTS)
+    rows = numpy_sides(X) + torch_sides(torch.from_numpy(X), "torch")
+    if torch.cuda.is_available():
+        rows += torch_sides(torch.from_numpy(X).cuda(), "cuda")
+    times: dict[str, list[float]] = {side.name: [] for side in rows}
     for _ in range(rounds):
-        for name, call, _ in rows:
-            times[name].append(seconds(call))
-    median = {name: statistics.median(each) for name, each in times.items()}
-    print(f"{N_POINTS:,} x 2 points to {N_COLUMNS} float32 columns, medians of {rounds} rounds")
-    for name, _, peer in rows:
-        pairs = zip(times[name], times[peer], strict=True) if peer else []
-        ratios = [ours / theirs for ours, theirs in pairs]
-        ratio = f"{statistics.median(ratios):5.2f} x {peer}" if ratios else ""
-        print(f"{name:30s} {median[name]:7.3f} s  {ratio}")
+        for side in rows:
+            times[side.name].append(seconds(side.call))
+    print(f"{N_POINTS:,} x 2 points to {N_COLUMNS} float32 columns, medians of {rounds} rounds\n")
+    print("| side | s | ratio to |\n|---|---:|---|")
+    for side in rows:
+        own = times[side.name]
+        ratios = [
+            f"{statistics.median(a / b for a, b in zip(own, times[peer], strict=True)):.2f} {peer}"
+            for peer in side.peers
+        ]
+        print(f"| {side.name} | {statistics.median(own):.3f} | {', '.join(ratios)} |")
+    if not torch.cuda.is_available():
+        print("\nno rows on CUDA: torch finds no such device here")
 
 
 def print_memory() -> None:
-    X = points(N_POINTS)
-    encoder = shifted("gaussian").fit(X)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Peak less what was there before, beyond the output, of one transform in a new process."""
+    print("\n| transform | output, MiB | beyond it, MiB |\n|---|---:|---:|")
+    for name in [*encoders(), *(f"{each}, sparse" for each in sparse_encoders())]:
+        print_peak(name, N_POINTS)
+    for name in ("triangle, sparse", "gaussian, sparse"):
+        print_peak(name, 10**7)
+
+
+def print_peak(name: str, n: int) -> None:
+    done = subprocess.run(
+        [sys.executable, __file__, "--peak-of", name, "--points", str(n)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    output, beyond, whole = (float(each) / 2**20 for each in done.stdout.split())
+    process = f" (the whole process {whole:,.0f})" if n > N_POINTS else ""
+    print(f"| {name}, {n:,} points | {output:,.0f} | {beyond:,.0f}{process} |")
+
+
+def measure_peak(name: str, n: int) -> None:
+    """Bytes of the output, of the peak beyond it, and of the whole process at its peak."""
+    X = points(n)
+    basis = name.removesuffix(", sparse")
+    encoder = (encoders() if basis == name else sparse_encoders())[basis].fit(X)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before = from_status("VmRSS")
     E = encoder.transform(X)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    beyond = (after - before) / 1024 - E.nbytes / 2**20
-    print(f"memory beyond the output: {beyond:.0f} MiB")
+    size = E.nbytes if isinstance(E, np.ndarray) else sum(
+        part.nbytes for part in (E.data, E.indices, E.indptr)
+    )  # fmt: skip
+    print(size, from_status("VmHWM") - before - size, from_status("VmHWM"))
 
 
-def best_time(encoder: ShiftedBasisEncoder, n: int, rounds: int) -> float:
+def from_status(key: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
+
+
+def best_time(encoder: object, n: int, rounds: int) -> float:
     X = points(n)
     encoder.fit(X)
     return min(seconds(lambda: encoder.transform(X)) for _ in range(rounds))
@@ -203,44 +297,53 @@ def slope(sizes: list[int], times: list[float]) -> float:
 
 
 def draw_scaling(path: Path, rounds: int) -> None:
-    kinds = {
+    kinds: dict[str, Callable[[int], object]] = {
         "Gaussian": lambda k: shifted("gaussian", k),
+        "triangle": lambda k: shifted("triangle", k),
         "triangle, sparse": lambda k: shifted("triangle", k, sparse_output=True),
-        "random Fourier": lambda k: RandomFourierEncoder(k // 2, stable_rank=8, random_state=0),
+        "random Fourier": lambda k: encoders(k)["random Fourier"],
         "Fourier": lambda k: FourierEncoder(k // 4),
+        "RBFSampler": lambda k: RBFSampler(n_components=k, random_state=0),
+        "SplineTransformer, sparse": lambda k: SplineTransformer(k // 2 - 2, sparse_output=True),
     }
-    marks = dict(zip(kinds, ["#0072B2 o", "#E69F00 s", "#CC79A7 P", "#D55E00 D"], strict=True))
-    n_points = [2**k for k in range(12, 19)]
-    n_columns = [2**k for k in range(6, 12)]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.4), layout="constrained")
-    for kind, make in kinds.items():
-        colour, mark = marks[kind].split()
+    colours = ["#0072B2", "#009E73", "#E69F00", "#CC79A7", "#D55E00", "#555555", "#999999"]
+    n_points = [2**k for k in range(12, 20)]
+    n_columns = [2**k for k in range(5, 12)]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11.5, 4.8), layout="constrained")
+    print("\n| encoder | time ~ points ** | time ~ columns ** |\n|---|---:|---:|")
+    for (kind, make), colour, mark in zip(kinds.items(), colours, "osDP^xv", strict=True):
         by_points = [best_time(make(256), n, rounds) for n in n_points]
         by_columns = [best_time(make(k), 2**15, rounds) for k in n_columns]
-        for axis, sizes, times in (
-            (left, n_points, by_points),
-            (right, n_columns, by_columns),
-        ):
-            fitted = slope(sizes, times)
-            axis.loglog(sizes, times, color=colour, marker=mark, label=f"{kind}: {fitted:.2f}")
-            print(f"{kind:18s} time ~ {'points' if axis is left else 'columns'} ** {fitted:.2f}")
-    left.set_xlabel("points (256 columns)")
-    right.set_xlabel("columns (32,768 points)")
+        slopes = []
+        for axis, sizes, times in ((left, n_points, by_points), (right, n_columns, by_columns)):
+            slopes.append(slope(sizes, times))
+            line = "--" if kind in ("RBFSampler", "SplineTransformer, sparse") else "-"
+            label = f"{kind}: {slopes[-1]:.2f}"
+            axis.loglog(sizes, times, line, color=colour, marker=mark, label=label)
+        print(f"| {kind} | {slopes[0]:.2f} | {slopes[1]:.2f} |")
+    left.set(xlabel="points", ylabel="seconds", title="256 columns")
+    right.set(xlabel="columns", title="32,768 points")
     for axis in (left, right):
-        axis.set_ylabel("seconds")
+        axis.set_xscale("log", base=2)
         axis.grid(alpha=0.3)
-        axis.legend(title="slope")
+        axis.legend(title="slope", fontsize="small")
     figure.savefig(path, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--output", type=Path, default=Path("benchmark_encoders.png"))
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    parser.add_argument("--points", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print_memory()
+    if arguments.peak_of:
+        measure_peak(arguments.peak_of, arguments.points)
+        return
     print_table(arguments.rounds)
+    if sys.platform.startswith("linux"):
+        print_memory()
     draw_scaling(arguments.output, arguments.rounds)
 
 

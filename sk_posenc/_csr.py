@@ -36,11 +36,11 @@ class AxisWindows:
         self._columns = np.lib.stride_tricks.sliding_window_view(columns, self.span)
 
     def blocks(
-        self, x: NDArray[np.floating], unit: float, n_rows: int, index_dtype: type
+        self, x: NDArray[np.floating], unit: float, n_rows: int, index: np.dtype
     ) -> Iterator[Window]:
         """Columns and ``(shift - x) * unit / spacing``, `n_rows` coordinates at a time."""
         # small loops are slow: columns are copied by whole rows, displacements added in one run
-        columns = np.ascontiguousarray(self._columns, dtype=index_dtype)
+        columns = np.ascontiguousarray(self._columns, dtype=index)
         steps = np.tile((np.arange(self.span) * unit).astype(x.dtype), min(n_rows, len(x)))
         for start in range(0, len(x), n_rows):
             position = (x[start : start + n_rows].astype(np.float64) - self.first) / self.spacing
@@ -74,9 +74,9 @@ def product(windows: list[Window], widths: list[int]) -> Window:
     return columns, values
 
 
-def index_dtype(shape: tuple[int, int], n_entries: int) -> type:
+def index_dtype(shape: tuple[int, int], n_entries: int) -> np.dtype:
     """What holds the columns of a matrix and the number of its entries."""
-    return np.int32 if max(n_entries, *shape) < 2**31 else np.int64
+    return np.dtype(np.int32 if max(n_entries, *shape) < 2**31 else np.int64)
 
 
 def assemble(
@@ -92,9 +92,9 @@ def assemble(
     never touched, so that it is not taken. ``in_order`` says that the columns of each row
     increase.
     """
-    integer = index_dtype(shape, n_entries)
-    data, indices = np.empty(n_entries, dtype=dtype), np.empty(n_entries, dtype=integer)
-    indptr = np.zeros(shape[0] + 1, dtype=integer)
+    index = index_dtype(shape, n_entries)
+    data, indices = np.empty(n_entries, dtype=dtype), np.empty(n_entries, dtype=index)
+    indptr = np.zeros(shape[0] + 1, dtype=index)
     filled = row = 0
     for columns, values in blocks:
         kept = values != 0

@@ -540,9 +540,7 @@ class RandomFourierEncoder(_FourierBase):
     ) -> list[Array]:
         return self._waves(self._axis_phases(axis, x, arrays, xp), xp)
 
-    def _axis_phases(
-        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> Array:
+    def _axis_phases(self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
         # a copy, for numbers that do not lie side by side are slow to multiply
         angular = xp.concat([arrays["angular"][:, axis]])
         return self._phases(axis, x, angular, arrays, xp)

@@ -420,7 +420,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         index = _csr.index_dtype((X.shape[0], self._n_features_out), n_entries)
         check_memory(
             (n_entries,),
-            itemsize(X) + np.dtype(index).itemsize,
+            itemsize(X) + index.itemsize,
             "encode fewer rows at a time, or lower n_shifts",
         )
 
@@ -462,7 +462,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return windows
 
     def _window_values(
-        self, axis: int, x: NDArray, window: _csr.AxisWindows, n_rows: int, index: type
+        self, axis: int, x: NDArray, window: _csr.AxisWindows, n_rows: int, index: np.dtype
     ) -> Iterator[_csr.Window]:
         """Columns and values of the shifts about the coordinates of an axis, block by block."""
         x = x if window.wraps else self._inside(axis, x, array_namespace(x))

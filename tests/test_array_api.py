@@ -226,7 +226,11 @@ else:
         X = torch.rand(4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
         with config_context(array_api_dispatch=True):
             encoder.fit(torch.asarray([[-0.1, -0.1], [1.1, 1.1]], dtype=torch.float64))
-            if encoder.__dict__.get("basis") in {"rectangle", "impulse", "square"}:  # constant but for the jumps
+            if encoder.__dict__.get("basis") in {
+                "rectangle",
+                "impulse",
+                "square",
+            }:  # constant but for the jumps
                 features = encoder.transform(X.requires_grad_())
                 if features.requires_grad:
                     assert not torch.autograd.grad(features.sum(), X)[0].any()

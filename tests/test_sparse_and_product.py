@@ -151,7 +151,7 @@ def test_too_large_for_memory_is_refused_with_the_way_out():
     # as a CSR matrix the same encoding has 8 ** 4 entries a row
     assert encoder.set_params(sparse_output=True).fit(X).transform(X[:50]).shape[0] == 50
     X = np.zeros((10**6, 6), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"shape \(\d+,\) takes .*GiB.*memory available.*fewer rows"):
+    with pytest.raises(ValueError, match=r"takes .*GiB.*memory available.*fewer rows"):
         encoder.set_params(stable_rank=5).fit(X[:9]).transform(X)
 
 
