@@ -4,13 +4,16 @@ The astronaut at `--size` pixels a side, learnt from every second pixel of every
 tested on the others. Every row is the same head, CoordinateMLPRegressor with two hidden layers
 of 128, on another encoding of the coordinates:
 
-- none, and NeRF's sinusoids, which are not trained;
+- none, and NeRF's sinusoids (their highest frequency an eighth of the samples), which are not
+  trained;
 - Fourier features of random frequencies, fixed and trained, each alone and with the encoder's own
-  network of one hidden layer ("+ MLP"), fixed and trained; all start at the same stable rank;
-- shifted Gaussians of that stable rank, fixed and trained.
+  network of one hidden layer ("+ MLP"), at a stable rank of a quarter of the samples per axis;
+- the same features without that network, at a quarter of this rank and at four times it;
+- shifted Gaussians at a quarter of the samples, fixed and trained.
 
-Interpolation by splines stands beside, as an image on a grid is what it is made for. Means over
-seeds, which draw frequencies and weights, and their standard deviation.
+Interpolation by splines stands beside, as an image on a grid is what it is made for; beyond the
+last training pixel the coordinate is held. Means over seeds, which draw frequencies and weights,
+and standard deviations. What training gains is taken seed by seed.
 
 Run with `python learnable_fourier.py [--size 128] [--seeds 3] [--epochs 60]`.
 """
@@ -44,19 +47,21 @@ def split(size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def encodings(rank: float, seed: int) -> dict[str, tuple[Any, bool]]:
-    """Name of each row: its encoder, and whether training moves it."""
-    alone = LearnableFourierEncoder(128, stable_rank=rank, mlp=None, random_state=seed)
-    whole = LearnableFourierEncoder(128, stable_rank=rank, mlp=(128, 256), random_state=seed)
-    gaussian = ShiftedBasisEncoder(stable_rank=rank)
+    """Encoders that are not trained, and those that are compared fixed and trained."""
+
+    def random(factor: float, mlp: Any = None) -> LearnableFourierEncoder:
+        return LearnableFourierEncoder(
+            128, stable_rank=max(1, factor * rank), mlp=mlp, random_state=seed
+        )
+
     return {
         "raw coordinates": (None, False),
-        "sinusoids (NeRF), fixed": (LogFourierEncoder(), False),
-        "random Fourier, fixed": (alone, False),
-        "random Fourier, trained": (alone, True),
-        "random Fourier + MLP, fixed": (whole, False),
-        "random Fourier + MLP, trained": (whole, True),
-        "shifted Gaussians, fixed": (gaussian, False),
-        "shifted Gaussians, trained": (gaussian, True),
+        "sinusoids (NeRF)": (LogFourierEncoder(), False),
+        "random Fourier": (random(1), True),
+        "random Fourier + MLP": (random(1, (128, 256)), True),
+        "random Fourier, rank / 4": (random(0.25), True),
+        "random Fourier, rank x 4": (random(4), True),
+        "shifted Gaussians": (ShiftedBasisEncoder(stable_rank=rank), True),
     }
 
 
@@ -64,44 +69,65 @@ def interpolation(X: np.ndarray, y: np.ndarray, train: np.ndarray) -> dict[str, 
     """PSNR of splines."""
     sides = [np.unique(X[train, axis]) for axis in range(2)]
     values = y[train].reshape(*map(len, sides), -1)
+    inside = np.clip(X[~train], [side[0] for side in sides], [side[-1] for side in sides])
     scores = {}
     for method in ("linear", "cubic"):
-        spline = RegularGridInterpolator(sides, values, method, bounds_error=False, fill_value=None)
-        scores[f"{method} interpolation"] = psnr_score(y[~train], spline(X[~train]))
+        spline = RegularGridInterpolator(sides, values, method)
+        scores[f"{method} interpolation"] = psnr_score(y[~train], spline(inside))
     return scores
 
 
-def ablation(size: int, seeds: int, epochs: int) -> dict[str, tuple[float, float, float, float]]:
-    """Test PSNR (mean and deviation), training PSNR and seconds of each row."""
-    X, y, train = split(size)
+def network(encoder: Any, trained: bool, data: tuple, epochs: int, seed: int) -> np.ndarray:
+    """Test PSNR, training PSNR and CPU seconds of one fit."""
+    X, y, train = data
+    model = CoordinateMLPRegressor(
+        encoder,
+        train_encoder=trained,
+        hidden_layer_sizes=(128, 128),
+        max_epochs=epochs,
+        lr_schedule="cosine",
+        random_state=seed,
+    )
+    started = time.process_time()
+    model.fit(X[train].astype(np.float32), y[train])
+    seconds = time.process_time() - started
+    predicted = model.predict(X.astype(np.float32))
+    scores = [psnr_score(y[rows], predicted[rows]) for rows in (~train, train)]
+    return np.array([*scores, seconds])
+
+
+def deviation(values: np.ndarray) -> float:
+    """Standard deviation over seeds."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def main(size: int, seeds: int, epochs: int) -> None:
+    """Print the table."""
+    data = split(size)
     rank = size / 8  # a quarter of the samples along an axis
-    table = {}
-    for name in encodings(rank, 0):
-        tests, trains, seconds = [], [], []
-        for seed in range(seeds):
-            encoder, trained = encodings(rank, seed)[name]
-            model = CoordinateMLPRegressor(
-                encoder,
-                train_encoder=trained,
-                hidden_layer_sizes=(128, 128),
-                max_epochs=epochs,
-                lr_schedule="cosine",
-                random_state=seed,
+    heads = f"{'test dB':>8} {'spread':>7} {'train dB':>9} {'CPU s':>6}"
+    print(f"{'':>33} {heads}   gain of training, dB")
+    for name, psnr in interpolation(*data).items():
+        print(f"{name:>33} {psnr:8.2f}")
+    for name, (_, trainable) in encodings(rank, 0).items():
+        before = None
+        for trained in (False, True)[: 1 + trainable]:
+            runs = np.array(
+                [
+                    network(encodings(rank, seed)[name][0], trained, data, epochs, seed)
+                    for seed in range(seeds)
+                ]
             )
-            started = time.perf_counter()
-            model.fit(X[train].astype(np.float32), y[train])
-            seconds.append(time.perf_counter() - started)
-            predicted = model.predict(X.astype(np.float32))
-            tests.append(psnr_score(y[~train], predicted[~train]))
-            trains.append(psnr_score(y[train], predicted[train]))
-        deviation = float(np.std(tests, ddof=1)) if seeds > 1 else float("nan")
-        table[name] = (
-            float(np.mean(tests)),
-            deviation,
-            float(np.mean(trains)),
-            float(np.mean(seconds)),
-        )
-    return table
+            label = f"{name}, {'trained' if trained else 'fixed'}" if trainable else name
+            test, train, seconds = runs.mean(axis=0)
+            line = (
+                f"{label:>33} {test:8.2f} {deviation(runs[:, 0]):7.2f} {train:9.2f} {seconds:6.1f}"
+            )
+            if before is not None:
+                gains = runs[:, 0] - before[:, 0]
+                line += f"   {gains.mean():+.2f} +- {deviation(gains):.2f}"
+            print(line, flush=True)
+            before = runs
 
 
 if __name__ == "__main__":
@@ -109,10 +135,4 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=128)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=60)
-    arguments = parser.parse_args()
-    print(f"{'':>30} {'test dB':>8} {'spread':>7} {'train dB':>9} {'s':>6}")
-    for name, psnr in interpolation(*split(arguments.size)).items():
-        print(f"{name:>30} {psnr:8.2f}")
-    rows = ablation(arguments.size, arguments.seeds, arguments.epochs)
-    for name, (test, spread, train, seconds) in rows.items():
-        print(f"{name:>30} {test:8.2f} {spread:7.2f} {train:9.2f} {seconds:6.1f}")
+    main(**vars(parser.parse_args()))
