@@ -175,14 +175,19 @@ def _fourier_settings(
 def _log_fourier_settings(
     encoder: LogFourierEncoder, x: NDArray, n_samples: float, on_grid: bool, share: float | None
 ) -> dict[str, Any]:
-    if share is None and not (_is_auto(encoder.max_frequency) and encoder.n_frequencies != 1):
+    if encoder.n_frequencies == 1 and share is None:
         return {}
-    # a FourierEncoder of that stable rank has this highest frequency
-    cycles = max(0.5, 0.5 * (share or _auto_share(encoder, on_grid)) * n_samples)
-    settings: dict[str, Any] = {"max_frequency": cycles / _width(encoder, x)}
+    width = _width(encoder, x)
+    if share is not None or _is_auto(encoder.max_frequency):
+        # a FourierEncoder of that stable rank has this highest frequency
+        cycles = max(0.5, 0.5 * (share or _auto_share(encoder, on_grid)) * n_samples)
+    else:
+        cycles = encoder.max_frequency * width
+    settings: dict[str, Any] = {"max_frequency": cycles / width}
     if on_grid and encoder.n_frequencies == LogFourierEncoder().n_frequencies:
         # at the upper end frequencies lie as close as one cycle on the domain
-        dense = math.ceil(cycles * math.log(2 * cycles))
+        told_apart = max(0.5, min(cycles, n_samples))
+        dense = math.ceil(told_apart * math.log(2 * told_apart))
         settings["n_frequencies"] = max(encoder.n_frequencies, dense)
     return settings
 

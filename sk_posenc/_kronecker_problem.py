@@ -77,7 +77,7 @@ class Problem:
         *,
         share: float | None = None,
         whole: bool = False,
-        alphas: Sequence[float] = (0.0,),
+        alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
     ) -> None:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
@@ -117,7 +117,6 @@ class Problem:
         )
 
     def _factorise(self, whole: bool) -> list[solvers.AxisFactor]:
-        samples = self.samples
         side = "samples" if whole else "smaller"
         if self.layout == "grid":
             factors: list[solvers.AxisFactor] = []

@@ -205,7 +205,9 @@ class KroneckerRidge(_KroneckerHead):
         coordinate (a whole number of them where the basis is too narrow for that) and a
         stable rank of 0.42 of the distinct coordinates: B-splines 0.48, triangles 0.67
         and rectangles 1, as in interpolation; Fourier functions 0.5, random ones 0.25. Off
-        a grid the stable rank is at most 0.3 of the samples per axis. Frequencies beyond half
+        a grid the stable rank is at most 0.3 of the samples per axis. On a grid the 10
+        frequencies that a LogFourierEncoder has by default become as many as it takes for
+        one cycle between the highest two. Frequencies beyond half
         the sampling rate of a grid, which it cannot tell from slower ones, are taken as those:
         the fit at the samples is the same, and does not swing between them. Outside its domain
         a coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
