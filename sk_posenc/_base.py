@@ -520,16 +520,16 @@ def refuse_both(axis: int, **settings: Any) -> None:
         )
 
 
-def check_bandwidth(axis: int, width: float, length: float) -> None:
+def check_bandwidth(axis: int, width: float, length: float, name: str = "bandwidth") -> None:
     """Raise for a bandwidth out of all proportion to its domain."""
     if width > WIDEST * length:
         raise ValueError(
-            f"bandwidth={width:g} of axis {axis} is more than {WIDEST:g} times as wide as its "
+            f"{name}={width:g} of axis {axis} is more than {WIDEST:g} times as wide as its "
             f"domain of width {length:g}, on which the encoding would be constant: lower it"
         )
     if width * FINEST < length / 4:
         raise ValueError(
-            f"bandwidth={width:g} of axis {axis} is too narrow for its domain of width "
+            f"{name}={width:g} of axis {axis} is too narrow for its domain of width "
             f"{length:g}, which would hold more than {FINEST:g} independent values: raise it"
         )
 

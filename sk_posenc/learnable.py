@@ -83,7 +83,8 @@ class LearnableFourierEncoder(CoordinateEncoder):
     groups_ : list of G lists of int
         Columns of each group.
     stable_rank_ : ndarray of shape (n_axes,)
-        Measured along each axis, the other coordinates in the middle of their domains.
+        Measured along each axis in the columns of its group, the other coordinates in the
+        middle of their domains.
     domain_ : ndarray of shape (n_axes, 2)
         Ends of the domain.
     n_features_in_ : int
@@ -174,7 +175,7 @@ class LearnableFourierEncoder(CoordinateEncoder):
                 rank = min(auto_stable_rank(max(n_per_axis[axes])), within)
             if gamma is None:
                 gamma = length / (math.sqrt(2 * math.pi) * rank)
-            check_bandwidth(axes[0], gamma / math.sqrt(2), length)
+            check_bandwidth(axes[0], gamma, length, "gamma")
             self.gamma_[column] = gamma
         self._gammas = self.gamma_.tolist()
         check_memory((n, n_columns), 8, "lower n_frequencies")
@@ -261,7 +262,9 @@ class LearnableFourierEncoder(CoordinateEncoder):
         X = np.tile([(low + high) / 2 for low, high in self._ends], (len(x), 1))
         X[:, axis] = x
         features: NDArray[np.float64] = self._in_blocks(X, self._formula)
-        return features
+        n_columns = self._n_features_out // len(self.groups_)
+        first = n_columns * next(j for j, group in enumerate(self.groups_) if axis in group)
+        return features[:, first : first + n_columns]
 
     def _is_stationary(self) -> bool:
         return False

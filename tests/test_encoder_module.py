@@ -117,6 +117,7 @@ def test_attributes_of_a_trained_encoder_say_what_it_is(encoder, X):
         line[:, axis] = low + (np.arange(2000) + 0.5) / 2000 * (high - low)
         width = trained.transform(line).shape[1]
         is_per_axis = hasattr(trained, "shifts_") or isinstance(trained.frequencies_, list)
+        is_per_axis = is_per_axis or len(getattr(trained, "groups_", [])) == 2
         if is_per_axis and not getattr(trained, "tensor_product", False):
             names = trained.get_feature_names_out()
             columns = [j for j in range(width) if names[j].startswith(f"x{axis}_")]
