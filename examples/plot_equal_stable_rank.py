@@ -164,11 +164,11 @@ def run(
 
 def report(title: str, results: Results) -> str:
     sizes = list(results["Adam"]["Gaussian"])
-    lines = [f"{title + ', features':<38}" + "".join(f"{size:>14}" for size in sizes)]
+    lines = [f"{title + ', features':<43}" + "".join(f"{size:>14}" for size in sizes)]
     for what, by_name in results.items():
         for name, values in by_name.items():
             cells = [f"{np.mean(each):.1f} +- {np.std(each):.1f}" for each in values.values()]
-            lines.append(f"{what + ', ' + name:<38}" + "".join(f"{cell:>14}" for cell in cells))
+            lines.append(f"{what + ', ' + name:<43}" + "".join(f"{cell:>14}" for cell in cells))
     return "\n".join(lines)
 
 
@@ -199,6 +199,18 @@ def draw(results: Results) -> plt.Figure:
 
 
 # %%
+# The claim holds in part. With 100 features independent draws are 3 dB behind the Gaussian,
+# 1.4 dB in closed form, and vary: they hold 23 of the 56 values that their law promises, and
+# 41 even at 1,000. With 1,000 features all three meet within 0.4 dB in closed form; Adam
+# keeps them 1 dB apart, the Gaussian ahead, for its steps treat columns one by one, and
+# shifted Gaussians are not waves.
+#
+# But the stable rank does not order all: quasi-random draws hold all 56 from 200 features
+# on, where independent ones hold half, and both have the same PSNR to 0.3 dB. What
+# quasi-random ones surely are better at is not to vary, and to hold more with 100.
+#
+# Over two axes our reduction takes the effect away: 64 samples an axis ask for a stable rank
+# of 14, which 100 features hold well enough, where theirs ask for 56.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Features at equal stable rank")

@@ -14,7 +14,7 @@ from sk_posenc._base import parse_integer
 _DECOMPOSED = 1 << 23
 
 # Entries of an encoding that are held at a time.
-_HELD = 1 << 26
+_HELD = 1 << 24
 
 
 class Spectrum(NamedTuple):

@@ -42,7 +42,7 @@ _ALPHA = 1e-6
 _TRIED_SAMPLES = 1024
 
 # What fitting a linear head on y may take, and the rows below which it is not worth it.
-_OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 25, 200
+_OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 24, 200
 
 # Bounds of what goes by without a warning.
 _RIPPLE, _FADING, _SLOW_ERROR, _GAIN = 0.05, 0.1, 0.03, 2.0
@@ -361,9 +361,12 @@ def _try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str
     """What the features of one axis do at and between evenly spaced samples."""
     low, high = float(x.min()), float(x.max())
     n = max(2, round(n_samples))
-    skipped = max(0, n - _TRIED_SAMPLES) // 2
+    n_columns = encoder._axis_features(axis, np.array([low])).shape[1]
+    most = max(16, min(_TRIED_SAMPLES, _HEAD_ENTRIES // n_columns))
+    skipped = max(0, n - most) // 2
     places = np.linspace(low, high, n)[skipped : n - skipped]
-    squares = np.sum(encoder._axis_features(axis, _dense(encoder, axis, low, high)) ** 2, axis=1)
+    dense = _dense(encoder, axis, low, high, 4 * most + 1)
+    squares = np.sum(encoder._axis_features(axis, dense) ** 2, axis=1)
     inner = squares[len(squares) // 4 : -(len(squares) // 4)]
     level = float(np.mean(inner))
     tried = {
@@ -400,7 +403,7 @@ def _try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str
     return tried
 
 
-def _dense(encoder: Any, axis: int, low: float, high: float) -> NDArray[np.float64]:
+def _dense(encoder: Any, axis: int, low: float, high: float, most: int) -> NDArray[np.float64]:
     """Places on which ripple shows: several to a shift, over the samples in the domain."""
     domain_low, domain_high = encoder._ends[axis]
     inside = max(low, domain_low), min(high, domain_high)
@@ -409,7 +412,7 @@ def _dense(encoder: Any, axis: int, low: float, high: float) -> NDArray[np.float
     shifts = getattr(encoder, "shifts_", None)
     n_shifts = 64 if shifts is None else len(shifts[axis])
     # an odd number over the whole never keeps step with the shifts
-    return np.linspace(*inside, min(8 * n_shifts + 61, _TRIED_SAMPLES * 4 + 1))
+    return np.linspace(*inside, min(8 * n_shifts + 61, most))
 
 
 def _fit_linear(encoder: Any, X: NDArray, y: ArrayLike, random_state: Any) -> dict[str, Any]:
@@ -476,8 +479,8 @@ def _memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[st
         )
     elif has_y:
         yield (
-            "It has too many columns to try a linear head on y here; KroneckerRidge fits such "
-            "products in closed form."
+            "It has too many columns to try a linear head on y here."
+            + (" KroneckerRidge fits such products in closed form." if product else "")
         )
 
 

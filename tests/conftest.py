@@ -5,6 +5,8 @@ import os
 # One thread a process, set before numpy and torch load: pytest -n fills the cores, and threads
 # that wait for each other make small networks many times slower.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Displays are drawn without a screen, those of doctests too.
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 import numpy as np
