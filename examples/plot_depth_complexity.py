@@ -128,7 +128,7 @@ def report(measured: dict[str, object]) -> str:
     for basis in BASES:
         for kind in ("simple", "complex"):
             cells = [results[basis, kind, depth] for depth in DEPTHS]
-            line = "".join(f"{f'{psnr:.2f} dB {seconds:6.2f} s':>22}" for psnr, seconds, _ in cells)
+            line = "".join(f"{f'{psnr:.2f} dB {seconds:6.3f} s':>22}" for psnr, seconds, _ in cells)
             lines.append(f"{kind + ' ' + basis:<20}{line}")
     for name in ("bilinear", "cubic spline"):
         psnr, seconds, _ = results[name]
@@ -172,6 +172,11 @@ def draw(measured: dict[str, object]) -> plt.Figure:
 
 
 # %%
+# The claim holds: without layers the simple encoding stays at 12 dB and the complex one is at
+# 22.9, above four layers on the simple one (22.4) and in a few hundredths of their time. What
+# the paper leaves out: the complex encoding without layers *is* interpolation, and a cubic
+# spline gets within 0.1 dB of it ten times as fast. Four layers on top of a product buy
+# 0.3 dB for the Gaussian, and nothing for the triangle, at a thousand times the cost.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Depth or complexity")

@@ -148,7 +148,7 @@ def draw(results: dict[tuple[str, str], list[dict[str, object]]]) -> plt.Figure:
 
 # %%
 # Without an encoding the claim holds, in its direction: the stable rank rises from layer to
-# layer, and training raises it, the more the deeper the layer. But it raises it to 2, not
+# layer, and training raises it from the second layer on. But it raises it to 2, not
 # to 30. With an encoding it is the other way round: the input has all the stable rank that
 # is needed, and each layer gives some of it away, until the last has little more than the
 # one direction that is the signal.

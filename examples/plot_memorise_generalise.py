@@ -133,7 +133,7 @@ def draw(results: dict[tuple[str, str], dict[str, np.ndarray]], row: int = 1) ->
         )
         title = f"{name}: s = {width:g}\n{display.axes_[0].get_title()}"
         display.axes_[0].set_title(title, fontsize="medium")
-        display.axes_[1].set_xlim(0.4, 0.6)
+        display.axes_[1].set(xlim=(0.4, 0.6), xticks=[0.4, 0.45, 0.5, 0.55, 0.6])
     return figure
 
 

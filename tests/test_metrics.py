@@ -53,6 +53,15 @@ def test_stable_rank_against_all_singular_values(shape, kind, rng):
     assert stable_rank(convert[kind](A)) == pytest.approx(dense_stable_rank(A), rel=1e-10)
 
 
+def test_stable_rank_where_singular_values_nearly_tie():
+    # near enough for LAPACK to fail where it is asked for the largest of them alone
+    encoder = ShiftedBasisEncoder(
+        bandwidth=0.01, n_shifts=10_000, domain=(0, 1), boundary="periodic"
+    ).fit([[0.0], [1.0]])
+    encoded = encoder.transform(np.arange(8)[:, None] / 8)
+    assert stable_rank(encoded) == pytest.approx(8, abs=1e-6)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.uint8, bool])
 @pytest.mark.parametrize("convert", [np.asarray, torch.asarray], ids=["numpy", "torch"])
 def test_stable_rank_of_other_types(dtype, convert, rng):
