@@ -26,6 +26,7 @@ from sk_posenc.metrics import (
     stable_rank_scorer,
 )
 from sk_posenc.model_selection import CoordinateKFold
+from sk_posenc.network_kernel import tangent_kernel
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ __all__ = [
     "similarity_radius_scorer",
     "stable_rank",
     "stable_rank_scorer",
+    "tangent_kernel",
 ]
 
 __version__ = "0.1.0.dev0"
