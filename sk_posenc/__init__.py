@@ -26,7 +26,7 @@ from sk_posenc.metrics import (
     stable_rank_scorer,
 )
 from sk_posenc.model_selection import CoordinateKFold
-from sk_posenc.network_kernel import tangent_kernel
+from sk_posenc.network_kernel import network_similarity, network_stable_rank, tangent_kernel
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ __all__ = [
     "grid_samples",
     "load_signal",
     "make_psnr_scorer",
+    "network_similarity",
+    "network_stable_rank",
     "psnr_score",
     "psnr_scorer",
     "samples_to_grid",
