@@ -233,7 +233,9 @@ def network_similarity(
     layers = _check_layers(hidden_layers)
     if axis is not None:
         axis = _check_axis(encoder, axis)
-    lags = check_array(delta, dtype=np.float64, ensure_2d=False, input_name="delta")
+    lags = check_array(
+        delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
+    )
     wanted = 1 if axis is not None else 2
     if lags.ndim != wanted or (axis is None and lags.shape[1] != encoder.n_features_in_):
         raise ValueError(
