@@ -115,18 +115,41 @@ def test_against_gradients_of_our_network(name, sizes):
         assert np.abs(wide - measured).max() > 2 * np.abs(expected - measured).max()
 
 
-def test_arc_cosine_kernels_are_the_moments_of_relu(rng):
-    """One hidden layer: T = k1 + c k0, the expectations that define them."""
-    for c in (-0.9, -0.3, 0.0, 0.5, 0.95):
-        angle = math.acos(c)
+def relu_moments(angle):
+    """E[relu(u) relu(v)] and E[step(u) step(v)] of unit normals whose correlation is cos(angle)."""
 
-        def relu_product(turn, angle=angle):
-            return max(0.0, math.cos(turn)) * max(0.0, math.cos(turn - angle)) / math.pi
+    def product(turn):
+        return max(0.0, math.cos(turn)) * max(0.0, math.cos(turn - angle)) / math.pi
 
-        # |z|^2 has mean 2 in the plane of the two inputs; k1 is 2 E[relu relu]
-        k1 = 2 * quad(relu_product, -math.pi, math.pi, points=[angle - math.pi / 2])[0]
-        k0 = 1 - angle / math.pi  # both inputs on one side
-        assert tangent_kernel(c, 1) == pytest.approx((k1 + c * k0) / 2, abs=1e-7)
+    kinks = [angle - math.pi / 2, math.pi / 2]
+    return quad(product, -math.pi, math.pi, points=kinks)[0], (math.pi - angle) / (2 * math.pi)
+
+
+@pytest.mark.parametrize("c", [-0.9, -0.3, 0.0, 0.5, 0.95])
+def test_wide_kernel_from_moments(c):
+    kernel = covariance = c
+    for layers in range(1, 5):
+        relu, step = relu_moments(math.acos(covariance))
+        covariance, kernel = 2 * relu, 2 * relu + 2 * step * kernel
+        assert tangent_kernel(c, layers) == pytest.approx(kernel / (layers + 1), abs=1e-7)
+
+
+@pytest.mark.parametrize("c", [-0.3, 0.0, 0.5, 0.95])
+@pytest.mark.parametrize("sizes", [(20,), (16, 64), (512, 32, 8, 100)])
+def test_kernel_of_our_network_from_moments(sizes, c):
+    """Variances of 1 / (3 fan-in), layer by layer and without shares."""
+    n_in, products, kernels = 24, np.array([24 * c, 24.0]), 0.0
+    for n in (*sizes, None):
+        kernels = kernels + products + 1  # gradients of the weights and biases that read
+        if n is None:
+            break
+        variances = (products + 1) / (3 * n_in)
+        moments = [relu_moments(a) for a in (math.acos(variances[0] / variances[1]), 0.0)]
+        relu, step = np.array(moments).T
+        products, kernels = n * variances[1] * relu, kernels * step / 3
+        n_in = n
+    expected = kernels[0] / kernels[1]
+    assert tangent_kernel(c, sizes, in_features=24) == pytest.approx(expected, abs=1e-7)
 
 
 @given(st.floats(-1, 1), st.integers(0, 12))
