@@ -26,6 +26,7 @@ import argparse
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from joblib import Parallel, delayed
 from scipy.optimize import brentq
 
@@ -106,6 +107,50 @@ def train(
     }
 
 
+# %%
+# Which network
+# -------------
+# The equation is that of a network that is wide without bound and has no biases. Ours has
+# both biases and a width, and its initial weights are PyTorch's: given the sizes of its
+# layers, `network_similarity` is of that one. The gradients of its outputs tell them apart.
+
+
+def gradient_kernel(sizes: tuple[int, ...], delta: np.ndarray, n_seeds: int) -> np.ndarray:
+    """Inner products of the gradients by all weights, over that of the first with itself."""
+    encoder = ENCODERS["Gaussian"].fit([[0.0], [1.0]])
+    X = np.arange(512)[:, None] / 512
+    E = encoder.transform(X).astype(np.float32)
+    rows = torch.as_tensor(encoder.transform(0.4 + delta[:, None]), dtype=torch.float32)
+    products = np.zeros(len(delta))
+    for seed in range(n_seeds):
+        untrained = CoordinateMLPRegressor(
+            hidden_layer_sizes=sizes, max_epochs=0, random_state=seed, device="cpu"
+        ).fit(E, X[:, 0])
+        parameters = list(untrained.module_.parameters())
+        outputs = untrained.module_(rows).ravel()
+        gradients = [torch.autograd.grad(y, parameters, retain_graph=True) for y in outputs]
+        for i, gradient in enumerate(gradients):
+            pairs = zip(gradient, gradients[0], strict=True)
+            products[i] += sum(float(torch.sum(a * b)) for a, b in pairs)
+    return products / products[0]
+
+
+def compare_kernels(
+    depths: tuple[int, ...] = (1, 2, 4), n_seeds: int = 32
+) -> dict[int, tuple[float, float]]:
+    """Largest differences of the two closed forms from the gradients, by depth."""
+    delta = np.linspace(0, 2 / RANK, 9)
+    gaps = {}
+    for depth in depths:
+        measured = gradient_kernel((256,) * depth, delta, n_seeds)
+        told = [
+            network_similarity(ENCODERS["Gaussian"], delta, layers)
+            for layers in (depth, (256,) * depth)
+        ]
+        gaps[depth] = tuple(float(np.abs(each - measured).max()) for each in told)
+    return gaps
+
+
 def report(results: dict[str, np.ndarray], trained: dict[int, dict[float, np.ndarray]]) -> str:
     lines = [f"hidden layers:                {''.join(f'{d:>7}' for d in results['depths'])}"]
     for name in ENCODERS:
@@ -146,7 +191,8 @@ def draw(results: dict[str, np.ndarray], trained: dict[int, dict[float, np.ndarr
         means = [np.mean(each) for each in by_rank.values()]
         scores.plot(list(by_rank), means, color=COLOURS[i], linestyle=DASHES[i],
                     marker=MARKS[i], label=f"{depth}")  # fmt: skip
-    scores.set(xscale="log", xlabel="stable rank of the encoding", ylabel="PSNR, unseen, dB")
+    scores.set(xlabel="stable rank of the encoding", ylabel="PSNR, unseen, dB")
+    scores.set_xscale("log", base=2)
     scores.xaxis.set_major_formatter("{x:g}")
     scores.set_title("Trained, three rows of 256 samples", fontsize="medium")
     scores.legend(title="hidden layers", fontsize="small")
@@ -157,8 +203,8 @@ def draw(results: dict[str, np.ndarray], trained: dict[int, dict[float, np.ndarr
 
 # %%
 # The three encodings narrow alike, for the kernel takes nothing from them but D: to half
-# with four layers. Trained, a linear head needs a stable rank of a third or a quarter
-# of the samples, and a network does as well or better with far less.
+# with four layers. Trained, the best stable rank falls with depth, from 64 to 32 to 16, and
+# the deeper the head, the less it matters: four layers lose 1 dB at 8, a linear head 10.
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What depth does to the similarity")
@@ -166,5 +212,10 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     results, trained = measure(), train()
     print(report(results, trained))
+    for depth, (wide, own) in compare_kernels().items():
+        print(
+            f"{depth} layers of 256, from the kernel by gradients: wide network without biases "
+            f"{wide:.3f}, of these sizes {own:.3f}"
+        )
     figure = draw(results, trained)
     figure.savefig(arguments.output, dpi=110) if arguments.output else plt.show()

@@ -128,5 +128,7 @@ def test_depth_narrows_what_a_network_sees():
     linear, deep = ({rank: psnr[0] for rank, psnr in trained[d].items()} for d in (0, 2))
     # a low stable rank does for the network, not for the linear head
     assert linear[48] - linear[6] > deep[48] - deep[6] + 2
+    wide, own = script.compare_kernels(depths=(4,), n_seeds=8)[4]
+    assert own < 0.06 < 0.2 < wide
     assert "2 hidden layers" in script.report(results, trained)
     assert len(drawn(script.draw(results, trained))) == 3
