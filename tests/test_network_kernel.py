@@ -247,6 +247,21 @@ def test_learnable_encoders_are_averaged_over_the_domain(mlp):
     assert network_similarity(encoder, [0.0], (32, 32)) == pytest.approx([1.0])
 
 
+def test_impulses_are_averaged_over_places():
+    encoder = ShiftedBasisEncoder("impulse", stable_rank=10, domain=(0, 1)).fit(LINE)
+    lags = np.array([0.0, 0.03, 0.06, 0.2])
+    starts = np.linspace(0.1, 0.7, 3001)
+    first, *others = (encoder.transform(starts[:, None] + lag) for lag in (0.0, *lags))
+    for layers in (0, 2):
+        expected = [np.mean(tangent_kernel(np.sum(first * E, axis=1), layers)) for E in others]
+        assert network_similarity(encoder, lags, layers) == pytest.approx(expected, abs=0.01)
+    E = encoder.transform(np.linspace(0, 1, 500)[:, None])
+    rank = 500 / linalg.eigvalsh(tangent_kernel(E @ E.T, 2))[-1]
+    assert network_stable_rank(encoder, 2) == pytest.approx([rank], rel=0.01)
+    with pytest.raises(ValueError, match="ask for one axis"):
+        network_similarity(encoder, lags[:, None], 2, axis=None)
+
+
 @pytest.mark.parametrize("layers", [0, 1, 3])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_stable_rank_is_that_of_rows_with_this_kernel(name, layers):

@@ -145,6 +145,17 @@ def test_what_networks_see_of_bases():
     assert draw(BasisDisplay.from_bases("triangle")).network_lines_ == {}
 
 
+@pytest.mark.parametrize("basis", ["impulse", "rectangle", "bspline", "square", Tent()])
+def test_networks_see_the_same_of_bases_and_encoders(basis):
+    rank = {} if basis == "square" else {"stable_rank": 8}
+    display = BasisDisplay.from_bases({"it": basis}, **rank, extent=0.1, hidden_layers=2)
+    settings = rank or {"bandwidth": 1.0}  # a period of 2 bandwidths is one domain
+    encoder = ShiftedBasisEncoder(basis, **settings, domain=(0, 1)).fit(LINE)
+    scale = encoder.bandwidth_[0] if basis == "square" else 1.0
+    seen = network_similarity(encoder, display.displacement * scale, 2)
+    assert display.network["it"][2] == pytest.approx(seen, abs=1e-3)
+
+
 def test_equal_names_are_told_apart():
     encoders = [ShiftedBasisEncoder(stable_rank=rank).fit(LINE) for rank in (8, 32, 32)]
     display = BasisDisplay.from_estimator(encoders)

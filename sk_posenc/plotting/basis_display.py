@@ -10,7 +10,7 @@ from sk_posenc._arrays import to_numpy
 from sk_posenc._base import parse_integer, parse_optional
 from sk_posenc.bases import Basis, resolve_basis
 from sk_posenc.metrics import similarity_radius
-from sk_posenc.network_kernel import network_similarity, tangent_kernel
+from sk_posenc.network_kernel import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, encoders_by_name
 
@@ -210,7 +210,7 @@ class BasisDisplay:
         depths = _depths(hidden_layers)
         similarity = {n: np.asarray(b.similarity(delta / widths[n])) for n, b in resolved.items()}
         network = {
-            name: {depth: tangent_kernel(values, depth) for depth in depths}
+            name: {depth: basis_kernel(resolved[name], values, depth) for depth in depths}
             for name, values in similarity.items()
             if depths
         }
