@@ -42,12 +42,15 @@ class Iterated(NamedTuple):
     n_iter : int
     error : float
         How far the last steps moved the function, relative to its residuals.
+    rounded : bool
+        Whether rounding ended the steps, before the tolerance.
     """
 
     z: Array
     fitted: Array
     n_iter: int
     error: float
+    rounded: bool = False
 
 
 def conjugate_gradients(
@@ -116,7 +119,7 @@ def conjugate_gradients(
         residual = rows.adjoint(weighted(targets - fitted)) - penalty * z
     conditioned = inverse * residual
     direction, now = conditioned, products(residual, conditioned)
-    before, error, n_iter = z, math.inf, 0
+    before, error, n_iter, rounded = z, math.inf, 0, False
     tiny, rounding = float(xp.finfo(targets.dtype).tiny), 64 * float(xp.finfo(targets.dtype).eps)
     if float(xp.max(now)) <= tiny:
         return Iterated(z, fitted, 0, 0.0)
@@ -136,10 +139,12 @@ def conjugate_gradients(
             rest = math.sqrt((float(xp.sum(weighted(left * left))) + open_elsewhere) / total)
             error, before = step / max(rest, tiny), z
             whole = math.sqrt(float(xp.sum(size * z * z)))
-            if error <= tolerance or step <= rounding * whole or float(xp.max(now)) <= tiny:
+            rounded = step <= rounding * whole or float(xp.max(now)) <= tiny
+            if error <= tolerance or rounded:
+                rounded &= error > tolerance
                 break
         direction = conditioned + per_column(ratio(now, last)) * direction
-    return Iterated(z, fitted, n_iter, error)
+    return Iterated(z, fitted, n_iter, error, rounded)
 
 
 @dataclass(eq=False)
@@ -178,35 +183,59 @@ class Iteration:
         *,
         tolerance: float,
         max_iter: int,
-        start: NDArray | None = None,
-    ) -> tuple[NDArray[np.float64], int, float]:
-        """Coefficients z of all columns (q, n), the steps that they took, and the error.
+        start: list[NDArray] | None = None,
+    ) -> "Solved":
+        """Solve for all columns (q, n).
 
         Columns go one by one, uncorrelated and largest first: the small ones need few steps
         to be as exact as the large ones.
 
         Parameters
         ----------
-        start : ndarray of shape (1, r_1, ..., r_d), default=None
-            Where to start the first of them.
+        start : list of arrays of shape (1, r_1, ..., r_d), default=None
+            Where to start the first of them, or all.
         """
         uncorrelated, back = principal_columns(columns, self.weights)
-        solutions, n_iter, error, left_open = [], 0, 0.0, 0.0
-        for column in uncorrelated.astype(self.size.dtype):
-            found = self.column(
+        found: list[Iterated] = []
+        left_open = 0.0
+        for i, column in enumerate(uncorrelated.astype(self.size.dtype)):
+            own = self.column(
                 column,
                 alpha,
                 tolerance=tolerance,
                 max_iter=max_iter,
-                start=start,
+                start=start[i].astype(column.dtype) if start and i < len(start) else None,
                 open_elsewhere=left_open,
             )
-            start = None
-            left = (column - found.fitted[0]) ** 2
+            left = (column - own.fitted[0]) ** 2
             left_open += float(np.sum(left if self.weights is None else self.weights * left))
-            solutions.append(found.z[0].astype(np.float64))
-            n_iter, error = max(n_iter, found.n_iter), max(error, found.error)
-        return np.tensordot(back, np.stack(solutions), axes=1), n_iter, error
+            found.append(own)
+        return Solved(
+            np.tensordot(back, np.stack([each.z[0].astype(np.float64) for each in found]), axes=1),
+            [each.z for each in found],
+            max(each.n_iter for each in found),
+            max(each.error for each in found),
+            any(each.rounded for each in found),
+        )
+
+
+class Solved(NamedTuple):
+    """Solutions of several columns.
+
+    Attributes
+    ----------
+    z : ndarray of shape (n_columns, r_1, ..., r_d)
+    uncorrelated : list of arrays of shape (1, r_1, ..., r_d)
+        The same before columns were turned back.
+    n_iter, error, rounded
+        The worst of :class:`Iterated`.
+    """
+
+    z: NDArray[np.float64]
+    uncorrelated: list[Array]
+    n_iter: int
+    error: float
+    rounded: bool
 
 
 def principal_columns(columns: NDArray, weights: NDArray | None) -> tuple[NDArray, NDArray]:

@@ -452,11 +452,17 @@ class Problem:
         if iteration is None:
             iteration = self.iteration(dtype_for(tolerance))
         columns = cells.reshape(len(cells), -1)
-        z, n_iter, error = iteration.solve(
-            columns, alpha, tolerance=tolerance, max_iter=max_iter, start=start
-        )
+        settings = {"tolerance": tolerance, "max_iter": max_iter}
+        starts = None if start is None else [start]
+        solved = iteration.solve(columns, alpha, start=starts, **settings)
+        n_iter = solved.n_iter
+        if solved.rounded and iteration.size.dtype == np.float32:
+            iteration = self.iteration(np.float64)
+            solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
+            n_iter += solved.n_iter
         rotations = [(each,) for each in self._spectral.rotations]
-        return solvers.apply_along_axes(z, rotations), n_iter, error
+        error = 0.0 if solved.rounded else solved.error  # no arithmetic comes nearer
+        return solvers.apply_along_axes(solved.z, rotations), n_iter, error
 
     def features_at(
         self, coordinates: Sequence[NDArray], orders: Sequence[int]

@@ -5,6 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -42,6 +43,25 @@ def difference_penalty(penalty, n):
     return D.T @ D + 0.01 * np.eye(n)
 
 
+def smoothness_penalty(encoders, exponent):
+    """(sum of the slopes' integrals over the axes)**exponent, as a matrix on the product."""
+    size, slope, floors = np.eye(1), np.zeros((1, 1)), []
+    for encoder in encoders:
+        low, high = encoder.domain_[0]
+        shifts = encoder.shifts_[0]
+        n_cells = int(np.ceil(8 * (high - low) / (shifts[1] - shifts[0]) - 1e-6))
+        features = encoder.transform(np.linspace(low, high, n_cells + 1)[:, None])
+        weights = np.r_[0.5, np.ones(n_cells - 1), 0.5] / n_cells
+        G = features.T @ (weights[:, None] * features)
+        D = np.diff(features, axis=0).T @ np.diff(features, axis=0) * n_cells
+        rank = encoder.stable_rank_[0]
+        size, slope = np.kron(size, G), np.kron(slope, G) + np.kron(size, D) / rank**2
+        floors.append((np.pi / rank) ** 2)
+    values, V = scipy.linalg.eigh(slope, size)
+    back = size @ V  # inverse of V', as V' size V = 1
+    return back @ np.diag((np.maximum(values, 0) + np.mean(floors)) ** exponent) @ back.T
+
+
 class DenseRidge:
     """The definition: features multiplied out row by row, one linear system."""
 
@@ -61,6 +81,8 @@ class DenseRidge:
         return product
 
     def prior(self):
+        if not isinstance(self.penalty, str):
+            return smoothness_penalty(self.encoders, self.penalty)
         P = np.eye(1)
         for encoder in self.encoders:
             P = np.kron(P, difference_penalty(self.penalty, encoder.transform([[0.0]]).shape[1]))
@@ -73,7 +95,8 @@ class DenseRidge:
         self.mean = w @ Y / w.sum()
         self.gram = gram = A.T @ (w[:, None] * A)
         self.kernel = np.sqrt(w)[:, None] * (A @ A.T) * np.sqrt(w)
-        self.strength = self.relative * np.trace(gram) / len(gram) if strength is None else strength
+        per_alpha = np.trace(gram) / len(gram) if isinstance(self.penalty, str) else w.sum()
+        self.strength = self.relative * per_alpha if strength is None else strength
         # as least squares: the normal equations would square the condition number
         root = np.linalg.cholesky(self.prior()).T
         rows = np.vstack([np.sqrt(w)[:, None] * A, np.sqrt(self.strength) * root])
@@ -341,9 +364,7 @@ def test_banded_axes_of_a_grid(rng):
     model = KroneckerRidge(encoder, alpha=1e-4).fit(X, y)
     assert model._problem.bands
     whole = model._problem.whole()
-    coef, _, _ = whole.solve(
-        whole.samples.to_cells(y - y.mean(axis=0)), 1e-4 * whole.scale, 0.1, 1
-    )
+    coef, _, _ = whole.solve(whole.samples.to_cells(y - y.mean(axis=0)), 1e-4 * whole.scale, 0.1, 1)
     close(model.coef_, coef)
     single = KroneckerRidge(encoder, alpha=1e-4).fit(X.astype(np.float32), y.astype(np.float32))
     close(single.coef_, coef, 1e-5)
