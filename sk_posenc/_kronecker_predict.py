@@ -79,8 +79,9 @@ class Posterior:
         samples = problem.samples
         if problem.iterates:
             raise ValueError(
-                f"standard deviations on a grid with holes or uneven weights need an n x n matrix, "
-                f"for up to {DIRECT_UP_TO:,} samples. Got {len(samples.occupied):,}."
+                "standard deviations take an n x n matrix, which the conjugate gradients of "
+                f"layout_={problem.layout!r} do without. Got n = {len(samples.occupied):,}, beyond "
+                f"{DIRECT_UP_TO:,}."
             )
         self._by_kernel = problem.by_kernel
         if self._by_kernel:

@@ -215,8 +215,9 @@ class Problem:
         """The same problem, factorised for leave-one-out."""
         if self.iterates and (self.adds_up or self.layout == "scattered"):
             raise ValueError(
-                f"leave-one-out of {len(self.samples.occupied):,} samples in layout_ "
-                f"{self.layout!r} takes a factorisation that this layout does without"
+                f"the noise, and standard deviations by it, take an n x n matrix, which the "
+                f"conjugate gradients of layout_={self.layout!r} do without. Got n = "
+                f"{len(self.samples.occupied):,}: predict with return_std=False"
             )
         again = copy(self)
         again.bands, again.iterates = [], False
@@ -523,6 +524,7 @@ class Problem:
         residuals = self._to_samples(residuals / roots)  # (n, q + 1)
         in_cell, in_all = samples.shares()
         left_out = (1 - in_cell) + in_cell * self._to_samples(remaining[None])
+        left_out = np.where(in_all > 0, left_out, 1.0)  # holes leave nothing
         # the mean moves when a sample goes
         moved = columns * in_all / (1 - in_all)
         return (
