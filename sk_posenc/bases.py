@@ -120,12 +120,26 @@ class Basis:
         ----------
         bandwidth : float
             In units of the domain.
+
+        Returns
+        -------
+        float
         """
         ratio = _Quadrature(self).stable_rank
         return ratio if self.period is not None else ratio / bandwidth
 
     def bandwidth(self, stable_rank: float) -> float:
-        """Bandwidth, in units of the domain, that has the given stable rank.
+        """Bandwidth that has the given stable rank.
+
+        Parameters
+        ----------
+        stable_rank : float
+            On a periodic domain of width 1.
+
+        Returns
+        -------
+        float
+            In units of the domain.
 
         Raises
         ------

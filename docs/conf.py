@@ -1,0 +1,106 @@
+"""Settings of the documentation; the README has the command that builds it."""
+
+from typing import Any
+
+from docutils.nodes import SkipNode, math, math_block
+from latex2mathml.converter import convert
+from skorch import NeuralNet
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+import sk_posenc
+
+project = "sk_posenc"
+author = "The sk_posenc developers"
+copyright = author
+release = version = sk_posenc.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(sklearn|skorch|torch|scipy|numpy|matplotlib)\..*")]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings tell types and shapes
+autodoc_inherit_docstrings = False
+numpydoc_show_class_members = False
+# What is there must be complete: summaries, parameters and returns with types and words.
+numpydoc_validation_checks = {
+    *("GL06", "GL07", "GL08", "GL09", "GL10"),
+    *("SS02", "SS03", "SS04", "SS05"),
+    *("PR01", "PR02", "PR03", "PR04", "PR05", "PR10"),
+    *("RT01", "RT05", "YD01", "SA04"),
+}
+
+numpydoc_validation_exclude = {r"\.EncodingReport$", r"\.psnr_scorer$"}  # a record; an object
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
+    # These run in seconds. The others show the figure that they drew, which lies beside the pages.
+    "filename_pattern": r"/(quickstart|geographic|seasons|volume|plot_stable_rank)\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sk_posenc"
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+}
+html_show_sourcelink = False
+html_math_renderer = "mathml"
+
+
+def _inline(translator: HTML5Translator, node: math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def _displayed(translator: HTML5Translator, node: math_block) -> None:
+    text = node.astext().strip()
+    if r"\\" in text or "&" in text:
+        text = rf"\begin{{aligned}}{text}\end{{aligned}}"
+    translator.body.append(f'<div class="math">{convert(text, display="block")}</div>')
+    raise SkipNode
+
+
+# what CoordinateMLPRegressor overrides for those who call it; the rest skorch calls
+_USED = {"fit", "partial_fit", "predict"}
+
+
+def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what scikit-learn, skorch and torch document themselves."""
+    function = getattr(member, "fget", member)
+    ours = str(getattr(function, "__module__", "sk_posenc")).startswith("sk_posenc")
+    overrides = str(getattr(function, "__qualname__", "")).startswith("CoordinateMLPRegressor.")
+    hook = overrides and hasattr(NeuralNet, name) and name not in _USED
+    return None if ours and not hook else True
+
+
+def setup(app: Sphinx) -> None:
+    """Formulas as MathML, which browsers draw by themselves: no script, no network."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    app.connect("autodoc-skip-member", _skip)
