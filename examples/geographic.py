@@ -77,7 +77,7 @@ print(model.best_encoder_, "alpha", model.alpha_)
 
 
 def around(X: np.ndarray) -> np.ndarray:
-    return np.concatenate([X, X + [0, 360], X - [0, 360]])
+    return np.concatenate([X + [0.0, turn] for turn in (0, 360, -360)])
 
 
 def on_sphere(X: np.ndarray) -> np.ndarray:
@@ -167,5 +167,5 @@ plt.show()
 # %%
 # A circle for longitude costs a word, ``boundary="periodic"``, and its ``domain``. It is best here
 # and with two other draws of the tenth (0.16 and 0.19 degrees over all unseen cells); in the gap
-# Delaunay with copied samples comes close to it, and is level with one of them. Where samples lie close
-# on both sides of the seam the circle matters little: without a gap, the line is as good.
+# Delaunay with copied samples comes close to it, and is level with one of them. Where samples lie
+# close on both sides of the seam the circle matters little: without a gap, the line is as good.
