@@ -77,7 +77,7 @@ print(model.best_encoder_, "alpha", model.alpha_)
 
 
 def around(X: np.ndarray) -> np.ndarray:
-    return np.concatenate([X + [0.0, turn] for turn in (0, 360, -360)])
+    return np.concatenate([X + np.array([0, turn]) for turn in (0, 360, -360)])
 
 
 def on_sphere(X: np.ndarray) -> np.ndarray:
