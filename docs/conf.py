@@ -1,14 +1,22 @@
 """Settings of the documentation; the README has the command that builds it."""
 
+import ast
+from graphlib import TopologicalSorter
+from inspect import getdoc
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 
-from docutils.nodes import SkipNode, math, math_block
+from docutils.nodes import Node, SkipNode, math, math_block
 from latex2mathml.converter import convert
 from skorch import NeuralNet
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
 
 import sk_posenc
+
+PACKAGE = Path(__file__).parent.parent / "sk_posenc"
 
 project = "sk_posenc"
 author = "The sk_posenc developers"
@@ -30,7 +38,6 @@ nitpick_ignore_regex = [("py:.*", r"(sklearn|skorch|torch|scipy|numpy|matplotlib
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["config.cache"]  # the gallery's settings hold functions
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings tell types and shapes
@@ -100,7 +107,53 @@ def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: A
     return None if ours and not hook else True
 
 
+class Modules(SphinxDirective):
+    """A table of the package's modules, each below all that it imports."""
+
+    def run(self) -> list[Node]:
+        about, imports = {}, {}
+        for path in sorted(PACKAGE.rglob("*.py")):
+            name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+            if name.endswith("__init__"):
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            about[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+            imports[name] = {
+                module
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sk_posenc")
+                for module in _modules_of(node)
+            }
+        known = {name: sorted(imports[name] & set(about)) for name in about}
+        order = TopologicalSorter(known).static_order()  # raises on a circle
+        rows = "".join(
+            f"* - ``{name}``\n  - {about[name]}\n"
+            f"  - {', '.join(f'``{each}``' for each in known[name])}\n"
+            for name in order
+        )
+        table = "\n* - module\n  - what it is\n  - imports\n" + rows
+        text = ".. list-table::\n   :header-rows: 1\n   :widths: 22 48 30\n"
+        return self.parse_text_to_nodes(text + indent(table, "   "))
+
+
+class Terms(SphinxDirective):
+    """What the docstring of load_signal says about data and their licences."""
+
+    def run(self) -> list[Node]:
+        notes = getdoc(sk_posenc.load_signal).split("Notes\n-----\n")[1].split("Examples\n---")[0]
+        return self.parse_text_to_nodes(notes.replace("References\n----------", ""))
+
+
+def _modules_of(node: ast.ImportFrom) -> list[str]:
+    """Names below sk_posenc that an import may mean, a module or names of one."""
+    base = (node.module or "").removeprefix("sk_posenc").lstrip(".")
+    inside = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
+    return [base, *inside]
+
+
 def setup(app: Sphinx) -> None:
     """Formulas as MathML, which browsers draw by themselves: no script, no network."""
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    app.add_directive("modules", Modules)
+    app.add_directive("terms", Terms)
     app.connect("autodoc-skip-member", _skip)

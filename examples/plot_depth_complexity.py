@@ -19,7 +19,12 @@ triangle  14.07, 13.87          21.75, 21.98           22.77, 22.74
 ========  ====================  =====================  ======================
 
     python examples/plot_depth_complexity.py [--output FILE.png]
+
+.. image:: /plot_depth_complexity.png
+   :alt: PSNR over depth, simple and complex
 """
+
+# sphinx_gallery_thumbnail_path = "plot_depth_complexity.png"
 
 # %%
 # The grid of models

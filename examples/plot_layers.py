@@ -10,7 +10,12 @@ The authors show it in a figure, without numbers: a row of an image, and noise, 
 samples to learn, four hidden layers of 256 units, 2,000 full batches.
 
     python examples/plot_layers.py [--output FILE.png]
+
+.. image:: /plot_layers.png
+   :alt: Stable ranks through the layers, and spectra
 """
+
+# sphinx_gallery_thumbnail_path = "plot_layers.png"
 
 # %%
 # Watching the layers

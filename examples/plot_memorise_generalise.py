@@ -21,7 +21,12 @@ Their "test" is all 512 samples, those that it saw among them; where these are h
 that is 3 dB more than at the unseen ones alone. Both are told below.
 
     python examples/plot_memorise_generalise.py [--output FILE.png]
+
+.. image:: /plot_memorise_generalise.png
+   :alt: A row of an image, learnt with three widths
 """
+
+# sphinx_gallery_thumbnail_path = "plot_memorise_generalise.png"
 
 # %%
 # Two ways to the weights
