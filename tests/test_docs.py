@@ -6,11 +6,45 @@ import inspect
 import re
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
 
 import sk_posenc
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = Sybil(parsers=[PythonCodeBlockParser()], path=str(ROOT))
+
+
+@pytest.fixture
+def small_signals(monkeypatch, tmp_path):
+    """Images of a sixteenth of their pixels, in a folder where checkpoints do no harm."""
+    load = sk_posenc.load_signal
+
+    def load_small(name):
+        values, axes = load(name)
+        if len(axes) == 2:
+            return values[::4, ::4], tuple(axis[::4] for axis in axes)
+        return values, axes
+
+    monkeypatch.setattr(sk_posenc, "load_signal", load_small)
+    monkeypatch.chdir(tmp_path)
+    yield
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("small_signals")
+@pytest.mark.parametrize(
+    "page", [page for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+             if "```python" in page.read_text(encoding="utf-8")], ids=lambda page: page.name
+)  # fmt: skip
+def test_code_of_pages_runs(page):
+    examples = list(PAGES.parse(page).examples())
+    assert examples
+    for example in examples:
+        example.evaluate()
 
 
 def resolve(dotted):
