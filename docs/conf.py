@@ -13,6 +13,7 @@ from skorch import NeuralNet
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
+from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_posenc
 
@@ -51,15 +52,21 @@ numpydoc_validation_checks = {
     *("RT01", "RT05", "YD01", "SA04"),
 }
 
+suppress_warnings = ["config.cache"]  # an order is a function, which no cache keeps
 numpydoc_validation_exclude = {r"\.EncodingReport$", r"\.psnr_scorer$"}  # a record; an object
+
+
+def _tutorials_first(name: str) -> tuple[bool, bool, str]:
+    return (name.startswith("plot_"), name != "quickstart.py", name)
+
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
-    "filename_pattern": r"/(quickstart|geographic|seasons|volume|plot_stable_rank)\.py",
-    "within_subsection_order": "FileNameSortKey",
+    "filename_pattern": r"/(quickstart|geographic|seasons|volume|plot_stable_rank|plot_widths)\.py",
+    "within_subsection_order": FunctionSortKey(_tutorials_first),
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
@@ -77,6 +84,8 @@ html_theme_options = {
     "footer_end": [],
     "show_prev_next": False,
 }
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_math_renderer = "mathml"
 
@@ -90,7 +99,7 @@ def _displayed(translator: HTML5Translator, node: math_block) -> None:
     text = node.astext().strip()
     if r"\\" in text or "&" in text:
         text = rf"\begin{{aligned}}{text}\end{{aligned}}"
-    translator.body.append(f'<div class="math">{convert(text, display="block")}</div>')
+    translator.body.append(f'<div class="formula">{convert(text, display="block")}</div>')
     raise SkipNode
 
 

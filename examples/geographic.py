@@ -8,6 +8,8 @@ the equator, measured by satellites, ships and buoys, is learnt from a tenth of 
 gap that lies across the 180th meridian. The table has what trees, neighbours and triangulations
 make of it.
 
+::
+
     python examples/geographic.py
 """
 

@@ -8,6 +8,8 @@ all coefficients at once, in the time of a spline; KroneckerRidgeCV finds out by
 much to smooth. The table says where the classical methods win: a spline has a clean image
 as well, and in half the time; the network takes a thousand times as long and is behind.
 
+::
+
     python examples/plot_kronecker_ridge.py [--image astronaut] [--epochs 20] [--output FILE.png]
 
 .. image:: /kronecker_ridge.png

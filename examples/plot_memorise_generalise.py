@@ -20,13 +20,13 @@ s       stable rank  train    test
 Their "test" is all 512 samples, those that it saw among them; where these are hit exactly,
 that is 3 dB more than at the unseen ones alone. Both are told below.
 
+::
+
     python examples/plot_memorise_generalise.py [--output FILE.png]
 
 .. image:: /plot_memorise_generalise.png
    :alt: A row of an image, learnt with three widths
 """
-
-# sphinx_gallery_thumbnail_path = "plot_memorise_generalise.png"
 
 # %%
 # Two ways to the weights
@@ -36,6 +36,7 @@ that is 3 dB more than at the unseen ones alone. Both are told below.
 # targets to a standard deviation of 1: the rate that moves its output alike is
 # 1e-3 / (100 std(y)). Ours besides is the ridge of the same 10,000 columns in closed form.
 
+# sphinx_gallery_thumbnail_path = "plot_memorise_generalise.png"
 import argparse
 import math
 

@@ -5,6 +5,8 @@ Quickstart: an image in, a picture out
 A quarter of the pixels of a photograph is known. A few lines learn the image from them and
 paint it at any resolution.
 
+::
+
     python examples/quickstart.py
 """
 

@@ -7,6 +7,8 @@ as a date on a line and as a season on a circle, a date becomes a place on a cyl
 a surface on it: the season may change slowly over the years. A third of the half-years is left out,
 to be filled in.
 
+::
+
     python examples/seasons.py
 """
 

@@ -6,6 +6,8 @@ The temperature of the sea around the equator over 54 months is a volume. One vo
 is known. A small network on encoded coordinates, a ridge in closed form and the classical methods
 fill in the rest.
 
+::
+
     python examples/volume.py
 """
 
