@@ -13,7 +13,6 @@ from skorch import NeuralNet
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 from sphinx.writers.html5 import HTML5Translator
-from sphinx_gallery.sorting import FunctionSortKey
 
 import sk_posenc
 
@@ -52,13 +51,7 @@ numpydoc_validation_checks = {
     *("RT01", "RT05", "YD01", "SA04"),
 }
 
-suppress_warnings = ["config.cache"]  # an order is a function, which no cache keeps
 numpydoc_validation_exclude = {r"\.EncodingReport$", r"\.psnr_scorer$"}  # a record; an object
-
-
-def _tutorials_first(name: str) -> tuple[bool, bool, str]:
-    return (name.startswith("plot_"), name != "quickstart.py", name)
-
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
@@ -66,7 +59,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
     "filename_pattern": r"/(quickstart|geographic|seasons|volume|plot_stable_rank|plot_widths)\.py",
-    "within_subsection_order": FunctionSortKey(_tutorials_first),
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
     "remove_config_comments": True,
