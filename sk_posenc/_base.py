@@ -178,7 +178,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         return self._join_axes(similarities)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the columns.
+        """Name the columns, axis by axis.
 
         Parameters
         ----------

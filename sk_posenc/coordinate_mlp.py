@@ -156,7 +156,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         The device that the network is on.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string names.
 
     See Also

@@ -582,7 +582,8 @@ class KroneckerRidgeCV(_KroneckerHead):
         negative mean squared errors. With ``cv=None`` there is one split, all samples left
         out in turn, "mean_test_gcv", the negative score of generalised cross-validation of
         every candidate (those screened out by it have the score NaN), and "admitted".
-    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, noise_variance_, \
+    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, noise_variance_
+        As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
         As in :class:`KroneckerRidge`.
 
