@@ -9,9 +9,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+from unittest import mock
+
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import HealthCheck, settings
+from sklearn.utils.fixes import parse_version
+
+if parse_version(sklearn.__version__) < parse_version("1.7"):
+    # its checks do not import beside array_api_compat without this variable, which SciPy reads
+    # when it is imported: it has been, and dispatch stays as it was
+    with mock.patch.dict(os.environ, SCIPY_ARRAY_API="1"):
+        import sklearn.utils.estimator_checks
 
 settings.register_profile(
     "sk_posenc",

@@ -30,7 +30,14 @@ from sk_posenc import (
     stable_rank_scorer,
 )
 
-sklearn_callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
+try:
+    import sklearn.callback as sklearn_callback
+except ImportError:
+    sklearn_callback = None
+
+with_sklearn_callbacks = pytest.mark.skipif(
+    sklearn_callback is None, reason="needs scikit-learn 1.9"
+)
 
 small = partial(
     CoordinateMLPRegressor, hidden_layer_sizes=(32,), lr=1e-2, max_epochs=6, random_state=0
@@ -451,6 +458,7 @@ class Recorder:
             type(self).seen.append(("scored", fitted_estimator.predict(X).shape, None))
 
 
+@with_sklearn_callbacks
 def test_scikit_learn_callbacks_see_epochs_in_searches(data):
     X, y = data
     Recorder.seen = []
@@ -470,6 +478,7 @@ def test_scikit_learn_callbacks_see_epochs_in_searches(data):
     pickle.loads(pickle.dumps(search.best_estimator_)).predict(X)
 
 
+@with_sklearn_callbacks
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_progress_bar_in_a_search(data, n_jobs):
     pytest.importorskip("rich")
@@ -483,8 +492,16 @@ def test_progress_bar_in_a_search(data, n_jobs):
     assert search.fit(*data).best_score_ is not None
 
 
+@with_sklearn_callbacks
 def test_scoring_monitor_of_a_single_fit(data):
     monitor = sklearn_callback.ScoringMonitor(scoring="r2")
     model = small(FourierEncoder()).set_callbacks(monitor).fit(*data)
     assert len(monitor.get_logs().data_as_pandas) >= 6  # one an epoch
     assert model.predict(data[0]).shape == data[1].shape
+
+
+@pytest.mark.skipif(sklearn_callback is not None, reason="before scikit-learn 1.9")
+def test_older_scikit_learn_says_what_callbacks_need():
+    assert not hasattr(small(), "set_callbacks")
+    with pytest.raises(AttributeError, match=r"set_callbacks needs scikit-learn 1\.9 or later"):
+        small().set_callbacks()
