@@ -408,7 +408,7 @@ def test_early_stopping_of_skorch_ends_quietly(data):
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory."),
+        torch.cuda.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate"),
     ],
     ids=["cuda", "cpu"],
@@ -421,7 +421,7 @@ def test_out_of_memory_says_what_to_lower(data, monkeypatch, where, error):
         raise error
 
     monkeypatch.setattr(model, where, fail)
-    with pytest.raises(torch.OutOfMemoryError, match="batch_size=128 on 22 columns"):
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="batch_size=128 on 22 columns"):
         model.partial_fit(X, y) if where == "train_step" else model.predict(X)
 
 
