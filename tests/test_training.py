@@ -193,19 +193,23 @@ def test_memory_follows_the_batch():
 from pathlib import Path
 import numpy as np
 from sk_posenc import CoordinateMLPRegressor, ShiftedBasisEncoder
-X = np.random.default_rng(0).uniform(size=(16_384, 2))
+def peak():
+    status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak too
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+X = np.random.default_rng(0).uniform(size=(16_384, 2)).astype(np.float32)
 encoder = ShiftedBasisEncoder(stable_rank=64, n_shifts=4_900)
 model = CoordinateMLPRegressor(encoder, hidden_layer_sizes=(8,), max_epochs=1, batch_size=1024)
-columns = model.fit(X.astype(np.float32), X[:, 0]).encoder_.transform(X[:1]).shape[1]
+columns = model.fit(X[:1024], X[:1024, 0]).encoder_.transform(X[:1]).shape[1]
 assert columns >= 10_000, columns
-status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak too
-print(int(status.split("VmHWM:")[1].split()[0]) / 2**20)
+of_a_batch = peak()
+model.fit(X, X[:, 0])
+print(peak() - of_a_batch)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    # the whole matrix would take 0.7 GB more in float32, 1.3 GB in float64
-    assert float(done.stdout) < 0.8, done.stdout
+    # the whole matrix would take 0.6 GiB more in float32, 1.2 GiB in float64
+    assert float(done.stdout) < 0.4, done.stdout
 
 
 def test_bad_encoders_and_settings(data):
@@ -284,7 +288,7 @@ def test_mixed_precision_is_near(data):
         psnr[mixed] = psnr_scorer(model, X, y)
         assert all(p.dtype == torch.float32 for p in model.module_.parameters())
     assert psnr[True] != psnr[False]
-    assert abs(psnr[True] - psnr[False]) < 1.0
+    assert abs(psnr[True] - psnr[False]) < 1.5
 
 
 # --- checkpoints
