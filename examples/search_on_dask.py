@@ -92,11 +92,18 @@ def gpu_cluster(gpus: Sequence[str | int]) -> SpecCluster:
     workers = {
         f"gpu-{gpu}": {
             "cls": Nanny,
-            "options": {"nthreads": 1, "env": {"CUDA_VISIBLE_DEVICES": str(gpu)}},
+            "options": {
+                "host": "127.0.0.1",
+                "nthreads": 1,
+                "env": {"CUDA_VISIBLE_DEVICES": str(gpu)},
+            },
         }
         for gpu in gpus
     }
-    scheduler = {"cls": Scheduler, "options": {"dashboard": False, "port": 0}}
+    scheduler = {
+        "cls": Scheduler,
+        "options": {"host": "127.0.0.1", "port": 0, "dashboard_address": ":0"},
+    }
     return SpecCluster(workers=workers, scheduler=scheduler)
 
 
@@ -108,13 +115,18 @@ def a_worker_killed(client: Client, after: int = 2) -> Iterator[dict[str, Any]]:
     over = threading.Event()
 
     def kill() -> None:
-        while not over.wait(0.02):
-            done = sum("fit_and_score" in key for keys in client.has_what().values() for key in keys)
-            busy = {worker: tasks for worker, tasks in client.processing().items() if tasks}
-            if done >= after and busy:
-                worker, tasks = max(busy.items(), key=lambda item: len(item[1]))
+        seen: set[str] = set()
+        while not over.wait(0.01):
+            doing = {
+                worker: {task for task in tasks if "fit_and_score" in task}
+                for worker, tasks in client.processing().items()
+            }
+            now = set().union(*doing.values())
+            seen |= now
+            if len(seen) - len(now) >= after and now:
+                worker = max(doing, key=lambda worker: len(doing[worker]))
                 os.kill(pids[worker], signal.SIGKILL)
-                told.update(worker=worker, pid=pids[worker], tasks=list(tasks), at=time.time())
+                told.update(worker=worker, pid=pids[worker], fits=len(doing[worker]))
                 return
 
     killer = threading.Thread(target=kill)
@@ -170,7 +182,10 @@ def main() -> None:
         if not arguments.address:  # workers elsewhere are not ours to kill
             with a_worker_killed(client) as told:
                 timed("Dask, a worker killed", client)
-            print(f"killed {told['worker']}, which had {len(told['tasks'])} fits to do")
+            if told:
+                print(f"killed {told['worker']}, which had {told['fits']} fits to do")
+            else:
+                print("killed no worker: the search was over too soon")
     Console(width=120).print(report(searches))
     reference = searches["one process"][0].cv_results_["mean_test_score"]
     for name, (each, _) in searches.items():
