@@ -252,9 +252,9 @@ else:
                 continue  # the checks have 10 axes
             for estimator, check in estimator_checks_generator(encoder):
                 name = getattr(check, "func", check).__name__
-                device = getattr(check, "keywords", {}).get("device")
-                if device == "cuda" and not torch.cuda.is_available():
-                    continue  # scikit-learn 1.6 goes by how torch was built
+                on_cuda = "cuda" in str(getattr(check, "keywords", ""))
+                if on_cuda and not torch.cuda.is_available():
+                    continue  # scikit-learn goes by how torch was built, not by the card
                 if "array_api" in name:
                     yield pytest.param(estimator, check, id=f"{estimator}-{check}")
 
