@@ -26,6 +26,7 @@ from sk_posenc.metrics import (
     stable_rank_scorer,
 )
 from sk_posenc.model_selection import CoordinateKFold
+from sk_posenc.network_kernel import network_similarity, network_stable_rank, tangent_kernel
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ __all__ = [
     "grid_samples",
     "load_signal",
     "make_psnr_scorer",
+    "network_similarity",
+    "network_stable_rank",
     "psnr_score",
     "psnr_scorer",
     "samples_to_grid",
@@ -70,6 +73,7 @@ __all__ = [
     "similarity_radius_scorer",
     "stable_rank",
     "stable_rank_scorer",
+    "tangent_kernel",
 ]
 
 __version__ = "0.1.0.dev0"

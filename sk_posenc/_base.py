@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
 from sk_posenc._sampling import samples_per_axis
+from sk_posenc.metrics import _stable_rank_of_gram
 from sk_posenc.metrics import stable_rank as measure_stable_rank
 
 # The share of the samples per axis that stable_rank="auto" asks for; the docs show how
@@ -293,14 +294,18 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _reached(self, axis: int) -> float:
         """Stable rank along an axis, the others held, on dense samples of the domain."""
-        low, high = self._ends[axis]
-        n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
-        x = (np.arange(n) + 0.5) / n * (high - low)
+        x = self._dense_lags(axis)
         if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
             # with so many columns the similarity is as good, and its matrix is smaller
-            kernel = linalg.toeplitz(self._axis_similarity(axis, x - x[0]))
-            return float(n * kernel[0, 0] / linalg.eigvalsh(kernel)[-1])
-        return measure_stable_rank(self._axis_features(axis, low + x))
+            return _stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
+        low, _ = self._ends[axis]
+        return measure_stable_rank(self._axis_features(axis, low + x + x[1] / 2))
+
+    def _dense_lags(self, axis: int) -> NDArray[np.float64]:
+        """Evenly spaced displacements within the domain, several to a unit of stable rank."""
+        low, high = self._ends[axis]
+        n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
+        return np.arange(n) / n * (high - low)
 
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Columns that an axis decides, the other coordinates held."""
@@ -308,17 +313,22 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _measured_similarity(self, axis: int, delta: Array) -> Array:
         """Similarity along an axis where no closed form is known, in the mean over the domain."""
-        low, high = self._ends[axis]
-        lags = np.minimum(np.abs(to_numpy(delta)).ravel().astype(np.float64), high - low)
-        products, norms = np.zeros_like(lags), 0.0
-        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
-            start = low + share * (high - low - lags)
-            first, second = (self._axis_features(axis, x) for x in (start, start + lags))
-            products += np.sum(first * second, axis=1)
-            norms += np.sum(first * first, axis=1) / 2 + np.sum(second * second, axis=1) / 2
-        similarity = (products / norms).reshape(delta.shape)
+        products, norms = np.zeros(delta.shape), 0.0
+        for first, second in self._measured_pairs(axis, delta):
+            products += np.sum(first * second, axis=-1)
+            norms += np.sum(first * first, axis=-1) / 2 + np.sum(second * second, axis=-1) / 2
+        similarity = products / norms
         xp = array_namespace(delta)
         return xp.asarray(similarity, dtype=delta.dtype, device=device_of(delta))
+
+    def _measured_pairs(self, axis: int, delta: Array) -> Iterator[tuple[NDArray, NDArray]]:
+        """Features of an axis at both ends of displacements, at places all over the domain."""
+        low, high = self._ends[axis]
+        lags = np.minimum(np.abs(to_numpy(delta)).astype(np.float64), high - low)
+        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
+            start = low + share * (high - low - lags)
+            first, second = (self._axis_features(axis, x.ravel()) for x in (start, start + lags))
+            yield first.reshape(*lags.shape, -1), second.reshape(*lags.shape, -1)
 
     def _with_formula(self, arrays: dict[str, NDArray[np.float64]]) -> Self:
         """A fitted encoder like this one, with other arrays in its formula."""
@@ -373,6 +383,11 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _join_axes(self, similarities: list[Array]) -> Array:
         """Similarity of whole encodings from those along the axes."""
         return sum(similarities) / len(similarities)
+
+    def _offset_similarity(self, offsets: NDArray) -> NDArray:
+        """Similarity of whole encodings that are rows of offsets apart."""
+        axes = range(self.n_features_in_)
+        return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
 
     def _is_stationary(self) -> bool:
         """Whether ``_axis_similarity`` is known, and not measured from the features."""

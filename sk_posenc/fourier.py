@@ -556,6 +556,9 @@ class RandomFourierEncoder(_FourierBase):
             total = total + xp.cos(angular * delta)
         return total / self.frequencies_.shape[0]
 
+    def _offset_similarity(self, offsets: NDArray) -> NDArray:
+        return np.mean(np.cos(offsets @ self._formula["angular"].T), axis=1)
+
     def _labels(self, names: Sequence[str]) -> list[str]:
         numbers = range(1, self.frequencies_.shape[0] + 1)
         return [f"{''.join(names)}_{wave}{j}" for wave in ("sin", "cos") for j in numbers]

@@ -97,6 +97,11 @@ def _largest_eigenvalue(A: Any, xp: ModuleType) -> float:
     return float(eigsh(operator, k=1, v0=start, return_eigenvectors=False)[0])
 
 
+def _stable_rank_of_gram(gram: NDArray) -> float:
+    """Stable rank of the rows whose inner products are given."""
+    return max(1.0, float(np.trace(gram)) / float(linalg.eigvalsh(gram)[-1]))
+
+
 def distance_preservation(
     X: ArrayLike,
     E: Any,
