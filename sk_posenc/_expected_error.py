@@ -16,6 +16,9 @@ _NEAR, _FAR, _ANCHORS = (0.0, 1.3), (1.7, 2.6), 2000
 _EXPONENTS = (0.1, 1.95)
 _FEWEST_PAIRS = 20
 
+# Places drawn for each one that is kept, and how far one may be from a sample, in cells.
+_DRAWS, _REACH = 4, 1.5
+
 
 class Roughness(NamedTuple):
     r"""Half the mean squared difference of a signal at distance h: ``scale * h ** exponent``."""
@@ -66,23 +69,28 @@ def roughness(
 
 
 def neighbourhood(cells: NDArray[np.float64], n_rows: int) -> NDArray[np.intp]:
-    """Rows nearest to the middle sample, so that they lie as densely as all do."""
-    middle = np.median(cells, axis=0)
-    centre = cells[np.argmin(np.sum((cells - middle) ** 2, axis=1))]
-    distance = np.max(np.abs(cells - centre), axis=1)
-    return np.sort(np.argsort(distance, kind="stable")[:n_rows])
+    """Up to `n_rows` rows in a box around the middle: all that lie there, as densely as all do."""
+    distance = np.max(np.abs(cells - np.median(cells, axis=0)), axis=1)
+    order = np.argsort(distance, kind="stable")
+    if n_rows >= len(order):
+        return np.arange(len(order))
+    # a shell that only half fits in would leave one side of the box without samples
+    whole = np.flatnonzero(distance < distance[order[n_rows]] * (1 - 1e-9))
+    return whole if 2 * len(whole) >= n_rows else np.sort(order[:n_rows])
 
 
 def places_between(
     cells: NDArray[np.float64], n_places: int, rng: np.random.RandomState
 ) -> NDArray[np.float64]:
-    """Places within a cell of a sample along each axis, inside the box of all samples."""
+    """Places drawn uniformly in the box of the samples, where samples are near."""
     low, high = cells.min(axis=0), cells.max(axis=0)
-    start = cells[rng.randint(len(cells), size=n_places)]
-    places = start + rng.uniform(-1.0, 1.0, size=start.shape)
-    places = np.where(places < low, 2 * low - places, places)
-    places = np.where(places > high, 2 * high - places, places)
-    return np.clip(places, low, high)
+    drawn = rng.uniform(low, high, size=(_DRAWS * n_places, cells.shape[1]))
+    distance, _ = cKDTree(cells).query(drawn, p=np.inf)
+    places = drawn[distance <= _REACH][:n_places]
+    # samples along a curve fill little of their box: the rest are drawn about samples
+    start = cells[rng.randint(len(cells), size=n_places - len(places))]
+    about = start + rng.uniform(-1.0, 1.0, size=start.shape)
+    return np.concatenate([places, np.clip(about, low, high)])
 
 
 def regression_weights(

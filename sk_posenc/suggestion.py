@@ -327,7 +327,9 @@ class _Network:
         E = E - E[:n].mean(axis=0)
         norms = np.sqrt(np.sum(E**2, axis=1))
         E /= np.maximum(norms, 1e-3 * norms.mean() or 1.0)[:, None]
-        kernel = tangent_kernel(np.clip(E @ E[:n].T, -1, 1), self._layers)
+        # single precision is far finer than the ridge, and twice as fast
+        cosine = np.clip(E @ E[:n].T, -1, 1).astype(np.float32)
+        kernel = tangent_kernel(cosine, self._layers).astype(np.float64)
         weights = regression_weights(kernel[:n], kernel[n:], self._ridge)
         return expected_error(weights, self._cross, self._variogram), encoder
 
