@@ -47,6 +47,7 @@ from sk_posenc import (
 TRUTH = Path(__file__).with_suffix(".csv")
 HALVING = TRUTH.with_name("choose_encoder_halving.csv")
 SEEDS = (0, 1, 2)
+FOLDS = (1, 4)  # of four, for HalvingGridSearchCV
 SHARES = (0.04, 0.07, 0.12, 0.2, 0.35, 0.6)  # stable rank per axis / samples per axis
 BASES = {
     "Gaussian": ShiftedBasisEncoder("gaussian"),
@@ -158,45 +159,46 @@ def trainings(done: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
 
 
 def halvings(done: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
-    """Search by HalvingGridSearchCV, with epochs as the resource, on one fold and on four."""
-    for name, signal in signals().items():
-        X, y = signal.X[signal.train], signal.y[signal.train]
-        candidates = encoders(signal)
-        model = Pipeline([("encoder", None), ("network", network(max(SEEDS) + 1))])
-        epochs = len(
-            Pipeline([("e", candidates["Gaussian", 0.2]), ("n", network())]).fit(X, y)[-1].history
-        )
-        for folds in (1, 4):
-            if (name, str(folds)) in done:
-                continue
-            search = HalvingGridSearchCV(
-                model,
-                {"encoder": list(candidates.values())},
-                resource="network__max_epochs",
-                max_resources=epochs,
-                cv=list(CoordinateKFold(4).split(X))[:folds],
-                scoring="neg_mean_squared_error",
-                refit=False,
-                error_score="raise",
-                random_state=0,
-            )
-            start = time.process_time()
-            search.fit(X, y)
-            seconds = time.process_time() - start
-            found = search.cv_results_
-            for key, encoder in candidates.items():
-                # those that get further come first, by their last score
-                at = [i for i, each in enumerate(found["param_encoder"]) if each is encoder]
-                last = max(at, key=lambda i: found["iter"][i])
-                yield {
-                    "signal": name,
-                    "folds": folds,
-                    "basis": key[0],
-                    "share": key[1],
-                    "iteration": int(found["iter"][last]),
-                    "score": float(found["mean_test_score"][last]),
-                    "seconds": round(seconds, 3),
-                }
+    """Search by HalvingGridSearchCV, with epochs as the resource, on one fold, then on four."""
+    given = signals()
+    for folds in FOLDS:
+        for name, signal in given.items():
+            if (name, str(folds)) not in done:
+                yield from halving(name, signal, folds)
+
+
+def halving(name: str, signal: Signal, folds: int) -> Iterator[dict[str, Any]]:
+    X, y = signal.X[signal.train], signal.y[signal.train]
+    candidates = encoders(signal)
+    batch = min(max(len(X) // 16, 32), 1024)  # the network's own, as are the epochs
+    epochs = max(20, -(-1000 // -(-len(X) // batch)))
+    search = HalvingGridSearchCV(
+        Pipeline([("encoder", None), ("network", network(max(SEEDS) + 1))]),
+        {"encoder": list(candidates.values())},
+        resource="network__max_epochs",
+        max_resources=epochs,
+        cv=list(CoordinateKFold(4).split(X))[:folds],
+        scoring="neg_mean_squared_error",
+        refit=False,
+        error_score="raise",
+        random_state=0,
+    )
+    start = time.process_time()
+    search.fit(X, y)
+    seconds = time.process_time() - start
+    found = search.cv_results_
+    for (basis, share), encoder in candidates.items():
+        at = [i for i, each in enumerate(found["param_encoder"]) if each is encoder]
+        last = max(at, key=lambda i: found["iter"][i])
+        yield {
+            "signal": name,
+            "folds": folds,
+            "basis": basis,
+            "share": share,
+            "iteration": int(found["iter"][last]),
+            "score": float(found["mean_test_score"][last]),
+            "seconds": round(seconds, 3),
+        }
 
 
 def add_to(path: Path, keys: list[str], make: Callable[..., Iterable[dict[str, Any]]]) -> None:
@@ -325,7 +327,7 @@ def compare(names: Iterable[str] | None = None) -> dict[str, dict[str, Line]]:
             scores = score(given[name])
             seconds = time.process_time() - start
             lines.setdefault(method, {})[name] = Line(*truth.judge(scores), seconds / truth.seconds)
-        for folds, how in ((1, "one fold"), (4, "four folds")):
+        for folds, how in zip(FOLDS, ("one fold", "four folds"), strict=True):
             scores, seconds = by_halving(name, truth.keys, folds)
             line = Line(*truth.judge(scores), seconds / truth.seconds)
             lines.setdefault(f"HalvingGridSearchCV, {how}", {})[name] = line
