@@ -57,7 +57,7 @@ BASES = {
 }
 
 # suggest_encoder was made, and its one constant chosen, on these alone.
-DEVELOPED_ON = ("camera row", "co2", "camera image", "coins, scattered")
+DEVELOPED_ON = ("camera row", "co2", "camera image", "coins, scattered", "camera, scattered")
 
 Key = tuple[str, float]  # basis and share: one of the 24 encodings
 
