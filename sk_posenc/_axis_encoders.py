@@ -33,6 +33,9 @@ _SHARES: dict[type, float] = {
 # Samples that are no grid leave gaps of up to twice their mean spacing.
 SCATTERED_SHARE = 0.3
 
+# With a penalty of smoothness, how much finer than on a grid the shifts may be.
+_SMOOTH_FINER = 1.25
+
 # Relative ripple of the sum of all shifted bases up to which shifts are dense enough.
 _RIPPLE = 0.02
 _MOST_SHIFTS_PER_SAMPLE = 16
@@ -97,7 +100,13 @@ def _single(encoder: Any, axis: int, n_axes: int) -> Any:
 
 
 def fit_axis(
-    encoder: Any, x: NDArray, n_samples: float, *, on_grid: bool, share: float | None = None
+    encoder: Any,
+    x: NDArray,
+    n_samples: float,
+    *,
+    on_grid: bool,
+    share: float | None = None,
+    smooth: bool = False,
 ) -> Any:
     """Fit a clone of an encoder on one axis.
 
@@ -113,10 +122,13 @@ def fit_axis(
         stand on the coordinates.
     share : float, default=None
         Stable rank as a share of `n_samples`, in place of what the encoder says.
+    smooth : bool, default=False
+        Whether a penalty of smoothness holds what the samples do not: off a grid shifts
+        may then be finer than the samples, and as far apart as they sum to a constant.
     """
     own, n_samples = clone(encoder), float(n_samples)
     if isinstance(own, ShiftedBasisEncoder):
-        own.set_params(**_shifted_settings(own, x, n_samples, on_grid, share))
+        own.set_params(**_shifted_settings(own, x, n_samples, on_grid, share, smooth))
     elif isinstance(own, LogFourierEncoder):
         own.set_params(**_log_fourier_settings(own, x, n_samples, on_grid, share))
     elif isinstance(own, FourierEncoder | RandomFourierEncoder):
@@ -146,9 +158,12 @@ def _without_aliases(encoder: Any, x: NDArray) -> Any:
     return encoder._with_formula(folded) if folded else encoder
 
 
+def _share(of: Any) -> float:
+    return _SHARES.get(type(of), DEFAULT_SHARE)
+
+
 def _auto_share(of: Any, on_grid: bool) -> float:
-    own = _SHARES.get(type(of), DEFAULT_SHARE)
-    return own if on_grid else min(own, SCATTERED_SHARE)
+    return _share(of) if on_grid else min(_share(of), SCATTERED_SHARE)
 
 
 def _fourier_settings(
@@ -198,6 +213,7 @@ def _shifted_settings(
     n_samples: float,
     on_grid: bool,
     share: float | None,
+    smooth: bool,
 ) -> dict[str, Any]:
     basis = resolve_basis(encoder.basis)
     if basis.period is not None:
@@ -218,7 +234,10 @@ def _shifted_settings(
         held = spacings
         if not _is_auto(encoder.n_shifts):
             held = min(held, encoder.n_shifts if periodic else max(encoder.n_shifts - 1, 1))
-        rank = max(1.0, _auto_share(basis, on_grid) * held)
+        own = (
+            _auto_share(basis, on_grid) if on_grid or not smooth else _SMOOTH_FINER * _share(basis)
+        )
+        rank = max(1.0, own * held)
         settings["stable_rank"] = rank
     elif encoder.bandwidth is not None:
         rank = basis.stable_rank(encoder.bandwidth / _width(encoder, x))
@@ -228,6 +247,12 @@ def _shifted_settings(
         per_sample = _shifts_per_sample(basis, basis.stable_rank(1.0) / rank * spacings)
         if per_sample is not None:
             intervals = per_sample * round(spacings)
+            settings["n_shifts"] = intervals if periodic else intervals + int(n_samples > 1)
+    elif smooth and _is_auto(encoder.n_shifts):
+        width = basis.stable_rank(1.0) / rank  # of the domain
+        per_width = _shifts_per_sample(basis, 1.0)
+        if per_width is not None:
+            intervals = max(1, math.ceil(per_width / width - 1e-6))
             settings["n_shifts"] = intervals if periodic else intervals + int(n_samples > 1)
     return settings
 

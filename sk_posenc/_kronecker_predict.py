@@ -1,6 +1,5 @@
 """Predictions of a solved Kronecker ridge problem, and their variance, at any points."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -83,13 +82,13 @@ class Posterior:
                 f"standard deviations on a grid with holes or uneven weights need an n x n matrix, "
                 f"for up to {DIRECT_UP_TO:,} samples. Got {len(samples.occupied):,}."
             )
-        self._by_kernel = problem.layout in {"dual", "holes"}
+        self._by_kernel = problem.by_kernel
         if self._by_kernel:
             (factor,) = problem.factors
             self._basis = factor.left[0].T * problem.root_weights()[:, None]  # (n, n)
             self._inverse = 1 / (factor.eigenvalues + alpha)
             return
-        if problem.layout == "grid":
+        if problem.by_axis:
             white = [axis.white(axis.features) for axis in problem.axes]
             if samples.axis_weights is not None:
                 white = [
@@ -108,7 +107,7 @@ class Posterior:
 
     def variance_on_grid(self, features: Sequence[NDArray]) -> NDArray | None:
         """At all combinations of points along each axis, (m_1, ..., m_d); None: by rows."""
-        if self._problem.layout != "grid":
+        if not self._problem.by_axis:
             return None
         squares = [
             (axis.white(each) @ basis) ** 2
@@ -126,10 +125,11 @@ class Posterior:
         for start in range(0, len(variance), rows):
             at = slice(start, start + rows)
             if self._by_kernel:
-                own = math.prod(np.sum(each[at] ** 2, axis=1) for each in white)
-                cross = problem.cross_kernel([each[at] for each in features]) @ self._basis
+                block = [each[at] for each in features]
+                own = problem.own_kernel(block)
+                cross = problem.cross_kernel(block) @ self._basis
                 variance[at] = (own - cross**2 @ self._inverse) / self._alpha
-            elif problem.layout == "grid":
+            elif problem.by_axis:
                 squares = [
                     (each[at] @ basis) ** 2 for each, basis in zip(white, self._bases, strict=True)
                 ]

@@ -1,27 +1,36 @@
 """Samples, encoders and a penalty as one Kronecker ridge problem, whatever the layout."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sk_posenc import _kronecker_solvers as solvers
-from sk_posenc._axis_encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc._base import check_memory
+from sk_posenc._kronecker_axis import fit_axes
+from sk_posenc._kronecker_iterative import Iteration, dtype_for
+from sk_posenc._kronecker_rows import (
+    DenseRows,
+    GridRows,
+    Rows,
+    SparseRows,
+    can_be_sparse,
+    sparse_products,
+)
 from sk_posenc._kronecker_samples import Samples
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
+from sk_posenc._kronecker_smoothness import strengths
 
 # Samples up to which an n x n matrix is factorised; in one step, or where nothing else fits.
 DIRECT_UP_TO = 2_000
 DUAL_UP_TO = 8_000
 
-# Columns up to which features of samples that are no grid are multiplied out.
-_EXPLICIT_UP_TO = 8_000
+# Axes up to which products of all of them are within reach of conjugate gradients.
+_ITERATED_AXES = 4
 
 # Entries up to which features are multiplied out to spare the condition number a square.
 _EXACT_UP_TO = 2**19
@@ -35,24 +44,6 @@ BLOCK_BYTES = 2**26
 _QUIET = 0.1
 
 
-@dataclass(eq=False)
-class Axis:
-    """What one axis brings to the problem: its encoder, features and penalty."""
-
-    encoder: Any
-    coordinates: NDArray
-    features: NDArray[np.float64]  # (n, k), without weights
-    root: NDArray[np.float64] | None
-
-    def at(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
-        if order == 0 and np.array_equal(x, self.coordinates):
-            return self.features
-        return axis_features(self.encoder, x, order)
-
-    def white(self, features: NDArray) -> NDArray:
-        return solvers.whiten(features, self.root)
-
-
 class Problem:
     """A Kronecker ridge problem, factorised once for all alphas and all targets.
 
@@ -60,7 +51,7 @@ class Problem:
     ----------
     samples : Samples
     encoder : encoder or one per axis
-    penalty : {"ridge", "slope", "curvature"}
+    penalty : {"ridge", "slope", "curvature"} or float
     share : float, default=None
         Stable rank as a share of the samples per axis, in place of what encoders say.
     whole : bool
@@ -73,52 +64,84 @@ class Problem:
         self,
         samples: Samples,
         encoder: Any,
-        penalty: str,
+        penalty: str | float,
         *,
         share: float | None = None,
         whole: bool = False,
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
     ) -> None:
         self.samples = samples
+        self.penalty = penalty
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        self.axes = _fit_axes(samples, encoder, penalty, share)
-        self.n_columns = math.prod(axis.features.shape[1] for axis in self.axes)
+        self.axes = fit_axes(samples, encoder, penalty, share)
+        self.n_columns = math.prod(axis.n_columns for axis in self.axes)
+        self.iterates = False
         self.layout = self._choose_layout()
         # dual coefficients take the place of coefficients where those are too many
         self.is_dual = self.layout == "dual"
-        self.iterates = False
-        self.scale = self._mean_diagonal()
-        self.bands = [] if whole else self._invert_bands(penalty, max(alphas) * self.scale)
-        self.factors = [] if self.bands else self._factorise(whole)
+        self.scale = self._mean_diagonal() if isinstance(penalty, str) else self._total_weight()
+        self.bands: list[solvers.BandedAxis] = []
+        self.factors: list[solvers.AxisFactor] = []
+        if self.iterates:
+            return
+        if not whole:
+            self.bands = self._invert_bands(max(alphas) * self.scale)
+        if not self.bands:
+            self.factors = self._factorise(whole)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the penalty is a function of a sum over several axes, not a product."""
+        return not isinstance(self.penalty, str) and len(self.axes) > 1
+
+    @property
+    def by_axis(self) -> bool:
+        """Whether each axis has a factor of its own."""
+        return self.layout == "grid" and not self.adds_up
+
+    @property
+    def by_kernel(self) -> bool:
+        """Whether the factor is that of the kernel matrix of the samples."""
+        return self.layout in {"dual", "holes"} or self.adds_up
 
     def _choose_layout(self) -> str:
         samples, k = self.samples, self.n_columns
-        if samples.is_grid:
-            for axis in self.axes:
-                check_memory(axis.features.shape, 24, _WAY_OUT)
-            return "grid"
-        if samples.on_grid:
-            return "holes"
         n = len(samples.occupied)
-        if n <= min(k, DUAL_UP_TO):
-            check_memory((n, n), 24, _WAY_OUT)
+        small = n * k <= _EXACT_UP_TO and n <= DIRECT_UP_TO
+        if samples.on_grid:
+            self._check_axes()
+            layout = "grid" if samples.is_grid else "holes"
+            by_kernel = not self.adds_up and n <= DIRECT_UP_TO
+            direct = (layout == "grid" and not self.adds_up) or by_kernel or small
+            if not direct:
+                self.iterates = True
+            return layout
+        if self.adds_up:
+            check_memory((k,), 96, _WAY_OUT)
+            self.iterates = not small
+            return "scattered"
+        if n <= min(k, DIRECT_UP_TO):
             return "dual"
-        if k <= _EXPLICIT_UP_TO:
+        if k <= DIRECT_UP_TO:
             check_memory((n, k), 24, _WAY_OUT)
+            return "scattered"
+        encoders = [axis.encoder for axis in self.axes]
+        if len(self.axes) <= _ITERATED_AXES and (can_be_sparse(encoders) or n > DUAL_UP_TO):
+            check_memory((k,), 96, _WAY_OUT)
+            self.iterates = True
             return "scattered"
         if n <= DUAL_UP_TO:
             check_memory((n, n), 24, _WAY_OUT)
             return "dual"
         raise ValueError(
             f"{n:,} samples that are no grid take an {n:,} x {n:,} matrix "
-            f"({8 * n * n / 2**30:,.1f} GiB), or one of {n:,} x {k:,} features "
-            f"({8 * n * k / 2**30:,.1f} GiB); up to {DUAL_UP_TO:,} samples or "
-            f"{_EXPLICIT_UP_TO:,} features are solved. {_WAY_OUT}"
+            f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
+            f"{DUAL_UP_TO:,} samples, or {_ITERATED_AXES} axes, are solved. {_WAY_OUT}"
         )
 
     def _factorise(self, whole: bool) -> list[solvers.AxisFactor]:
         side = "samples" if whole else "smaller"
-        if self.layout == "grid":
+        if self.by_axis:
             factors: list[solvers.AxisFactor] = []
             for a, axis in enumerate(self.axes):
                 twin = self._twin(a)
@@ -126,29 +149,43 @@ class Problem:
                     factors[twin]
                     if twin < a
                     else solvers.factor_axis(
-                        self._weighted(a), axis.root, side=side, by_gram=self._by_gram
+                        self._weighted(a), axis.whitening, side=side, by_gram=self._by_gram
                     )
                 )
             return factors
         roots = self.root_weights()
-        if self.layout == "scattered":
-            features = solvers.rowwise_kronecker([axis.white(axis.features) for axis in self.axes])
+        if self.layout == "scattered" and not self.adds_up:
+            features = self._multiplied()
             by_gram = self._by_gram and features.size > _EXACT_UP_TO
             return [solvers.factor_axis(roots[:, None] * features, side=side, by_gram=by_gram)]
         n = len(roots)
-        if self.layout == "holes" and n > (DUAL_UP_TO if whole else DIRECT_UP_TO):
-            self.iterates = True
-            self._check_grid_memory()
-            return [
-                solvers.factor_axis(axis.features, axis.root, side="samples", by_gram=False)
-                for axis in self.axes
-            ]
+        if self.layout == "holes" and n > DUAL_UP_TO:
+            raise ValueError(
+                f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
+                f"up to {DUAL_UP_TO:,} samples. Got {n:,}."
+            )
         check_memory((n, n), 24, _WAY_OUT)
-        rows = self._rows()
-        white = [axis.white(axis.features)[i] for axis, i in zip(self.axes, rows, strict=True)]
         if n * self.n_columns <= _EXACT_UP_TO:
-            return [solvers.factor_rows(roots[:, None] * solvers.rowwise_kronecker(white))]
+            return [solvers.factor_rows(roots[:, None] * self._multiplied())]
+        white = self._white_rows()
         return [solvers.factor_kernel(_kernel(white, white) * roots[:, None] * roots)]
+
+    def _white_rows(self) -> list[NDArray[np.float64]]:
+        """White features of each axis at the occupied cells."""
+        rows = self._rows()
+        return [axis.white(axis.features)[i] for axis, i in zip(self.axes, rows, strict=True)]
+
+    def _multiplied(self) -> NDArray[np.float64]:
+        """Products of the white features of all axes whose penalty is the identity, (n, k)."""
+        features = solvers.rowwise_kronecker(self._white_rows())
+        return features if self.strengths is None else features / np.sqrt(self.strengths.ravel())
+
+    @cached_property
+    def strengths(self) -> NDArray[np.float64] | None:
+        """What each product of white features is penalised by; None: all by 1."""
+        if isinstance(self.penalty, str) or len(self.axes) == 1:
+            return None
+        return strengths([axis.smooth for axis in self.axes], self.penalty)
 
     def _weighted(self, a: int) -> NDArray[np.float64]:
         """Features of axis a of a grid, each row times the root of its weight."""
@@ -161,9 +198,9 @@ class Problem:
             return a
         return next(b for b, each in enumerate(self.axes) if each is self.axes[a])
 
-    def _invert_bands(self, penalty: str, alpha: float) -> list[solvers.BandedAxis]:
+    def _invert_bands(self, alpha: float) -> list[solvers.BandedAxis]:
         """Inverses of all axes, where those give the solution for all alphas up to one."""
-        if self.layout != "grid" or penalty != "ridge" or not self._by_gram:
+        if self.layout != "grid" or self.penalty != "ridge" or not self._by_gram:
             return []
         bands: list[solvers.BandedAxis] = []
         for a in range(len(self.axes)):
@@ -176,14 +213,23 @@ class Problem:
 
     def whole(self) -> "Problem":
         """The same problem, factorised for leave-one-out."""
+        if self.iterates and (self.adds_up or self.layout == "scattered"):
+            raise ValueError(
+                f"leave-one-out of {len(self.samples.occupied):,} samples in layout_ "
+                f"{self.layout!r} takes a factorisation that this layout does without"
+            )
         again = copy(self)
-        again.bands = []
+        again.bands, again.iterates = [], False
         again.factors = again._factorise(True)
         return again
 
-    def _check_grid_memory(self) -> None:
+    def _check_axes(self) -> None:
         for axis in self.axes:
-            check_memory(axis.features.shape, 24, _WAY_OUT)
+            check_memory((len(axis.coordinates), axis.n_columns), 24, _WAY_OUT)
+
+    def _total_weight(self) -> float:
+        """Sum of the weights of the occupied cells."""
+        return float(np.sum(self.root_weights() ** 2))
 
     def _rows(self) -> list[Any]:
         """For each axis, the row of its features that belongs to each occupied cell."""
@@ -200,27 +246,39 @@ class Problem:
 
     def _mean_diagonal(self) -> float:
         """Mean diagonal of the weighted Gram matrix of all features, what alpha counts in."""
+        if self.layout == "scattered" and self.iterates:
+            total = 0.0
+            weights = self.root_weights() ** 2
+            for rows in self._row_blocks():
+                each = [axis.at(axis.coordinates[rows]) for axis in self.axes]
+                squares = math.prod(np.sum(features**2, axis=1) for features in each)
+                total += float(weights[rows] @ squares)
+            return total / self.n_columns
         squares = [np.sum(axis.features**2, axis=1) for axis in self.axes]
         if self.layout == "grid":
             parts = self.samples.axis_weights or [np.ones(len(each)) for each in squares]
             total = math.prod(float(w @ each) for w, each in zip(parts, squares, strict=True))
         else:
-            rows = np.ones(len(self.samples.occupied))
+            rows_of_all = np.ones(len(self.samples.occupied))
             for each, i in zip(squares, self._rows(), strict=True):
-                rows = rows * each[i]
-            total = float(self.root_weights() ** 2 @ rows)
+                rows_of_all = rows_of_all * each[i]
+            total = float(self.root_weights() ** 2 @ rows_of_all)
         return total / self.n_columns
+
+    def _row_blocks(self) -> Iterator[slice]:
+        width = sum(axis.n_columns for axis in self.axes)
+        step = max(1, BLOCK_BYTES // (8 * width))
+        n = len(self.axes[0].coordinates)
+        return (slice(start, start + step) for start in range(0, n, step))
 
     def condition_number(self, alpha: float) -> float:
         if not self.iterates:
             return solvers.condition_number(self.bands or self.factors, alpha)
-        weights = self.samples.weights
-        assert weights is not None
-        observed = weights[weights > 0]
-        eigenvalues = solvers.spectrum(self.factors)
-        # compressing a matrix to the cells that have samples keeps it within its bounds
-        top = float(eigenvalues.max() * observed.max())
-        return (top + alpha) / (float(eigenvalues.min() * observed.min()) + alpha)
+        if self.adds_up:
+            return math.nan
+        # compressing a matrix to the samples keeps it within its bounds
+        top = self._total_weight() * float(self._spectral.size.max())
+        return (top + alpha) / alpha if alpha > 0 else math.inf
 
     @property
     def rotates(self) -> bool:
@@ -230,7 +288,7 @@ class Problem:
     def weigh(self, cells: NDArray) -> NDArray:
         """Targets as the factors take them, times the roots of their weights."""
         samples = self.samples
-        if self.layout == "grid":
+        if self.by_axis:
             if samples.axis_weights is None:
                 return cells
             assert samples.weights is not None
@@ -242,10 +300,41 @@ class Problem:
         """Targets of all cells in the coordinates in which the problem is diagonal."""
         return solvers.apply_along_axes(self.weigh(cells), [factor.left for factor in self.factors])
 
-    def solve(self, cells: NDArray, alpha: float) -> NDArray:
-        """Coefficients (q, k_1, ..., k_d), or dual ones (q, n), for centred targets."""
+    def solve(
+        self,
+        cells: NDArray,
+        alpha: float,
+        tolerance: float,
+        max_iter: int,
+        *,
+        iteration: Iteration | None = None,
+        start: NDArray | None = None,
+    ) -> tuple[NDArray, int, float]:
+        """Coefficients (q, k_1, ..., k_d), or dual ones (q, n), for centred targets.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+        alpha : float
+            Absolute.
+        tolerance, max_iter
+            Of conjugate gradients.
+        iteration, start
+            See :meth:`iteration` and :meth:`Iteration.solve`.
+
+        Returns
+        -------
+        coefficients : ndarray
+        n_iter : int
+            Of conjugate gradients; 1 where the solution is direct.
+        error : float
+            See :class:`Iterated`.
+        """
         if self.iterates:
-            return self._iterate(cells, alpha)
+            return self._iterate(cells, alpha, tolerance, max_iter, iteration, start)
+        return self._solve_directly(cells, alpha), 1, 0.0
+
+    def _solve_directly(self, cells: NDArray, alpha: float) -> NDArray:
         if self.bands:
             return solvers.solve_banded(self.weigh(cells), self.bands, alpha)
         dtype = cells.dtype
@@ -261,43 +350,119 @@ class Problem:
         self, rotated: NDArray, factors: Sequence[solvers.AxisFactor], alpha: float
     ) -> NDArray:
         solution = solvers.solve_rotated(rotated, factors, alpha)
-        if self.layout == "grid":
+        if self.by_axis:
             return solution
-        if self.layout == "scattered":
-            return self._unwhiten(solution)
+        if self.layout == "scattered" and not self.adds_up:
+            return self._from_white(solution)
         dual = solution * self.root_weights()
         return dual if self.is_dual else self._coefficients_of_dual(dual)
 
-    def _unwhiten(self, solution: NDArray) -> NDArray:
-        sizes = [axis.features.shape[1] for axis in self.axes]
-        solution = solution.reshape(-1, *sizes)
-        for a, axis in enumerate(self.axes):
-            if axis.root is not None:
-                back = solvers.unwhiten(np.eye(sizes[a]), axis.root)
-                step = [(back,) if b == a else () for b in range(len(sizes))]
-                solution = solvers.apply_along_axes(solution, step)
-        return solution
+    def _from_white(self, solution: NDArray) -> NDArray:
+        """Coefficients of white features as those of the features."""
+        sizes = [axis.white(axis.features[:1]).shape[1] for axis in self.axes]
+        back = [
+            (solvers.unwhiten(np.eye(size), axis.whitening),)
+            for size, axis in zip(sizes, self.axes, strict=True)
+        ]
+        if self.strengths is not None:
+            solution = solution / np.sqrt(self.strengths.ravel())
+        return solvers.apply_along_axes(solution.reshape(-1, *sizes), back)
 
     def _coefficients_of_dual(self, dual: NDArray) -> NDArray:
+        if self.strengths is not None or not self.samples.on_grid:
+            return self._from_white(dual @ self._multiplied())
         cells = np.zeros((len(dual), self.samples.n_cells))
         cells[:, self.samples.occupied] = dual
-        back = [(solvers.unwhiten(axis.white(axis.features).T, axis.root),) for axis in self.axes]
+        back = [
+            (solvers.unwhiten(axis.white(axis.features).T, axis.whitening),) for axis in self.axes
+        ]
         return solvers.apply_along_axes(cells.reshape(-1, *self.samples.shape), back)
 
-    def _iterate(self, cells: NDArray, alpha: float) -> NDArray:
-        if alpha == 0:
-            raise ValueError("a grid with holes or uneven weights needs alpha > 0. Got alpha=0.")
-        weights = self.samples.weights
-        assert weights is not None
-        coefficients, error = solvers.solve_with_weights(
-            cells.astype(np.float64), weights, self.factors, alpha
+    @cached_property
+    def _spectral(self) -> "_Spectral":
+        rotations, sizes = zip(*(axis.diagonalised() for axis in self.axes), strict=True)
+        size = np.ones(())
+        for each in sizes:
+            size = np.multiply.outer(size, each)
+        penalty = np.ones_like(size) if self.strengths is None else self.strengths
+        return _Spectral(list(rotations), size, penalty)
+
+    def iteration(self, dtype: Any) -> Iteration:
+        """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
+        spectral, weights = self._spectral, self.samples.weights
+        rotations = [each.astype(dtype) for each in spectral.rotations]
+        return Iteration(
+            self._rows_in(rotations, dtype),
+            rotations,
+            spectral.size.astype(dtype),
+            None if weights is None else weights.ravel().astype(dtype),
+            spectral.penalty.astype(dtype),
         )
-        if not error <= 1e-6:
-            raise ValueError(
-                f"conjugate gradients on a grid with holes or uneven weights stopped at a "
-                f"relative error of {error:.1g}: raise alpha, or leave out empty parts of the grid"
+
+    def _rows_in(self, rotations: list[NDArray], dtype: Any) -> Rows:
+        if self.samples.on_grid:
+            return GridRows(
+                [
+                    axis.features.astype(dtype) @ rotation
+                    for axis, rotation in zip(self.axes, rotations, strict=True)
+                ]
             )
-        return coefficients
+        encoders = [axis.encoder for axis in self.axes]
+        if can_be_sparse(encoders):
+            coordinates = [axis.coordinates for axis in self.axes]
+            return SparseRows(sparse_products(encoders, coordinates, dtype), rotations)
+        for axis in self.axes:
+            check_memory((len(axis.coordinates), axis.n_columns), 24, _WAY_OUT)
+        blocks = list(self._row_blocks())
+        return DenseRows(
+            [
+                np.concatenate(
+                    [axis.at(axis.coordinates[at]).astype(dtype) @ rotation for at in blocks]
+                )
+                for axis, rotation in zip(self.axes, rotations, strict=True)
+            ]
+        )
+
+    def penalty_like(self, size: NDArray) -> NDArray:
+        """What each z is penalised by, per alpha, in the dtype of an iteration."""
+        return self._spectral.penalty.astype(size.dtype)
+
+    def with_exponent(self, exponent: float) -> "Problem":
+        """The same problem of smoothness with another exponent."""
+        again = copy(self)
+        again.penalty = exponent
+        for name in ("strengths", "_spectral"):
+            again.__dict__.pop(name, None)
+        return again
+
+    def _iterate(
+        self,
+        cells: NDArray,
+        alpha: float,
+        tolerance: float,
+        max_iter: int,
+        iteration: Iteration | None,
+        start: NDArray | None,
+    ) -> tuple[NDArray, int, float]:
+        if alpha == 0:
+            raise ValueError(
+                f"samples in layout_ {self.layout!r} that conjugate gradients solve need "
+                "alpha > 0. Got alpha=0."
+            )
+        if iteration is None:
+            iteration = self.iteration(dtype_for(tolerance))
+        columns = cells.reshape(len(cells), -1)
+        settings = {"tolerance": tolerance, "max_iter": max_iter}
+        starts = None if start is None else [start]
+        solved = iteration.solve(columns, alpha, start=starts, **settings)
+        n_iter = solved.n_iter
+        if solved.rounded and iteration.size.dtype == np.float32:
+            iteration = self.iteration(np.float64)
+            solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
+            n_iter += solved.n_iter
+        rotations = [(each,) for each in self._spectral.rotations]
+        error = 0.0 if solved.rounded else solved.error  # no arithmetic comes nearer
+        return solvers.apply_along_axes(solved.z, rotations), n_iter, error
 
     def features_at(
         self, coordinates: Sequence[NDArray], orders: Sequence[int]
@@ -325,11 +490,19 @@ class Problem:
 
     def cross_kernel(self, features: Sequence[NDArray]) -> NDArray:
         """Kernel of points and occupied cells, (m, n)."""
-        rows = self._rows()
-        return _kernel(
-            [axis.white(each) for axis, each in zip(self.axes, features, strict=True)],
-            [axis.white(axis.features)[i] for axis, i in zip(self.axes, rows, strict=True)],
-        )
+        white = [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
+        if self.strengths is None:
+            return _kernel(white, self._white_rows())
+        products = solvers.rowwise_kronecker(white) / np.sqrt(self.strengths.ravel())
+        return products @ self._multiplied().T
+
+    def own_kernel(self, features: Sequence[NDArray]) -> NDArray:
+        """Kernel of points and themselves, (m,)."""
+        white = [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
+        squares = [each**2 for each in white]
+        if self.strengths is None:
+            return math.prod(np.sum(each, axis=1) for each in squares)
+        return solvers.evaluate_at_rows(1 / self.strengths[None], squares)[:, 0]
 
     def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
         """Residuals of each sample under the fit to all others; (n_samples, q).
@@ -385,11 +558,29 @@ class Problem:
         return np.concatenate([cells, np.ones((1, *self.samples.shape))])
 
     def _to_samples(self, occupied: NDArray) -> NDArray:
-        if self.layout == "grid":
+        if self.by_axis:
             return self.samples.to_samples(occupied)
         cells = np.zeros((len(occupied), self.samples.n_cells))
         cells[:, self.samples.occupied] = occupied
         return self.samples.to_samples(cells.reshape(-1, *self.samples.shape))
+
+
+class _Spectral(NamedTuple):
+    """The coefficients of conjugate gradients.
+
+    Attributes
+    ----------
+    rotations : list of d ndarrays of shape (k_a, r_a)
+        From them to coefficients.
+    size : ndarray of shape (r_1, ..., r_d)
+        Mean squares of the functions.
+    penalty : ndarray of shape (r_1, ..., r_d)
+        Per alpha.
+    """
+
+    rotations: list[NDArray[np.float64]]
+    size: NDArray[np.float64]
+    penalty: NDArray[np.float64]
 
 
 def _kernel(first: Sequence[NDArray], second: Sequence[NDArray]) -> NDArray:
@@ -398,43 +589,6 @@ def _kernel(first: Sequence[NDArray], second: Sequence[NDArray]) -> NDArray:
     for a, b in zip(first[1:], second[1:], strict=True):
         kernel *= a @ b.T
     return kernel
-
-
-def _fit_axes(samples: Samples, encoder: Any, penalty: str, share: float | None) -> list[Axis]:
-    clones = encoders_per_axis(encoder, len(samples.coordinates))
-    axes: list[Axis] = []
-    for a, (own, x) in enumerate(zip(clones, samples.coordinates, strict=True)):
-        for b in range(a):
-            if np.array_equal(samples.coordinates[b], x) and same_settings(clones[b], own):
-                axes.append(axes[b])
-                break
-        else:
-            fitted = fit_axis(own, x, samples.n_per_axis[a], on_grid=samples.on_grid, share=share)
-            features = axis_features(fitted, x)
-            axes.append(Axis(fitted, x, features, _root(fitted, penalty, features.shape[1])))
-    return axes
-
-
-def same_settings(first: Any, second: Any) -> bool:
-    """Whether two unfitted encoders are of one class and have equal parameters."""
-    if type(first) is not type(second):
-        return False
-    one, two = first.get_params(deep=False), second.get_params(deep=False)
-    return all(
-        np.shape(value) == np.shape(two[name]) and bool(np.all(np.equal(value, two[name])))
-        for name, value in one.items()
-    )
-
-
-def _root(encoder: Any, penalty: str, n: int) -> NDArray[np.float64] | None:
-    if penalty == "ridge":
-        return None
-    if not isinstance(encoder, ShiftedBasisEncoder):
-        raise ValueError(
-            f"penalty={penalty!r} takes differences of coefficients that are in order along an "
-            f'axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got {encoder!r}.'
-        )
-    return solvers.penalty_root(penalty, n, circular=encoder.boundary == "periodic")
 
 
 _WAY_OUT = (

@@ -15,6 +15,12 @@ _CELLS_PER_SAMPLE = 2
 class Samples:
     """Where samples lie and what they weigh, repeated ones counted together.
 
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_axes)
+    weights : ndarray of shape (n_samples,) or None
+        Samples of weight 0 are holes: they lend their coordinates to a grid, no more.
+
     Attributes
     ----------
     coordinates : list of n_axes ndarrays
@@ -35,6 +41,7 @@ class Samples:
     def __init__(self, X: NDArray, weights: NDArray | None) -> None:
         self._row_weights = np.ones(len(X)) if weights is None else weights
         self.total = float(self._row_weights.sum())
+        self._n_present = int(np.count_nonzero(self._row_weights))
         grid = find_grid(X)
         cell_weights: NDArray | None
         if grid is not None:
@@ -52,8 +59,12 @@ class Samples:
                 self.shape = tuple(map(len, self.coordinates))
             else:
                 self.on_grid = False
+                present = self._row_weights > 0
+                X = X[present]
                 rows, cell = np.unique(X, axis=0, return_inverse=True)
-                self.coordinates, self.cell = list(rows.T.copy()), cell.ravel()
+                self.coordinates = list(rows.T.copy())
+                self.cell = np.zeros(len(present), dtype=np.intp)  # weight 0 in any cell is none
+                self.cell[present] = cell.ravel()
                 self.shape = (len(rows),)
             cell_weights = np.bincount(
                 self.cell, self._row_weights, minlength=math.prod(self.shape)
@@ -71,7 +82,7 @@ class Samples:
     @property
     def repeats(self) -> bool:
         """Whether samples share a cell."""
-        return len(self._row_weights) > len(self.occupied)
+        return self._n_present > len(self.occupied)
 
     @property
     def is_grid(self) -> bool:
@@ -81,7 +92,7 @@ class Samples:
     @property
     def thinning(self) -> float:
         """Cells with samples per sample: what the noise of a cell is to that of a sample."""
-        return len(self.occupied) / len(self._row_weights)
+        return len(self.occupied) / self._n_present
 
     @property
     def occupied(self) -> NDArray[np.intp]:
@@ -124,7 +135,8 @@ class Samples:
         weights = self._row_weights
         own = np.ones(len(weights))
         if self._cell_totals is not None and self.cell is not None:
-            own = weights / self._cell_totals[self.cell]
+            totals = self._cell_totals[self.cell]
+            own = np.where(totals > 0, weights / np.where(totals > 0, totals, 1.0), 1.0)
         return own[:, None], (weights / self.total)[:, None]
 
 

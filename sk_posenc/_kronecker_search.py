@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._kronecker_iterative import dtype_for
 from sk_posenc._kronecker_predict import evaluate
 from sk_posenc._kronecker_problem import Problem
 from sk_posenc._kronecker_samples import Samples
@@ -35,21 +36,28 @@ _SHORTLIST = 24
 
 
 def leave_one_out_search(
-    samples: Samples, y: NDArray, paths: list[dict[str, Any]], alphas: NDArray, *, automatic: bool
-) -> tuple[dict[str, Any], int, Problem]:
-    """Leave-one-out errors of all candidates, or of a shortlist; the best, and its problem.
+    samples: Samples,
+    y: NDArray,
+    paths: list[dict[str, Any]],
+    problems: list[Problem],
+    alphas: NDArray,
+    *,
+    automatic: bool,
+) -> tuple[dict[str, Any], int]:
+    """Leave-one-out errors of all candidates, or of a shortlist; and the best.
 
-    With automatic alphas, the best is the one that smooths least of those that are good.
+    With automatic alphas on a grid, the best is the one that smooths least of those that are
+    good.
     """
     columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
     columns = columns - samples.mean(columns)
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
+    automatic = automatic and samples.is_grid
     everything = gcv.size * samples.n_cells * (n_columns + 1) <= _ALL_EXACT
     residual = np.empty_like(gcv)  # root mean square of what the fit leaves
-    gentle = np.array([alphas <= _INTERPOLATES[path["penalty"]] for path in paths])
-    problems: list[Problem] = []
+    gentle = np.array([alphas <= _interpolates(path["penalty"]) for path in paths])
 
     def score(index: int, which: Iterable[int], rotated: NDArray) -> None:
         for j in which:
@@ -59,15 +67,9 @@ def leave_one_out_search(
             scores[index, j] = -samples.mean(np.mean(residuals**2, axis=1))
             times[index, j] += time.perf_counter() - start
 
-    for index, path in enumerate(paths):
+    for index in range(len(paths)):
         start = time.perf_counter()
-        problem = _problem_of(path, samples, alphas, whole=True)
-        if problem.iterates:
-            raise ValueError(
-                f"leave-one-out of {len(samples.occupied):,} samples on a grid with holes or "
-                "uneven weights needs an n x n matrix: pass cv, such as "
-                "CoordinateKFold(scheme='random')"
-            )
+        problem = problems[index]
         rotated = problem.rotate(problem.with_constant(columns))
         energy = np.mean(rotated[:-1] ** 2, axis=0)
         gcv[index] = solvers.generalised_cross_validation(
@@ -77,7 +79,6 @@ def leave_one_out_search(
         for j, alpha in enumerate(alphas * problem.scale):
             residual[index, j] = np.sqrt(np.mean(energy * (alpha / (eigenvalues + alpha)) ** 2))
         times[index] = (time.perf_counter() - start) / len(alphas)
-        problems.append(problem)
         if index == 0:
             noise = problem.noise_floor(rotated[:-1], alphas.min() * problem.scale)
         if everything:
@@ -93,14 +94,18 @@ def leave_one_out_search(
         for index in range(len(paths)):
             which = np.flatnonzero(shortlist[index])
             score(index, which, problems[index].rotate(problems[index].with_constant(columns)))
-    results = _results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
+    results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
     if automatic:
         best = _gentlest(np.where(admitted, -scores, np.nan), noise_variance)
     else:
         best = int(np.nanargmax(scores))
-    return results, best, problems[best // len(alphas)]
+    return results, best
+
+
+def _interpolates(penalty: str | float) -> float:
+    return _INTERPOLATES[penalty] if isinstance(penalty, str) else _INTERPOLATES["curvature"]
 
 
 def _gentlest(errors: NDArray, noise_variance: float) -> int:
@@ -119,6 +124,8 @@ def fold_search(
     paths: list[dict[str, Any]],
     alphas: NDArray,
     folds: list[tuple[NDArray, NDArray]],
+    tolerance: float,
+    max_iter: int,
 ) -> dict[str, Any]:
     """Errors on the test rows of each fold, one factorisation for all alphas."""
     shape = (len(paths), len(alphas), len(folds))
@@ -135,14 +142,17 @@ def fold_search(
         mean = samples.mean(columns)
         for i, path in enumerate(paths):
             start = time.perf_counter()
-            problem = _problem_of(path, samples, alphas, whole=False)
+            problem = problem_of(path, samples, alphas, whole=False)
             cells = samples.to_cells(columns - mean)
             rotated = problem.rotate(cells) if problem.rotates else None
+            iteration = problem.iteration(dtype_for(tolerance)) if problem.iterates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
                 start = time.perf_counter()
                 if rotated is None:
-                    solution = problem.solve(cells, alpha)
+                    solution, _, _ = problem.solve(
+                        cells, alpha, tolerance, max_iter, iteration=iteration
+                    )
                 else:
                     solution = problem.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
@@ -154,7 +164,7 @@ def fold_search(
                 fit_times[i, j, k] = shared + middle - start
                 score_times[i, j, k] = time.perf_counter() - middle
     n_folds = len(folds)
-    return _results(
+    return search_results(
         paths,
         alphas,
         scores.reshape(-1, n_folds),
@@ -163,7 +173,8 @@ def fold_search(
     )
 
 
-def _problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whole: bool) -> Problem:
+def problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whole: bool) -> Problem:
+    """The problem of an encoder, a stable rank and a penalty."""
     return Problem(
         samples,
         path["encoder"],
@@ -174,7 +185,33 @@ def _problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whol
     )
 
 
-def _results(
+def problems_of(paths: list[dict[str, Any]], samples: Samples, alphas: NDArray) -> list[Problem]:
+    """Those of all paths, ready for leave-one-out where they are factorised.
+
+    Those that conjugate gradients solve share their axes where only the exponents differ.
+    """
+    problems: list[Problem] = []
+    for path in paths:
+        for other, known in zip(paths, problems, strict=False):
+            if known.iterates and known.adds_up and differ_in_exponent(path, other):
+                problems.append(known.with_exponent(path["penalty"]))
+                break
+        else:
+            problems.append(problem_of(path, samples, alphas, whole=True))
+    return problems
+
+
+def differ_in_exponent(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Whether two paths are alike but for the exponent of smoothness."""
+    return (
+        one["encoder"] is two["encoder"]
+        and one["stable_rank"] == two["stable_rank"]
+        and not isinstance(one["penalty"], str)
+        and not isinstance(two["penalty"], str)
+    )
+
+
+def search_results(
     paths: list[dict[str, Any]],
     alphas: NDArray,
     scores: NDArray,

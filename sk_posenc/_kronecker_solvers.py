@@ -84,8 +84,24 @@ class AxisFactor:
         return AxisFactor(self.eigenvalues, left, right, self.smallest)
 
 
-def penalty_root(penalty: str, n: int, *, circular: bool = False) -> NDArray[np.float64] | None:
-    """Lower Cholesky factor L of the penalty P = L L' of one axis; None for the identity.
+@dataclass(frozen=True)
+class Whitening:
+    """Coefficients in which the penalty P of one axis is the identity: ``c = M z``, M' P M = I.
+
+    Attributes
+    ----------
+    root : ndarray of shape (k, k) or None
+        Lower Cholesky factor L of P, where M is ``L^-T``.
+    matrix : ndarray of shape (k, r) or None
+        M itself, where there is no root.
+    """
+
+    root: NDArray[np.float64] | None = None
+    matrix: NDArray[np.float64] | None = None
+
+
+def difference_whitening(penalty: str, n: int, *, circular: bool = False) -> Whitening | None:
+    """Whitening of the penalty P of one axis; None for the identity.
 
     P is ``D' D + 0.01 I`` with D the first ("slope") or second ("curvature") differences
     of n coefficients, which on a circle run on from the last to the first.
@@ -95,26 +111,32 @@ def penalty_root(penalty: str, n: int, *, circular: bool = False) -> NDArray[np.
     D = np.eye(n)
     for _ in range({"slope": 1, "curvature": 2}[penalty]):
         D = np.roll(D, -1, axis=0) - D if circular else np.diff(D, axis=0)
-    return np.asarray(np.linalg.cholesky(D.T @ D + NULL_SPACE * np.eye(n)), dtype=np.float64)
+    return Whitening(np.linalg.cholesky(D.T @ D + NULL_SPACE * np.eye(n)))
 
 
-def whiten(features: NDArray, root: NDArray | None) -> NDArray:
-    """Features whose plain ridge is the penalised problem: ``features L^-T``."""
-    if root is None:
+def whiten(features: NDArray, whitening: Whitening | None) -> NDArray:
+    """Features whose plain ridge is the penalised problem: ``features M``."""
+    if whitening is None:
         return features
-    return linalg.solve_triangular(root, features.T, lower=True, check_finite=False).T
+    if whitening.matrix is not None:
+        return features @ whitening.matrix
+    return linalg.solve_triangular(whitening.root, features.T, lower=True, check_finite=False).T
 
 
-def unwhiten(matrix: NDArray, root: NDArray | None) -> NDArray:
-    """Coefficients of whitened features as those of the features: ``L^-T matrix``."""
-    if root is None:
+def unwhiten(matrix: NDArray, whitening: Whitening | None) -> NDArray:
+    """Coefficients of whitened features as those of the features: ``M matrix``."""
+    if whitening is None:
         return matrix
-    return linalg.solve_triangular(root, matrix, lower=True, trans="T", check_finite=False)
+    if whitening.matrix is not None:
+        return whitening.matrix @ matrix
+    return linalg.solve_triangular(
+        whitening.root, matrix, lower=True, trans="T", check_finite=False
+    )
 
 
 def factor_axis(
     features: NDArray[np.float64],
-    root: NDArray[np.float64] | None = None,
+    whitening: Whitening | None = None,
     *,
     side: str = "smaller",
     by_gram: bool = True,
@@ -125,8 +147,7 @@ def factor_axis(
     ----------
     features : ndarray of shape (n, k)
         Each row times the root of its weight.
-    root : ndarray of shape (k, k) or None
-        See :func:`penalty_root`.
+    whitening : Whitening or None
     side : {"smaller", "samples"}
         "samples": `left` is the whole orthogonal matrix of shape (n, n), which
         leave-one-out needs. "smaller": whichever of n and k is less work.
@@ -134,13 +155,13 @@ def factor_axis(
         Whether axes beyond 128 may go through the Gram matrix: eigenvalues are then exact
         to rounding of the largest, not of themselves.
     """
-    n, k = features.shape
-    white = whiten(features, root)
+    white = whiten(features, whitening)
+    n, k = white.shape
     banded = len(_bands(features)) > 1
     if by_gram and min(n, k) > _SVD_UP_TO:
         if side == "smaller" and k < n:
             eigenvalues, V = linalg.eigh(white.T @ white, driver="evd", check_finite=False)
-            to_coefficients = unwhiten(V, root)
+            to_coefficients = unwhiten(V, whitening)
             left = (features.T, to_coefficients.T) if banded else ((white @ V).T,)
             return _factor(eigenvalues, left, (to_coefficients,), min(n, k), n)
         eigenvalues, U = linalg.eigh(white @ white.T, driver="evd", check_finite=False)
@@ -148,7 +169,7 @@ def factor_axis(
         U, s, _ = _svd(white, whole=side == "samples")
         eigenvalues = np.zeros(U.shape[1])
         eigenvalues[: len(s)] = np.where(s > np.finfo(float).eps * max(n, k) * s[0], s**2, 0.0)
-    right = (U, features.T) if banded and root is None else (unwhiten(white.T @ U, root),)
+    right = (U, features.T) if banded and whitening is None else (unwhiten(white.T @ U, whitening),)
     return _factor(eigenvalues, (U.T,), right, min(n, k), n)
 
 
@@ -431,82 +452,6 @@ def generalised_cross_validation(
         kept = alpha / (eigenvalues + alpha)
         scores[i] = len(energy) * np.dot(kept * kept, energy) / np.sum(kept) ** 2
     return scores
-
-
-def solve_with_weights(
-    targets: NDArray,
-    weights: NDArray,
-    factors: Sequence[AxisFactor],
-    alpha: float,
-    *,
-    tolerance: float = 1e-10,
-    max_iter: int = 2000,
-) -> tuple[NDArray, float]:
-    """Ridge on a grid with a weight per cell, 0 for a hole, by conjugate gradients.
-
-    Parameters
-    ----------
-    targets, weights : ndarrays of shape (n_columns, n_1, ..., n_d) and (n_1, ..., n_d)
-    factors : sequence of d AxisFactor
-        Of the full grid without weights, with ``side="samples"``.
-    alpha : float
-        Greater than 0.
-    tolerance : float
-        Of the weighted error of the fitted values, relative to the targets.
-    max_iter : int
-
-    Returns
-    -------
-    coefficients : ndarray of shape (n_columns, k_1, ..., k_d)
-    error : float
-        The relative error reached, from a residual computed anew.
-
-    Notes
-    -----
-    With the features of the full grid as U s V', solves ``(s U' W U s + alpha) z = s U' W y``
-    for the coefficients V z, preconditioned by 1 / (w s**2 + alpha) at the mean weight w:
-    what is smooth sees the mean weight alone. The residual r, as r' M^-1 r with M the
-    preconditioner, measures the error in the energy norm, which bounds that of the fit.
-    """
-    eigenvalues = spectrum(factors)
-    roots = np.sqrt(eigenvalues)
-    inverse = 1 / (float(weights.mean()) * eigenvalues + alpha)
-    rotate = [(factor.left[0],) for factor in factors]
-    back = [(factor.left[0].T,) for factor in factors]
-    axes = tuple(range(1, targets.ndim))
-
-    def system(z: NDArray) -> NDArray:
-        fitted = apply_along_axes(roots * z, back)
-        return roots * apply_along_axes(weights * fitted, rotate) + alpha * z
-
-    def products(a: NDArray, b: NDArray) -> NDArray:
-        return np.sum(a * b, axis=axes)
-
-    goal = roots * apply_along_axes(weights * targets, rotate)
-    size = np.maximum(products(targets, weights * targets), np.finfo(float).tiny)
-    z, residual = np.zeros_like(goal), goal.copy()
-    conditioned = inverse * residual
-    direction, now = conditioned, products(residual, conditioned)
-    for _ in range(max_iter):
-        if np.all(now <= tolerance**2 * size):
-            break
-        image = system(direction)
-        curvature = products(direction, image)
-        length = np.divide(now, curvature, out=np.zeros_like(now), where=curvature > 0)
-        z += _columns(length, z) * direction
-        residual -= _columns(length, z) * image
-        conditioned = inverse * residual
-        before, now = now, products(residual, conditioned)
-        ratio = np.divide(now, before, out=np.zeros_like(now), where=before > 0)
-        direction = conditioned + _columns(ratio, z) * direction
-    residual = goal - system(z)
-    error = float(np.sqrt(np.max(products(residual, inverse * residual) / size)))
-    scaled = np.divide(z, roots, out=np.zeros_like(z), where=np.broadcast_to(roots > 0, z.shape))
-    return apply_along_axes(scaled, [factor.right for factor in factors]), error
-
-
-def _columns(values: NDArray, like: NDArray) -> NDArray:
-    return values.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def rowwise_kronecker(features: Sequence[NDArray]) -> NDArray:

@@ -10,16 +10,25 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._axis_encoders import AxisProduct
-from sk_posenc._base import check_memory, parse_choice
+from sk_posenc._base import check_memory, parse_choice, parse_integer
+from sk_posenc._kronecker_axis import same_settings
+from sk_posenc._kronecker_held_out import held_out_search
+from sk_posenc._kronecker_iterative import Iteration
 from sk_posenc._kronecker_predict import Posterior, evaluate
-from sk_posenc._kronecker_problem import Problem, same_settings
+from sk_posenc._kronecker_problem import Problem
 from sk_posenc._kronecker_samples import Samples
-from sk_posenc._kronecker_search import fold_search, leave_one_out_search
+from sk_posenc._kronecker_search import (
+    fold_search,
+    leave_one_out_search,
+    problem_of,
+    problems_of,
+)
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidge", "KroneckerRidgeCV"]
@@ -27,7 +36,14 @@ __all__ = ["KroneckerRidge", "KroneckerRidgeCV"]
 # Past this condition number float64 keeps fewer than four digits.
 _ILL_CONDITIONED = 1e12
 
+# Steeper penalties than this are rounding.
+_STEEPEST = 8.0
+
 DEFAULT_ALPHAS = np.logspace(-4, 3, 22)
+SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
+
+# Exponents of smoothness that are tried off a grid.
+_EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
 
 # In many axes the directions that a slope does not see outweigh all others.
 _SLOPE_UP_TO = 3
@@ -36,6 +52,9 @@ _SLOPE_UP_TO = 3
 class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
+    tol: float
+    max_iter: int
+    nan_is_hole: bool
     _problem: Problem
     _solution: NDArray
     _centred: NDArray
@@ -51,15 +70,24 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _check_samples(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None
     ) -> tuple[NDArray, NDArray, NDArray | None]:
-        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,)."""
+        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
+        self._tolerance = _parse_tolerance(self.tol)
+        self._max_iter = parse_integer(self.max_iter, "max_iter")
+        if not isinstance(self.nan_is_hole, bool | np.bool_):
+            raise TypeError(f"nan_is_hole must be True or False. Got {self.nan_is_hole!r}.")
+        holes = None
+        if self.nan_is_hole:
+            y, holes = _fill_holes(y)
         X, y = validate_data(
             self, X, y, dtype=[np.float64, np.float32], multi_output=True, y_numeric=True
         )
         X = np.asarray(X)
         y = np.asarray(y).astype(X.dtype, copy=False)
-        if sample_weight is None:
-            return X, y, None
-        return X, y, _check_weights(sample_weight, len(X))
+        weights = None if sample_weight is None else _check_weights(sample_weight, len(X))
+        if holes is not None and holes.any():
+            weights = np.ones(len(X)) if weights is None else weights.copy()
+            weights[holes] = np.nan
+        return X, y, weights
 
     def predict(
         self,
@@ -125,7 +153,15 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
         return posterior
 
-    def _fit_final(self, samples: Samples, y: NDArray, problem: Problem, alpha: float) -> None:
+    def _fit_final(
+        self,
+        samples: Samples,
+        y: NDArray,
+        problem: Problem,
+        alpha: float,
+        iteration: Iteration | None = None,
+        start: NDArray | None = None,
+    ) -> None:
         """Solve a problem for one alpha and keep what predictions need."""
         columns = y.reshape(len(y), -1)
         mean = samples.mean(columns)
@@ -136,7 +172,22 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         # targets without their mean, for the noise: means of cells tell those of samples
         # only where no sample repeats another
         self._centred = columns - mean if samples.repeats else cells
-        self._solution = problem.solve(cells, self._alpha)
+        self._solution, self.n_iter_, error = problem.solve(
+            cells,
+            self._alpha,
+            self._tolerance,
+            self._max_iter,
+            iteration=iteration,
+            start=start,
+        )
+        if error > self._tolerance:
+            warnings.warn(
+                f"conjugate gradients ended after max_iter={self._max_iter} steps, the last of "
+                f"which moved the function by {error:.2g} of its residuals, where tol="
+                f"{self._tolerance:g}: raise alpha, max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
@@ -285,10 +336,22 @@ class KroneckerRidge(_KroneckerHead):
     array([ True,  True])
     """
 
-    def __init__(self, encoder: Any = None, *, alpha: float = 1e-6, penalty: str = "ridge") -> None:
+    def __init__(
+        self,
+        encoder: Any = None,
+        *,
+        alpha: float = 1e-6,
+        penalty: str | float = "ridge",
+        tol: float = 0.1,
+        max_iter: int = 1_000,
+        nan_is_hole: bool = False,
+    ) -> None:
         self.encoder = encoder
         self.alpha = alpha
         self.penalty = penalty
+        self.tol = tol
+        self.max_iter = max_iter
+        self.nan_is_hole = nan_is_hole
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.
@@ -311,8 +374,8 @@ class KroneckerRidge(_KroneckerHead):
             For NaN or infinity, settings that are impossible, and samples whose system is
             larger than memory.
         """
-        alpha = _parse_alpha(self.alpha, "alpha")
-        penalty = parse_choice(*solvers.PENALTIES)(self.penalty, "penalty")
+        alpha = _parse_not_negative(self.alpha, "alpha")
+        penalty = _parse_penalty(self.penalty, "penalty")
         X, y, weights = _drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
         encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
@@ -404,12 +467,18 @@ class KroneckerRidgeCV(_KroneckerHead):
         alphas: Any = None,
         penalties: Any = None,
         cv: Any = None,
+        tol: float = 0.1,
+        max_iter: int = 1_000,
+        nan_is_hole: bool = False,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
         self.alphas = alphas
         self.penalties = penalties
         self.cv = cv
+        self.tol = tol
+        self.max_iter = max_iter
+        self.nan_is_hole = nan_is_hole
 
     def fit(
         self,
@@ -440,39 +509,42 @@ class KroneckerRidgeCV(_KroneckerHead):
             As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
         """
         X, y, weights = self._check_samples(X, y, sample_weight)
-        paths, alphas = self._candidates(X.shape[1])
         kept = _drop_absent(X, y, weights)
-        folds = None
-        if self.cv is not None:
-            folds = list(check_cv(self.cv).split(X, y, groups))
-            results = fold_search(X, y, weights, paths, alphas, folds)
-        X, y, weights = kept
-        if len(X) < 2:
+        if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
-        samples, problem = Samples(X, weights), None
-        if folds is None:
-            results, best, problem = leave_one_out_search(
-                samples, y, paths, alphas, automatic=self.alphas is None
-            )
-        else:
+        samples = Samples(kept[0], kept[2])
+        paths, alphas = self._candidates(samples)
+        iteration = start = problem = None
+        settings = {"tolerance": self._tolerance, "max_iter": self._max_iter}
+        if self.cv is not None:
+            weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+            folds = list(check_cv(self.cv).split(X, y, groups))
+            results = fold_search(X, y, weights, paths, alphas, folds, **settings)
             best = int(np.argmax(results["mean_test_score"]))
+        else:
+            problems = problems_of(paths, samples, alphas)
+            automatic = self.alphas is None
+            if any(each.iterates for each in problems):
+                results, best, held_out = held_out_search(
+                    samples, *kept, paths, problems, alphas, automatic=automatic, **settings
+                )
+                iteration, start = held_out.kept_for(best // len(alphas))
+            else:
+                results, best = leave_one_out_search(
+                    samples, kept[1], paths, problems, alphas, automatic=automatic
+                )
+            problem = problems[best // len(alphas)]
         self.cv_results_, self.best_index_ = results, best
         self.best_score_ = float(results["mean_test_score"][best])
         chosen = results["params"][best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         if problem is None:
-            problem = Problem(
-                samples,
-                chosen["encoder"],
-                self.penalty_,
-                share=chosen["stable_rank"],
-                alphas=[self.alpha_],
-            )
-        self._fit_final(samples, y, problem, self.alpha_)
+            problem = problem_of(chosen, samples, np.array([self.alpha_]), whole=False)
+        self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
         return self
 
-    def _candidates(self, n_axes: int) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+    def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         """Settings of each factorisation, and the alphas, all checked."""
         if self.encoders is None:
             encoders = [ShiftedBasisEncoder("bspline")]
@@ -484,16 +556,18 @@ class KroneckerRidgeCV(_KroneckerHead):
         if self.stable_ranks is not None:
             shares = [_parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
         if self.penalties is None:
-            shifted = all(isinstance(each, ShiftedBasisEncoder) for each in encoders)
-            penalties = ["slope" if shifted and n_axes <= _SLOPE_UP_TO else "ridge"]
+            penalties = _automatic_penalties(encoders, samples)
         else:
-            parse = parse_choice(*solvers.PENALTIES)
-            given = [self.penalties] if isinstance(self.penalties, str) else self.penalties
-            penalties = [parse(penalty, "penalties") for penalty in given]
+            single = isinstance(self.penalties, str | numbers.Number)
+            given = [self.penalties] if single else self.penalties
+            penalties = [_parse_penalty(penalty, "penalties") for penalty in given]
         if self.alphas is None:
-            alphas = DEFAULT_ALPHAS
+            smooth = any(not isinstance(penalty, str) for penalty in penalties)
+            alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
         else:
-            alphas = np.array([_parse_alpha(a, "alphas") for a in np.atleast_1d(self.alphas)])
+            alphas = np.array(
+                [_parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)]
+            )
             if not np.all(alphas > 0):
                 raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
         if not (encoders and shares and penalties and len(alphas)):
@@ -505,6 +579,13 @@ class KroneckerRidgeCV(_KroneckerHead):
             for encoder, share, penalty in product(encoders, shares, penalties)
         ]
         return paths, alphas
+
+
+def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | float]:
+    shifted = all(isinstance(each, ShiftedBasisEncoder) for each in encoders)
+    if not shifted or len(samples.coordinates) > _SLOPE_UP_TO:
+        return ["ridge"]
+    return ["slope"] if samples.is_grid else list(_EXPONENTS)
 
 
 def _as_given(encoders: list[Any]) -> Any:
@@ -530,19 +611,59 @@ def _check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float
     return np.asarray(weights)
 
 
+def _fill_holes(y: ArrayLike) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Targets with 0 for rows that have NaN, and which these are."""
+    y = check_array(
+        y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
+        input_name="y",
+    )  # fmt: skip
+    holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
+    if holes.all():
+        raise ValueError("y is NaN for all samples: one at least must have a value")
+    if holes.any():
+        y = y.copy()
+        y[holes] = 0.0
+    return y, holes
+
+
 def _drop_absent(
     X: NDArray, y: NDArray, weights: NDArray | None
 ) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Samples without those of weight 0."""
+    """Samples without those of weight 0; holes then have that weight."""
     if weights is None or np.all(weights > 0):
         return X, y, weights
-    kept = weights > 0
-    if not kept.any():
+    kept = weights != 0
+    weights = np.nan_to_num(weights[kept], nan=0.0)
+    if not weights.any():
         raise ValueError("sample_weight is zero for all samples: one weight must be positive")
-    return X[kept], y[kept], weights[kept]
+    return X[kept], y[kept], weights
 
 
-def _parse_alpha(value: Any, name: str) -> float:
+def _parse_penalty(value: Any, name: str) -> str | float:
+    if isinstance(value, str):
+        return parse_choice(*solvers.PENALTIES)(value, name)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name} must be one of {sorted(solvers.PENALTIES)}, or a number, the exponent of "
+            f"smoothness. Got {value!r}."
+        )
+    exponent = float(value)
+    if not 0 < exponent <= _STEEPEST:
+        raise ValueError(
+            f"{name} as a number is the exponent of smoothness, above 0 and at most "
+            f"{_STEEPEST:g}. Got {value!r}."
+        )
+    return exponent
+
+
+def _parse_tolerance(value: Any) -> float:
+    tolerance = _parse_not_negative(value, "tol")
+    if tolerance == 0:
+        raise ValueError("tol must be greater than 0. Got 0.")
+    return tolerance
+
+
+def _parse_not_negative(value: Any, name: str) -> float:
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number. Got {value!r}.")
     number = float(value)
@@ -552,7 +673,7 @@ def _parse_alpha(value: Any, name: str) -> float:
 
 
 def _parse_share(value: Any) -> float:
-    share = _parse_alpha(value, "stable_ranks")
+    share = _parse_not_negative(value, "stable_ranks")
     if share == 0:
         raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
     return share

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array
 from sk_posenc._base import CoordinateEncoder, parse_integer
+from sk_posenc.bases import Basis, Impulse
 from sk_posenc.metrics import _stable_rank_of_gram
 
 # Pairs of places, as a power of 2, that tell the mean similarity over the domain.
@@ -77,10 +78,11 @@ def tangent_kernel(
     :math:`1 / (3 n)`, n the fan-in, so that what a layer passes on shrinks to a sixth, biases
     gain weight with depth, and a layer learns in proportion to its fan-in. For a sequence of
     sizes :math:`n_1, \dots, n_L` after an input of :math:`n_0` columns the kernel is that one's,
-    in the mean over initial weights up to terms in 1 / width. With inputs of squared norm
-    :math:`n_0`, as CoordinateMLPRegressor scales them, it starts from
-    :math:`S_0 = (c + 1 / n_0) / 3` and :math:`T_0 = n_0 c + 1`, and each layer takes, with
-    :math:`\rho` the cosine :math:`S_{l-1}(c) / S_{l-1}(1)`,
+    in the mean over initial weights, up to terms in 1 / width and up to what a sum of few
+    uniform weights lacks to a normal one (some 0.02 where a row has 8 columns that are not 0).
+    With inputs of squared norm :math:`n_0`, as CoordinateMLPRegressor scales them, it starts
+    from :math:`S_0 = (c + 1 / n_0) / 3` and :math:`T_0 = n_0 c + 1`, and each layer takes,
+    with :math:`\rho` the cosine :math:`S_{l-1}(c) / S_{l-1}(1)`,
 
     .. math::
 
@@ -210,8 +212,9 @@ def network_similarity(
 
     Notes
     -----
-    Where the encoding has no D of the displacement alone, the kernel is computed from its rows
-    in 16 places of the domain and averaged. For a sequence of sizes the cosines are those
+    Where the encoding has no D of the displacement alone, the kernel is that of its rows in 16
+    places of the domain, averaged; of impulses, whose rows are equal or have nothing in common,
+    the mean over all places. For a sequence of sizes the cosines are those
     of rows less their mean, :math:`(c - m) / (1 - m)` with m the mean of c over
     pairs in the domain, as CoordinateMLPRegressor centres its input.
 
@@ -233,7 +236,9 @@ def network_similarity(
     layers = _check_layers(hidden_layers)
     if axis is not None:
         axis = _check_axis(encoder, axis)
-    lags = check_array(delta, dtype=np.float64, ensure_2d=False, input_name="delta")
+    lags = check_array(
+        delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
+    )
     wanted = 1 if axis is not None else 2
     if lags.ndim != wanted or (axis is None and lags.shape[1] != encoder.n_features_in_):
         raise ValueError(
@@ -241,15 +246,18 @@ def network_similarity(
             f"axis=None of offsets, of shape (n, {encoder.n_features_in_}). Got {lags.shape}."
         )
     if axis is None:
-        if not encoder._is_stationary():
+        if not _is_stationary(encoder):
             raise ValueError(
                 f"the similarity of {type(encoder).__name__} is no function of the displacement "
                 "alone: ask for one axis, along which it is averaged over the domain, or take "
                 "tangent_kernel of encoder.similarity(X)"
             )
         return _kernel(encoder, encoder._offset_similarity(lags), layers, None)
-    if encoder._is_stationary():
+    if _is_stationary(encoder):
         return _kernel(encoder, encoder._axis_similarity(axis, lags), layers, axis)
+    if _counts_cells(encoder):
+        apart = _kernel(encoder, np.zeros_like(lags), layers, axis)
+        return _mean_over_cells(encoder._axis_similarity(axis, lags), apart)
     pairs = encoder._measured_pairs(axis, lags)
     cosines = np.stack([np.sum(_unit(first) * _unit(second), axis=-1) for first, second in pairs])
     return np.mean(_kernel(encoder, cosines, layers, axis), axis=0)
@@ -302,7 +310,7 @@ def network_stable_rank(
     ranks = np.empty(encoder.n_features_in_)
     for axis in range(encoder.n_features_in_):
         lags = encoder._dense_lags(axis)
-        if encoder._is_stationary():
+        if _is_stationary(encoder):
             row = _kernel(encoder, encoder._axis_similarity(axis, lags), layers, axis)
             gram = linalg.toeplitz(row)
         else:
@@ -349,6 +357,30 @@ def _mean_and_columns(encoder: Any, axis: int | None) -> tuple[float, int]:
     else:
         similarity = encoder._axis_similarity(axis, offsets[:, 0])
     return float(np.mean(similarity)), n_columns
+
+
+def _counts_cells(encoder: Any) -> bool:
+    """Whether two coordinates are either in one cell, alike, or have nothing in common."""
+    return isinstance(getattr(encoder, "_basis", None), Impulse)
+
+
+def basis_kernel(basis: Basis, similarity: NDArray, hidden_layers: int) -> NDArray[np.float64]:
+    """`tangent_kernel` of the similarity of a basis, in the mean over places."""
+    if isinstance(basis, Impulse):
+        apart = tangent_kernel(np.zeros_like(similarity), hidden_layers)
+        return _mean_over_cells(similarity, apart)
+    kernel: NDArray[np.float64] = tangent_kernel(np.clip(similarity, -1.0, 1.0), hidden_layers)
+    return kernel
+
+
+def _mean_over_cells(alike: NDArray, apart: NDArray) -> NDArray[np.float64]:
+    """Mean kernel where a share of pairs is in one cell, and the others have that of cosine 0."""
+    return np.asarray(alike + (1 - alike) * apart)
+
+
+def _is_stationary(encoder: Any) -> bool:
+    """Whether each pair of coordinates has the similarity of its displacement."""
+    return bool(encoder._is_stationary()) and not _counts_cells(encoder)
 
 
 def _unit(rows: NDArray) -> NDArray[np.float64]:

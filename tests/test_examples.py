@@ -114,3 +114,21 @@ def test_layers_raise_or_spend_stable_rank():
         assert encoded["after"][4] < 0.5 * encoded["before"][4]
     assert "layer 4" in script.report(results)
     assert len(drawn(script.draw(results))) == 3
+
+
+def test_depth_narrows_what_a_network_sees():
+    script = load("plot_network_similarity")
+    results = script.measure(depths=(0, 1, 4))
+    for name in script.ENCODERS:
+        widths = results[f"{name}, width"]
+        assert np.all(np.diff(widths) < 0)
+        assert widths[2] == pytest.approx(0.5 * widths[0], rel=0.06)
+        assert np.all(np.diff(results[f"{name}, stable rank"]) > 0)
+    trained = script.train(depths=(0, 2), ranks=(6, 48), rows=(300,), epochs=200, n_jobs=1)
+    linear, deep = ({rank: psnr[0] for rank, psnr in trained[d].items()} for d in (0, 2))
+    # a low stable rank does for the network, not for the linear head
+    assert linear[48] - linear[6] > deep[48] - deep[6] + 2
+    wide, own = script.compare_kernels(depths=(4,), n_seeds=8)[4]
+    assert own < 0.06 < 0.2 < wide
+    assert "2 hidden layers" in script.report(results, trained)
+    assert len(drawn(script.draw(results, trained))) == 3

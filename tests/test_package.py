@@ -14,7 +14,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import sk_posenc
 
-MODULES = sorted(Path(sk_posenc.__file__).parent.glob("*.py"))
+ROOT = Path(sk_posenc.__file__).parent
+
+
+def name_of(path):
+    """A module by its dotted name within the package, a folder by its own; "" is the package."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 # Small nets, so that checks are quick.
 SETTINGS = {
     "CoordinateMLPRegressor": {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0}
@@ -77,22 +86,22 @@ def test_encoders_and_metrics_need_no_torch():
 
 def imports_of(path):
     """Modules of the package that a module imports, those within functions too."""
-    names = {module.stem for module in MODULES} - {"__init__"}
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".")
-            if node.level or module[0] == "sk_posenc":
-                candidates = {module[-1], *(alias.name for alias in node.names)}
-                yield from candidates & names
+            assert not node.level, "imports are absolute"
+            imported = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("sk_posenc."):
-                    yield alias.name.split(".")[1]
+            imported = [alias.name for alias in node.names]
+        else:
+            continue
+        names = {name.removeprefix("sk_posenc.") for name in imported if "sk_posenc" in name}
+        yield from names & (MODULES.keys() - {""})
 
 
 def test_imports_go_one_way():
-    graph = {path.stem: set(imports_of(path)) for path in MODULES if path.stem != "__init__"}
+    graph = {name: set(imports_of(path)) for name, path in MODULES.items() if name}
     assert graph["shifted_basis"] >= {"_base", "bases"}  # the walk sees imports
+    assert "plotting.basis_display" in graph["plotting"]
     while graph:
         leaves = {name for name, needs in graph.items() if not needs & graph.keys()}
         assert leaves, f"a circle among {sorted(graph)}"
@@ -100,14 +109,13 @@ def test_imports_go_one_way():
 
 
 def test_nothing_imports_plotting():
-    for path in MODULES:
-        if path.stem not in ("plotting", "__init__"):
-            assert "plotting" not in set(imports_of(path))
+    for name, path in MODULES.items():
+        if name.split(".")[0] not in ("plotting", ""):
+            assert not [used for used in imports_of(path) if used.split(".")[0] == "plotting"]
             source = path.read_text().splitlines()
             assert not [line for line in source if line.split()[:2] == ["import", "matplotlib"]]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_modules_import_alone(path):
-    if path.stem != "__init__":
-        importlib.import_module(f"sk_posenc.{path.stem}")
+@pytest.mark.parametrize("name", [name for name in MODULES if name])
+def test_modules_import_alone(name):
+    importlib.import_module(f"sk_posenc.{name}")

@@ -30,6 +30,7 @@ from sk_posenc import (
     distance_preservation,
     distance_preservation_scorer,
     grid_samples,
+    network_similarity,
     psnr_score,
     psnr_scorer,
     stable_rank,
@@ -110,6 +111,49 @@ def test_bases_alone():
     u = display.displacement
     assert np.all(display.phi["impulse"][np.abs(u) < 0.49] == 1)
     assert np.all(display.phi["impulse"][np.abs(u) > 0.51] == 0)
+
+
+def test_what_networks_see_of_encoders():
+    encoders = {
+        "wide": ShiftedBasisEncoder(stable_rank=8).fit(LINE),
+        "waves": FourierEncoder(stable_rank=8).fit(LINE),
+    }
+    display = draw(BasisDisplay.from_estimator(encoders, hidden_layers=(1, 4, 1)))
+    assert len(display.axes_) == 3
+    for name, encoder in encoders.items():
+        assert list(display.network[name]) == [1, 4]
+        for depth, line in display.network_lines_[name].items():
+            expected = network_similarity(encoder, display.displacement, depth)
+            assert line.get_ydata() == pytest.approx(expected)
+            assert line.get_color() == display.lines_[name][-1].get_color()
+    lines = display.network_lines_
+    assert lines["wide"][1].get_linestyle() == lines["waves"][1].get_linestyle()
+    assert lines["wide"][1].get_linestyle() != lines["wide"][4].get_linestyle()
+    legend = [text.get_text() for text in display.axes_[2].get_legend().get_texts()]
+    assert legend == ["1 hidden layer", "4 hidden layers"]
+    waves = draw(BasisDisplay.from_estimator(encoders["waves"], hidden_layers=2))
+    assert len(waves.axes_) == 2
+
+
+def test_what_networks_see_of_bases():
+    display = draw(BasisDisplay.from_bases("triangle", stable_rank=8, hidden_layers=(0, 3)))
+    assert display.network["triangle"][0] == pytest.approx(display.similarity["triangle"])
+    peak = len(display.displacement) // 2
+    assert display.network["triangle"][3][peak] == pytest.approx(1.0)
+    colours = {line.get_color() for line in display.network_lines_["triangle"].values()}
+    assert len(colours) == 2
+    assert draw(BasisDisplay.from_bases("triangle")).network_lines_ == {}
+
+
+@pytest.mark.parametrize("basis", ["impulse", "rectangle", "bspline", "square", Tent()])
+def test_networks_see_the_same_of_bases_and_encoders(basis):
+    rank = {} if basis == "square" else {"stable_rank": 8}
+    display = BasisDisplay.from_bases({"it": basis}, **rank, extent=0.1, hidden_layers=2)
+    settings = rank or {"bandwidth": 1.0}  # a period of 2 bandwidths is one domain
+    encoder = ShiftedBasisEncoder(basis, **settings, domain=(0, 1)).fit(LINE)
+    scale = encoder.bandwidth_[0] if basis == "square" else 1.0
+    seen = network_similarity(encoder, display.displacement * scale, 2)
+    assert display.network["it"][2] == pytest.approx(seen, abs=1e-3)
 
 
 def test_equal_names_are_told_apart():

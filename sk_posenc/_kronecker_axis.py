@@ -1,0 +1,122 @@
+"""What each axis brings to a Kronecker ridge problem: encoder, features and penalty."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._axis_encoders import axis_features, encoders_per_axis, fit_axis
+from sk_posenc._kronecker_samples import Samples
+from sk_posenc._kronecker_smoothness import SmoothAxis, smooth_axis, strengths
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+# Coordinates of an axis that show how large its functions are.
+_PROBED = 4_096
+
+
+@dataclass(eq=False)
+class Axis:
+    """What one axis brings to the problem: its encoder, features and penalty.
+
+    Attributes
+    ----------
+    encoder : fitted encoder of one axis
+    coordinates : ndarray of shape (n,)
+    penalty : str or float
+    alone : bool
+        Whether there is no other axis.
+    """
+
+    encoder: Any
+    coordinates: NDArray
+    penalty: str | float
+    alone: bool
+
+    @cached_property
+    def features(self) -> NDArray[np.float64]:
+        """Without weights, (n, k)."""
+        return axis_features(self.encoder, self.coordinates)
+
+    @cached_property
+    def n_columns(self) -> int:
+        return axis_features(self.encoder, self.coordinates[:1]).shape[1]
+
+    @cached_property
+    def smooth(self) -> SmoothAxis:
+        return smooth_axis(self.encoder)
+
+    @cached_property
+    def whitening(self) -> solvers.Whitening | None:
+        """Of the penalty; where axes add to it, of the size of functions alone."""
+        if isinstance(self.penalty, str):
+            return _whitening(self.encoder, self.penalty, self.n_columns)
+        if not self.alone:
+            return solvers.Whitening(matrix=self.smooth.basis)
+        own = strengths([self.smooth], self.penalty)
+        return solvers.Whitening(matrix=self.smooth.basis / np.sqrt(own))
+
+    def at(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
+        if order == 0 and np.array_equal(x, self.coordinates):
+            return self.features
+        return axis_features(self.encoder, x, order)
+
+    def white(self, features: NDArray) -> NDArray:
+        return solvers.whiten(features, self.whitening)
+
+    def diagonalised(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Coefficients c = M z with the penalty the identity; M and mean squares of z."""
+        if not isinstance(self.penalty, str) and not self.alone:
+            return self.smooth.basis, np.ones(self.smooth.basis.shape[1])
+        step = max(1, len(self.coordinates) // _PROBED)
+        white = self.white(self.features if step == 1 else self.at(self.coordinates[::step]))
+        sizes, Q = linalg.eigh(white.T @ white / len(white), driver="evd", check_finite=False)
+        return solvers.unwhiten(Q, self.whitening), np.maximum(sizes, 0.0)
+
+
+def fit_axes(
+    samples: Samples, encoder: Any, penalty: str | float, share: float | None
+) -> list[Axis]:
+    clones = encoders_per_axis(encoder, len(samples.coordinates))
+    axes: list[Axis] = []
+    for a, (own, x) in enumerate(zip(clones, samples.coordinates, strict=True)):
+        for b in range(a):
+            if np.array_equal(samples.coordinates[b], x) and same_settings(clones[b], own):
+                axes.append(axes[b])
+                break
+        else:
+            fitted = fit_axis(
+                own,
+                x,
+                samples.n_per_axis[a],
+                on_grid=samples.on_grid,
+                share=share,
+                smooth=not isinstance(penalty, str),
+            )
+            axes.append(Axis(fitted, x, penalty, len(clones) == 1))
+    return axes
+
+
+def same_settings(first: Any, second: Any) -> bool:
+    """Whether two unfitted encoders are of one class and have equal parameters."""
+    if type(first) is not type(second):
+        return False
+    one, two = first.get_params(deep=False), second.get_params(deep=False)
+    return all(
+        np.shape(value) == np.shape(two[name]) and bool(np.all(np.equal(value, two[name])))
+        for name, value in one.items()
+    )
+
+
+def _whitening(encoder: Any, penalty: str, n: int) -> solvers.Whitening | None:
+    if penalty == "ridge":
+        return None
+    if not isinstance(encoder, ShiftedBasisEncoder):
+        raise ValueError(
+            f"penalty={penalty!r} takes differences of coefficients that are in order along an "
+            f'axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got {encoder!r}.'
+        )
+    return solvers.difference_whitening(penalty, n, circular=encoder.boundary == "periodic")

@@ -1,0 +1,243 @@
+"""Scores of candidates on held-out cells, where conjugate gradients solve."""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc._kronecker_iterative import Iteration, dtype_for, principal_columns
+from sk_posenc._kronecker_problem import Problem
+from sk_posenc._kronecker_samples import Samples
+from sk_posenc._kronecker_search import differ_in_exponent, fold_search, search_results
+
+# The share of the cells, each as wide as the samples are apart, that is held out.
+_HELD_OUT = 0.12
+
+# The tolerance of candidates, in units of that of the fit; and their steps.
+_COARSER = 4.0
+_STEPS = 10
+
+# Exponents that differ by 1 smooth about alike where alphas differ by this factor.
+_PER_EXPONENT = 6.4
+
+# The alpha with which a climb begins, and the factor of its first steps.
+_FIRST_ALPHA = 1e-2
+_FIRST_STEP = 10.0
+
+
+def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
+    """Rows in cells that are held out, always the same ones.
+
+    A cell is as wide along each axis as samples are apart in the mean, so that where samples
+    crowd their neighbours go with them, and a single cell of a grid.
+    """
+    if samples.on_grid:
+        cells, n_cells = np.arange(samples.n_cells), samples.n_cells
+    else:
+        counts = np.maximum(1, np.ceil(samples.n_per_axis)).astype(np.intp)
+        cells, n_cells = np.zeros(samples.n_cells, dtype=np.intp), int(np.prod(counts))
+        for x, count in zip(samples.coordinates, counts, strict=True):
+            low, width = float(x.min()), float(np.ptp(x)) or 1.0
+            place = np.clip(((x - low) / width * count).astype(np.intp), 0, count - 1)
+            cells = cells * count + place
+    drawn = np.random.default_rng(0).uniform(size=n_cells) < _HELD_OUT
+    held = drawn[cells]
+    if samples.weights is not None:
+        held &= samples.weights.ravel() > 0
+    return held
+
+
+class HeldOut:
+    """Fits without the held-out cells, and their errors, for all paths of a search.
+
+    A path is an encoder at a stable rank with a penalty; those that differ in the exponent
+    of smoothness alone share all but the penalty.
+
+    Parameters
+    ----------
+    samples : Samples
+    columns : ndarray of shape (n_samples, q)
+        Centred targets.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        columns: NDArray,
+        problems: list[Problem],
+        tolerance: float,
+        max_iter: int,
+    ) -> None:
+        self._samples, self._problems = samples, problems
+        self._tolerance, self._max_iter = tolerance, max_iter
+        self._iterations: dict[int, Iteration] = {}
+        self._starts: dict[int, NDArray] = {}
+        cells = samples.to_cells(columns)
+        flat = cells.reshape(len(cells), -1)
+        weights = samples.weights
+        flat_weights = None if weights is None else weights.ravel()
+        self.first = principal_columns(flat, flat_weights)[0][0]
+        self._spread = math.sqrt(
+            float(np.mean(np.average(flat**2, axis=1, weights=flat_weights)))
+        ) / math.sqrt(float(np.average(self.first**2, weights=flat_weights)) or 1.0)
+        self._held = held_out_cells(samples)
+        if not self._held.any() or self._held.all():
+            raise ValueError(
+                f"{self._held.sum()} of {len(self._held)} samples would be held out: give more "
+                "samples, or cv"
+            )
+
+    @property
+    def fold(self) -> tuple[NDArray, NDArray]:
+        """Training and test samples."""
+        held = self._samples.to_samples(self._held.reshape(1, *self._samples.shape))[:, 0]
+        return np.flatnonzero(~held), np.flatnonzero(held)
+
+    def iteration(self, index: int) -> Iteration:
+        """Of a path, made once for all paths with its axes."""
+        problem = self._problems[index]
+        for other, iteration in self._iterations.items():
+            if self._problems[other].axes is problem.axes:
+                if other != index:
+                    penalty = problem.penalty_like(iteration.size)
+                    iteration = Iteration(
+                        iteration.rows, iteration.rotations, iteration.size, iteration.weights,
+                        penalty,
+                    )  # fmt: skip
+                    self._iterations[index] = iteration
+                return iteration
+        self._iterations.clear()  # large; paths with the same axes follow one another
+        self._iterations[index] = problem.iteration(dtype_for(self._tolerance))
+        return self._iterations[index]
+
+    def score(self, index: int, alpha: float) -> float:
+        """Negative mean squared error, over columns too, judged by the first of them."""
+        iteration, problem = self.iteration(index), self._problems[index]
+        dtype = iteration.size.dtype
+        weights = np.where(self._held, 0.0, 1.0)
+        if iteration.weights is not None:
+            weights = weights * iteration.weights
+        start = next(
+            (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
+        )
+        found = iteration.column(
+            self.first.astype(dtype),
+            alpha * problem.scale,
+            weights=weights.astype(dtype),
+            tolerance=min(1.0, _COARSER * self._tolerance),
+            max_iter=min(_STEPS, self._max_iter),
+            start=start,
+        )
+        self._starts = {index: found.z}
+        error = (self.first - found.fitted[0])[self._held] ** 2
+        own = None if iteration.weights is None else iteration.weights[self._held]
+        return -float(np.average(error, weights=own)) * self._spread**2
+
+    def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
+        """What a fit on a path may begin with, if it is still here."""
+        axes = self._problems[index].axes
+        here = any(self._problems[i].axes is axes for i in self._iterations)
+        start = next((z for i, z in self._starts.items() if self._problems[i].axes is axes), None)
+        return (self.iteration(index) if here else None), start
+
+
+def held_out_search(
+    samples: Samples,
+    X: NDArray,
+    y: NDArray,
+    weights: NDArray | None,
+    paths: list[dict[str, Any]],
+    problems: list[Problem],
+    alphas: NDArray,
+    *,
+    automatic: bool,
+    tolerance: float,
+    max_iter: int,
+) -> tuple[dict[str, Any], int, HeldOut]:
+    """Errors of candidates on the held-out cells; the best; and what its fit begins with.
+
+    Parameters
+    ----------
+    automatic : bool
+        Whether to climb, from a middle alpha, in steps of a decade and then of neighbours,
+        and over exponents at alphas that smooth about alike; else all are scored, and all are
+        where a factorisation gives them at once.
+    """
+    columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
+    columns = columns - samples.mean(columns)
+    held_out = HeldOut(samples, columns, problems, tolerance, max_iter)
+    scores = np.full((len(paths), len(alphas)), np.nan)
+    times = np.zeros_like(scores)
+
+    def score(index: int, j: int) -> float:
+        if not 0 <= j < len(alphas):
+            return -math.inf
+        if np.isnan(scores[index, j]):
+            start = time.perf_counter()
+            scores[index, j] = held_out.score(index, float(alphas[j]))
+            times[index, j] = time.perf_counter() - start
+        return float(scores[index, j])
+
+    for group in _groups(paths):
+        if not problems[group[0]].iterates:
+            for index in group:
+                own = fold_search(
+                    X, y, weights, [paths[index]], alphas, [held_out.fold], tolerance, max_iter
+                )
+                scores[index] = own["mean_test_score"]
+                times[index] = own["mean_fit_time"]
+        elif automatic:
+            _climb_group(group, paths, alphas, score)
+        else:
+            for index in group:
+                for j in np.argsort(-alphas):
+                    score(index, int(j))
+    results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
+    return results, int(np.nanargmax(scores)), held_out
+
+
+def _climb_group(
+    group: list[int], paths: list[dict[str, Any]], alphas: NDArray, score: Callable
+) -> None:
+    decade = max(1, round(math.log(_FIRST_STEP) / math.log(alphas[1] / alphas[0])))
+    middle = len(group) // 2
+    at = int(np.argmin(np.abs(np.log(alphas / _FIRST_ALPHA))))
+    for step in (decade, 1):
+        at = _climb(partial(score, group[middle]), at, step)
+    for direction in (group[middle + 1 :], group[:middle][::-1]):
+        best = score(group[middle], at)
+        for index in direction:
+            less = paths[group[middle]]["penalty"] - paths[index]["penalty"]
+            alike = alphas[at] * _PER_EXPONENT**less
+            j = int(np.argmin(np.abs(np.log(alphas / alike))))
+            if score(index, j) <= best:
+                break
+            best = score(index, j)
+
+
+def _groups(paths: list[dict[str, Any]]) -> list[list[int]]:
+    """Paths that differ in the exponent of smoothness alone, in the order of exponents."""
+    groups: list[list[int]] = []
+    for index, path in enumerate(paths):
+        if groups and differ_in_exponent(paths[groups[-1][0]], path):
+            groups[-1].append(index)
+        else:
+            groups.append([index])
+    return [sorted(group, key=lambda i: paths[i]["penalty"]) for group in groups]
+
+
+def _climb(score: Any, at: int, step: int) -> int:
+    """The place of the best score, uphill from `at` in steps."""
+    best = score(at)
+    for way in (-step, step):
+        moved = False
+        while score(at + way) > best:
+            at, moved = at + way, True
+            best = score(at)
+        if moved:
+            break
+    return at

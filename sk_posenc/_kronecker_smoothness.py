@@ -1,0 +1,115 @@
+"""The basis of one axis in which both the size of a function and its slope are diagonal."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+
+from sk_posenc._axis_encoders import axis_features
+from sk_posenc._base import check_memory
+
+# Cells of the mesh on which integrals are taken, per shift or per half wave.
+_CELLS = 8
+
+# Combinations of basis functions smaller than this on the domain, relative to the largest,
+# are left out: nothing but rounding would hold them.
+_NOTHING = 1e-8
+
+# Rows of the mesh encoded at a time.
+_BLOCK = 2**23
+
+
+@dataclass(frozen=True)
+class AxisIntegrals:
+    """Mean products of the basis functions of one axis over its domain, and of their slopes.
+
+    Attributes
+    ----------
+    size : ndarray of shape (k, k)
+        Mean of ``phi_i phi_j``.
+    slope : ndarray of shape (k, k)
+        Mean of ``phi_i' phi_j'``, in units of the domain; slopes are differences over the
+        cells of a mesh of eight cells per shift, so that every basis has them.
+    """
+
+    size: NDArray[np.float64]
+    slope: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SmoothAxis:
+    """Coefficients ``c = basis z`` in which a function and its slope have diagonal integrals.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (k, r)
+        The mean square of a function is ``sum z**2``.
+    roughness : ndarray of shape (r,)
+        That of its slope is ``sum roughness z**2``, with lengths in units of the domain
+        over its stable rank.
+    floor : float
+        What a constant counts as.
+    """
+
+    basis: NDArray[np.float64]
+    roughness: NDArray[np.float64]
+    floor: float
+
+
+def integrate(encoder: Any) -> AxisIntegrals:
+    """Integrals of a fitted encoder of one axis."""
+    low, high = encoder.domain_[0]
+    n_cells = math.ceil(_CELLS * _functions_on(encoder, high - low) - 1e-6)
+    mesh = np.linspace(low, high, n_cells + 1)
+    k = axis_features(encoder, mesh[:1]).shape[1]
+    check_memory((k, k), 48, "lower stable_rank, n_shifts or n_frequencies")
+    size, slope = np.zeros((k, k)), np.zeros((k, k))
+    rows = max(2, _BLOCK // k)
+    for start in range(0, n_cells, rows):
+        part = mesh[start : start + rows + 1]
+        features = sparse.csr_array(axis_features(encoder, part))
+        dense = features.nnz > features.shape[0] * k / 8
+        A: Any = features.toarray() if dense else features
+        weights = np.ones(len(part))
+        weights[0] = weights[-1] = 0.5  # the next block has the other half
+        step = A[1:] - A[:-1]
+        weighted = A * weights[:, None] if dense else sparse.diags_array(weights) @ A
+        for total, product in ((size, A.T @ weighted), (slope, step.T @ step)):
+            total += product if dense else product.toarray()
+    return AxisIntegrals(size / n_cells, slope * n_cells)
+
+
+def _functions_on(encoder: Any, length: float) -> float:
+    """Shifts or half waves on the domain."""
+    shifts, frequencies = getattr(encoder, "shifts_", None), getattr(encoder, "frequencies_", None)
+    if shifts is not None:
+        return max(1.0, length / np.min(np.diff(shifts[0]), initial=length))
+    if frequencies is not None:
+        return max(1.0, 2 * length * float(np.max(np.abs(np.ravel(frequencies)), initial=0.0)))
+    raise ValueError(
+        f"smoothness needs an encoder of shifts or frequencies. Got {encoder!r}: use "
+        'penalty="ridge"'
+    )
+
+
+def smooth_axis(encoder: Any) -> SmoothAxis:
+    """Diagonalise both integrals of a fitted encoder of one axis."""
+    integrals = integrate(encoder)
+    sizes, Q = linalg.eigh(integrals.size, driver="evd", check_finite=False)
+    kept = sizes > _NOTHING * sizes[-1]
+    white = Q[:, kept] / np.sqrt(sizes[kept])
+    slopes, U = linalg.eigh(white.T @ integrals.slope @ white, driver="evd", check_finite=False)
+    rank = float(encoder.stable_rank_[0])
+    floor = (math.pi / rank) ** 2  # a constant counts as half a wave on the domain
+    return SmoothAxis(white @ U, np.maximum(slopes, 0.0) / rank**2, floor)
+
+
+def strengths(axes: list[SmoothAxis], exponent: float) -> NDArray[np.float64]:
+    """(sum of roughnesses)**exponent of every product of functions, shape (r_1, ..., r_d)."""
+    total = np.full((), float(np.mean([axis.floor for axis in axes])))
+    for axis in axes:
+        total = np.add.outer(total, axis.roughness)
+    return np.asarray(total**exponent)

@@ -1,0 +1,64 @@
+"""What all Displays draw with: matplotlib, palette, panels."""
+
+from typing import Any
+
+import numpy as np
+
+# The palette of Okabe and Ito, which the colour-blind tell apart; marks and dashes help them.
+COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+DASHES = ["-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":"]
+MARKS = ["o", "s", "^", "D", "v", "P", "X"]
+MAP, SIGNED_MAP = "cividis", "PuOr"
+
+
+def pyplot(caller: str) -> Any:
+    """matplotlib.pyplot, which the caller needs."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            f"{caller} needs matplotlib: pip install 'sk_posenc[examples]', or matplotlib alone"
+        ) from error
+    return plt
+
+
+def make_panels(
+    display: Any, ax: Any, n_rows: int, n_columns: int, size: tuple[float, float]
+) -> Any:
+    """Axes to draw on, an array of n_rows * n_columns: new, given, or one that is split."""
+    plt = pyplot(f"{type(display).__name__}.plot")
+    n = n_rows * n_columns
+    if ax is None:
+        _, axes = plt.subplots(
+            n_rows, n_columns, figsize=size, layout="constrained", squeeze=False
+        )  # fmt: skip
+        return axes.ravel()
+    given = np.ravel(np.asarray(ax, dtype=object))
+    if len(given) == n:
+        return given
+    if len(given) != 1 or given[0].get_subplotspec() is None:
+        raise ValueError(
+            f"ax must be None, {n} axes, or one axes of plt.subplots, which is split into {n}. "
+            f"Got {ax!r}."
+        )
+    given[0].set_axis_off()
+    grid = given[0].get_subplotspec().subgridspec(n_rows, n_columns, wspace=0.5, hspace=0.35)
+    return np.ravel(grid.subplots(squeeze=False))
+
+
+def line_styles(n: int) -> list[dict[str, Any]]:
+    """Colour, dashes and width of n lines: a grey print tells them, and the first, drawn
+    below the others, shows where they coincide."""
+    return [
+        {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": DASHES[i % len(DASHES)],
+            "linewidth": 1.4 + 0.25 * (n - 1 - i),
+        }
+        for i in range(n)
+    ]
+
+
+def draw_legend(ax: Any, n: int) -> None:
+    if n > 1:
+        ax.legend(fontsize="small", framealpha=0.8)

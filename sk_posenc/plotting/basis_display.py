@@ -1,0 +1,322 @@
+"""Basis functions and the similarities that they give."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc._arrays import to_numpy
+from sk_posenc._base import parse_integer, parse_optional
+from sk_posenc.bases import Basis, resolve_basis
+from sk_posenc.metrics import similarity_radius
+from sk_posenc.network_kernel import basis_kernel, network_similarity
+from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
+from sk_posenc.plotting._names import by_name, encoders_by_name
+
+
+class BasisDisplay:
+    """Basis functions phi and their similarities D over the displacement.
+
+    And, where asked for, the similarity that a network of some hidden layers sees through
+    them: its tangent kernel, which depth narrows and lifts by a constant.
+
+    Parameters
+    ----------
+    displacement : ndarray of shape (n_points,)
+        Distance along an axis.
+    similarity : dict of ndarrays of shape (n_points,)
+        D(displacement) / D(0), by name.
+    phi : dict of ndarrays of shape (n_points,), default=None
+        The basis functions, by name; Fourier features have none, and without any there is
+        no panel of them.
+    network : dict of dicts of ndarrays of shape (n_points,), default=None
+        The similarities that networks see, by name and number of hidden layers.
+    unit : str, default="coordinate units"
+        Unit of the displacement.
+
+    Attributes
+    ----------
+    axes_ : ndarray of Axes
+        That of phi, where there is one, that of D, and that of the networks, where there
+        are any.
+    lines_ : dict of lists of Line2D
+        By name: that of D, and before it that of phi where there is one.
+    network_lines_ : dict of dicts of Line2D
+        By name and number of hidden layers.
+    figure_ : Figure
+
+    See Also
+    --------
+    similarity_radius : Where D falls to a tenth, the dotted line.
+    network_similarity : What a network sees.
+
+    Examples
+    --------
+    >>> from sk_posenc import BasisDisplay
+    >>> display = BasisDisplay.from_bases(["gaussian", "triangle"], stable_rank=8)
+    >>> [ax.get_ylabel() for ax in display.axes_]
+    ['basis function', 'similarity D / D(0)']
+    """
+
+    def __init__(
+        self,
+        *,
+        displacement: NDArray,
+        similarity: Mapping[str, NDArray],
+        phi: Mapping[str, NDArray] | None = None,
+        network: Mapping[str, Mapping[int, NDArray]] | None = None,
+        unit: str = "coordinate units",
+    ) -> None:
+        self.displacement = displacement
+        self.similarity = similarity
+        self.phi = {} if phi is None else phi
+        self.network = {} if network is None else network
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        axis: int = 0,
+        extent: float | None = None,
+        n_points: int = 1001,
+        hidden_layers: int | Sequence[int] = (),
+        unit: str = "coordinate units",
+        ax: Any = None,
+        line_kwargs: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Draw the bases of fitted encoders along one axis.
+
+        Parameters
+        ----------
+        estimator : fitted encoder, or a list or dict of them
+            Estimators that hold one will do.
+        axis : int, default=0
+            Which axis of the coordinates.
+        extent : float, default=None
+            Largest displacement. None: four times the largest similarity radius, within
+            the domain.
+        n_points : int, default=1001
+            Displacements, from minus to plus `extent`.
+        hidden_layers : int or sequence of int, default=()
+            Numbers of hidden layers of the networks whose similarity is drawn beside D.
+        unit : str, default="coordinate units"
+            Unit of the coordinates.
+        ax : Axes or sequence of two Axes, default=None
+            Where to draw; one axes is split. None: a new figure.
+        line_kwargs : dict, default=None
+            Passed to matplotlib's ``plot``.
+
+        Returns
+        -------
+        BasisDisplay
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sk_posenc import BasisDisplay, RandomFourierEncoder, ShiftedBasisEncoder
+        >>> X = np.linspace(0, 24, 100)[:, None]
+        >>> encoders = [ShiftedBasisEncoder(stable_rank=8), RandomFourierEncoder(stable_rank=8)]
+        >>> display = BasisDisplay.from_estimator([e.fit(X) for e in encoders], unit="hours")
+        >>> display.axes_[1].get_xlabel()
+        'displacement, hours'
+        """
+        pyplot(f"{cls.__name__}.from_estimator")
+        encoders = encoders_by_name(estimator)
+        for encoder in encoders.values():
+            if not 0 <= axis < encoder.n_features_in_:
+                raise ValueError(
+                    f"axis must be one of the {encoder.n_features_in_} axes of the encoder, "
+                    f"counted from 0. Got {axis!r}."
+                )
+        if parse_optional(extent, "extent") is None:
+            radius = max(similarity_radius(each)[axis] for each in encoders.values())
+            length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
+            extent = min(4 * radius, length)
+        delta = _symmetric(extent, n_points)
+        phi = {
+            name: _phi(encoder._basis, delta / encoder._widths[axis])
+            for name, encoder in encoders.items()
+            if isinstance(getattr(encoder, "_basis", None), Basis)
+        }
+        similarity = {
+            name: np.asarray(encoder._axis_similarity(axis, delta))
+            for name, encoder in encoders.items()
+        }
+        depths = _depths(hidden_layers)
+        network = {
+            name: {depth: network_similarity(encoder, delta, depth, axis=axis) for depth in depths}
+            for name, encoder in encoders.items()
+            if depths
+        }
+        display = cls(
+            displacement=delta, similarity=similarity, phi=phi, network=network, unit=unit
+        )
+        return display.plot(ax, line_kwargs=line_kwargs)
+
+    @classmethod
+    def from_bases(
+        cls,
+        bases: Any,
+        *,
+        stable_rank: float | None = None,
+        extent: float | None = None,
+        n_points: int = 1001,
+        hidden_layers: int | Sequence[int] = (),
+        ax: Any = None,
+        line_kwargs: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Draw bases without an encoder, in bandwidths or at one stable rank.
+
+        Parameters
+        ----------
+        bases : str, Basis, or a list or dict of them
+            As the `basis` of ShiftedBasisEncoder.
+        stable_rank : float, default=None
+            Gives each basis the bandwidth of this stable rank, and the displacement in
+            domains. None: in bandwidths. Bases that repeat have one stable rank only, and
+            are drawn with half a period a domain.
+        extent : float, default=None
+            Largest displacement. None: where all bases are done, at most 4 bandwidths; the
+            least of these, and one period, where some repeat.
+        n_points : int, default=1001
+            Displacements, from minus to plus `extent`.
+        hidden_layers : int or sequence of int, default=()
+            Numbers of hidden layers of the networks whose similarity is drawn beside D.
+        ax : Axes or sequence of two Axes, default=None
+            Where to draw; one axes is split. None: a new figure.
+        line_kwargs : dict, default=None
+            Passed to matplotlib's ``plot``.
+
+        Returns
+        -------
+        BasisDisplay
+        """
+        pyplot(f"{cls.__name__}.from_bases")
+        named = by_name(bases, lambda b: b if isinstance(b, str) else type(b).__name__, repr)
+        resolved = {name: resolve_basis(basis) for name, basis in named.items()}
+        rank = parse_optional(stable_rank, "stable_rank")
+        widths = {name: _bandwidth(basis, rank) for name, basis in resolved.items()}
+        if parse_optional(extent, "extent") is None:
+            done = [
+                widths[name] * (min(2 * basis.reach, 4) if basis.period is None else basis.period)
+                for name, basis in resolved.items()
+            ]
+            repeats = any(basis.period is not None for basis in resolved.values())
+            extent = min(done) if repeats else max(done)
+        delta = _symmetric(extent, n_points)
+        depths = _depths(hidden_layers)
+        similarity = {n: np.asarray(b.similarity(delta / widths[n])) for n, b in resolved.items()}
+        network = {
+            name: {depth: basis_kernel(resolved[name], values, depth) for depth in depths}
+            for name, values in similarity.items()
+            if depths
+        }
+        display = cls(
+            displacement=delta,
+            similarity=similarity,
+            phi={n: _phi(b, delta / widths[n]) for n, b in resolved.items()},
+            network=network,
+            unit="bandwidths" if rank is None else "domains",
+        )
+        return display.plot(ax, line_kwargs=line_kwargs)
+
+    def plot(self, ax: Any = None, *, line_kwargs: Mapping[str, Any] | None = None) -> Self:
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or sequence of Axes, default=None
+            One per panel, or one that is split. None: a new figure.
+        line_kwargs : dict, default=None
+            Passed to matplotlib's ``plot``.
+
+        Returns
+        -------
+        self
+        """
+        n_panels = 1 + bool(self.phi) + bool(self.network)
+        axes = make_panels(self, ax, 1, n_panels, (4.8 * n_panels, 3.6))
+        at_similarity = axes[1 if self.phi else 0]
+        styles = line_styles(len(self.similarity))
+        self.lines_: dict[str, list[Any]] = {}
+        for (name, values), style in zip(self.similarity.items(), styles, strict=True):
+            style = {"label": name, **style, **(line_kwargs or {})}
+            curves = [(axes[0], self.phi[name])] if name in self.phi else []
+            curves.append((at_similarity, values))
+            self.lines_[name] = [a.plot(self.displacement, y, **style)[0] for a, y in curves]
+        for panel in axes:
+            panel.set_xlabel(f"displacement, {self.unit}")
+            panel.margins(x=0)
+            panel.grid(alpha=0.3)
+        at_similarity.axhline(0.1, color="grey", linestyle=":", linewidth=1)
+        at_similarity.set_ylabel("similarity D / D(0)")
+        draw_legend(at_similarity, len(self.similarity))
+        if self.phi:
+            axes[0].set_ylabel("basis function")
+        self._plot_network(axes[-1], line_kwargs or {})
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self
+
+    def _plot_network(self, ax: Any, line_kwargs: Mapping[str, Any]) -> None:
+        """Lines of networks: a colour an encoding, dashes a depth; colours too where it is one."""
+        self.network_lines_: dict[str, dict[int, Any]] = {}
+        if not self.network:
+            return
+        colours = [style["color"] for style in line_styles(len(self.similarity))]
+        by_encoding = dict(zip(self.similarity, colours, strict=True))
+        for name, kernels in self.network.items():
+            lines = self.network_lines_[name] = {}
+            for (depth, values), style in zip(
+                kernels.items(), line_styles(len(kernels)), strict=True
+            ):
+                if len(self.network) > 1:
+                    style["color"] = by_encoding[name]
+                style = {"label": _layers(depth), **style, **line_kwargs}
+                lines[depth] = ax.plot(self.displacement, values, **style)[0]
+        ax.set_ylabel("similarity that a network sees")
+        ax.set_ylim(bottom=min(0.0, ax.get_ylim()[0]))
+        if len(self.network) == 1:
+            ax.legend(fontsize="small", framealpha=0.8)
+            return
+        first = next(iter(self.network_lines_.values())).values()
+        ax.legend(handles=[_grey(line) for line in first], fontsize="small", framealpha=0.8)
+
+
+def _depths(hidden_layers: Any) -> list[int]:
+    """Distinct numbers of hidden layers, from one or a sequence."""
+    given = [hidden_layers] if np.ndim(hidden_layers) == 0 else list(hidden_layers)
+    return list(dict.fromkeys(given))
+
+
+def _layers(depth: int) -> str:
+    return "1 hidden layer" if depth == 1 else f"{depth} hidden layers"
+
+
+def _grey(line: Any) -> Any:
+    """A line for a legend that tells depths, whatever the encoding."""
+    from matplotlib.lines import Line2D
+
+    return Line2D(
+        [], [], color="dimgrey", linestyle=line.get_linestyle(), linewidth=line.get_linewidth(),
+        label=line.get_label(),
+    )  # fmt: skip
+
+
+def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
+    if parse_integer(n_points, "n_points") < 2:
+        raise ValueError(f"n_points must be at least 2. Got {n_points!r}.")
+    return np.linspace(-extent, extent, n_points)
+
+
+def _phi(basis: Basis, u: NDArray) -> NDArray:
+    """phi of one shift: its neighbours stand beside it, for the impulse goes by the nearest."""
+    return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), np))[:, 1]
+
+
+def _bandwidth(basis: Basis, rank: float | None) -> float:
+    if rank is None:
+        return 1.0
+    return basis.bandwidth(rank) if basis.period is None else 2 / basis.period
