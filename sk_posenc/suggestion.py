@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -208,7 +208,8 @@ def suggest_encoder(
     The network's own learning of features is not in the kernel.
 
     *Linear heads.* Leave-one-out holds the encoder and its domain. RidgeCV takes the best of
-    its alphas for each encoding.
+    its alphas for each encoding. KroneckerRidgeCV searches as it is set, and by the folds that
+    it is given, sub-grids say; KroneckerRidge by leave-one-out at its own alpha and penalty.
 
     Examples
     --------
@@ -239,44 +240,65 @@ def suggest_encoder(
         warnings.filterwarnings(
             "ignore", message=".* reaches a stable rank of", category=UserWarning
         )
-        X, y = check_X_y(
-            to_numpy(X),
-            to_numpy(y),
-            multi_output=True,
-            y_numeric=True,
-            dtype=[np.float64, np.float32],
+        coordinates, targets = _check_samples(X, y)
+        criterion = _criterion(
+            head, coordinates, targets, max_samples, training_time, check_random_state(random_state)
         )
-        if len(X) < _FEWEST_ROWS:
-            raise ValueError(
-                f"a suggestion needs at least {_FEWEST_ROWS} samples. Got n_samples = {len(X)}."
-            )
-        Y = y.reshape(len(y), -1).astype(np.float64)
-        if not np.ptp(Y, axis=0).any():
-            raise ValueError("y is constant: every encoding fits it, none better than another.")
-        rng = check_random_state(random_state)
-        if isinstance(head, KroneckerRidge | KroneckerRidgeCV):
-            measured = _Kronecker(head, X, y)
-        elif isinstance(head, LinearRegression | Ridge | RidgeCV):
-            measured = _Linear(head, X, Y, max_samples or _LINEAR_ROWS)
-        else:
-            tau = _training_time(head, len(X)) if training_time is None else training_time
-            measured = _Network(head, X, Y, max_samples or _NETWORK_ROWS, tau, rng)
-        candidates = _default_encoders(X) if encoders is None else encoders
-        table = _ranking(candidates, measured, float(np.ptp(Y)))
+        candidates = _default_encoders(coordinates) if encoders is None else encoders
+        table = _ranking(candidates, criterion, float(np.ptp(targets)))
     return Suggestion(
         best_encoder=clone(table["encoder"][0]),
         table=table,
-        criterion=measured.criterion,
-        n_samples=measured.n_samples,
+        criterion=criterion.name,
+        n_samples=criterion.n_samples,
         seconds=time.perf_counter() - start,
     )
 
 
-def _ranking(candidates: Sequence[Any], measured: Any, value_range: float) -> dict[str, NDArray]:
+def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Coordinates, and targets in their own shape, as finite arrays."""
+    coordinates, targets = check_X_y(
+        to_numpy(X),
+        to_numpy(y),
+        multi_output=True,
+        y_numeric=True,
+        dtype=[np.float64, np.float32],
+    )
+    if len(coordinates) < _FEWEST_ROWS:
+        raise ValueError(
+            f"a suggestion needs at least {_FEWEST_ROWS} samples. Got n_samples = "
+            f"{len(coordinates)}."
+        )
+    if not np.ptp(targets, axis=0).any():
+        raise ValueError("y is constant: every encoding fits it, none better than another.")
+    return coordinates, targets
+
+
+def _criterion(
+    head: Any,
+    X: NDArray,
+    y: NDArray,
+    max_samples: int | None,
+    training_time: float | None,
+    rng: np.random.RandomState,
+) -> _Criterion:
+    """What ranks encodings for a head."""
+    if isinstance(head, KroneckerRidge | KroneckerRidgeCV):
+        return _Kronecker(head, X, y)
+    Y = y.reshape(len(y), -1).astype(np.float64)
+    if isinstance(head, LinearRegression | Ridge | RidgeCV):
+        return _Linear(head, X, Y, max_samples or _LINEAR_ROWS)
+    tau = _training_time(head, len(X)) if training_time is None else training_time
+    return _Network(head, X, Y, max_samples or _NETWORK_ROWS, tau, rng)
+
+
+def _ranking(
+    candidates: Sequence[Any], criterion: _Criterion, value_range: float
+) -> dict[str, NDArray]:
     mse, stable_ranks, widths = (np.empty(len(candidates)) for _ in range(3))
     for i, candidate in enumerate(candidates):
         try:
-            mse[i], fitted = measured.error_of(clone(candidate))
+            mse[i], fitted = criterion.error_of(clone(candidate))
         except Exception as error:
             error.add_note(f"This came up for the candidate {candidate!r}.")
             raise
@@ -298,10 +320,20 @@ def _ranking(candidates: Sequence[Any], measured: Any, value_range: float) -> di
     }
 
 
+class _Criterion(Protocol):
+    """The squared error of a head on an encoding, told without training it."""
+
+    name: str
+    n_samples: int
+
+    def error_of(self, encoder: Any) -> tuple[float, Any]:
+        """The error, and the encoder, which is fitted."""
+
+
 class _Network:
     """The error that a network is expected to make between samples."""
 
-    criterion = "Expected between the samples by the tangent kernel"
+    name = "Expected between the samples by the tangent kernel"
 
     def __init__(
         self, head: Any, X: NDArray, Y: NDArray, n_rows: int, tau: float, rng: Any
@@ -337,7 +369,7 @@ class _Network:
 class _Linear:
     """Leave-one-out of a linear model on encoded coordinates."""
 
-    criterion = "By leave-one-out"
+    name = "By leave-one-out"
 
     def __init__(self, head: Any, X: NDArray, Y: NDArray, n_rows: int) -> None:
         rows = neighbourhood(in_cells(X), n_rows) if len(X) > n_rows else np.arange(len(X))
@@ -359,16 +391,21 @@ class _Linear:
 
 
 class _Kronecker:
-    """Leave-one-out of a Kronecker ridge on the product of encodings."""
+    """Leave-one-out of a Kronecker ridge on the product of encodings, or its own folds."""
 
-    criterion = "By leave-one-out of the Kronecker ridge"
+    name = "By the search of the Kronecker ridge"
 
     def __init__(self, head: Any, X: NDArray, y: NDArray) -> None:
         self._X, self._y, self.n_samples = X, y, len(X)
         if isinstance(head, KroneckerRidgeCV):
-            self._search = clone(head).set_params(cv=None)
+            self._search = head
         else:
-            self._search = KroneckerRidgeCV(alphas=[head.alpha], penalties=[head.penalty])
+            self._search = KroneckerRidgeCV(
+                alphas=[head.alpha],
+                penalties=[head.penalty],
+                tol=head.tol,
+                max_iter=head.max_iter,
+            )
 
     def error_of(self, encoder: Any) -> tuple[float, Any]:
         search = clone(self._search).set_params(encoders=[encoder]).fit(self._X, self._y)

@@ -287,7 +287,7 @@ def test_table_lists_candidates_from_the_best(series):
         assert line["stable_rank"] == pytest.approx(fitted.stable_rank_[0])
         assert line["n_features"] == fitted.transform(series[0]).shape[1]
     text, page = str(suggestion), suggestion._repr_html_()
-    assert "leave-one-out" in text
+    assert text.startswith("By leave-one-out, 120 samples")
     assert text.count("ShiftedBasisEncoder") == page.count("ShiftedBasisEncoder") == 3
     assert text.splitlines()[2].split()[0] == "1"
 
