@@ -43,6 +43,7 @@ from sk_posenc import (
     stable_rank,
     suggest_encoder,
 )
+from sk_posenc._network_settings import batch_size_of, epochs_of
 
 TRUTH = Path(__file__).with_suffix(".csv")
 HALVING = TRUTH.with_name("choose_encoder_halving.csv")
@@ -170,8 +171,8 @@ def halvings(done: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
 def halving(name: str, signal: Signal, folds: int) -> Iterator[dict[str, Any]]:
     X, y = signal.X[signal.train], signal.y[signal.train]
     candidates = encoders(signal)
-    batch = min(max(len(X) // 16, 32), 1024)  # the network's own, as are the epochs
-    epochs = max(20, -(-1000 // -(-len(X) // batch)))
+    # as many as the network takes by itself
+    epochs = epochs_of("auto", len(X), batch_size_of("auto", len(X)))
     search = HalvingGridSearchCV(
         Pipeline([("encoder", None), ("network", network(max(SEEDS) + 1))]),
         {"encoder": list(candidates.values())},
