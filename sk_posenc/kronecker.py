@@ -149,7 +149,8 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         values = values.astype(X.dtype, copy=False)
         if posterior is None:
             return values[:, 0] if single else values
-        assert variance is not None and isinstance(self._problem, Problem)
+        assert variance is not None
+        assert isinstance(self._problem, Problem)
         std = np.sqrt(
             variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
         ).astype(X.dtype, copy=False)
@@ -269,7 +270,8 @@ class KroneckerRidge(_KroneckerHead):
 
     for targets y less their mean, with m the mean diagonal of the Gram matrix of the
     features. One eigendecomposition per axis gives them exactly; the product is never
-    formed, and a megapixel takes the time of a spline.
+    formed, and a megapixel takes the time of a spline. Grids with holes and scattered samples
+    minimise the same over their own rows, by conjugate gradients.
 
     Parameters
     ----------
@@ -280,7 +282,9 @@ class KroneckerRidge(_KroneckerHead):
         coordinate (a whole number of them where the basis is too narrow for that) and a
         stable rank of 0.42 of the distinct coordinates: B-splines 0.48, triangles 0.67
         and rectangles 1, as in interpolation; Fourier functions 0.5, random ones 0.25. Off
-        a grid the stable rank is at most 0.3 of the samples per axis. On a grid the 10
+        a grid the stable rank is at most 0.3 of the samples per axis; 1.25 times that of a
+        grid with a penalty of smoothness, and shifts then as far apart as they sum to a
+        constant: one bandwidth for a B-spline. On a grid the 10
         frequencies that a LogFourierEncoder has by default become as many as it takes for
         one cycle between the highest two. Frequencies beyond half
         the sampling rate of a grid, which it cannot tell from slower ones, are taken as those:
@@ -288,23 +292,43 @@ class KroneckerRidge(_KroneckerHead):
         a coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
     alpha : float, default=1e-6
         Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
-        features. At most about 1e-4 interpolates; samples with noise want more: see
-        :class:`KroneckerRidgeCV`.
-    penalty : {"ridge", "slope", "curvature"}, default="ridge"
+        features; of smoothness, to the number of samples. At most about 1e-4 interpolates;
+        samples with noise want more: see :class:`KroneckerRidgeCV`.
+    penalty : {"ridge", "slope", "curvature"} or float, default="ridge"
         What is penalised along each axis: the coefficients, P = I, or their first or
         second differences, P = D'D + 0.01 I, where the last term bounds what differences
-        do not see. "slope" and "curvature" need a ShiftedBasisEncoder.
+        do not see. "slope" and "curvature" need a ShiftedBasisEncoder. A number p, above 0
+        and at most 8, is the exponent of *smoothness*, for scattered samples: the penalty is
+        ``n z' (sum over the axes of slope integrals) ** p z``, in coefficients z in which the
+        mean square of the function is ``z'z``, for waves of w radians per unit
+        ``n w ** (2 p)``; the unit of length of an axis is its domain over the stable rank,
+        and a constant counts as half a wave. 1.25 to 1.75 for textures and edges, 2 to 2.5
+        for smooth fields.
+    tol : float, default=0.1
+        Conjugate gradients stop where five steps together move the function, as the root
+        mean square over the whole domain with its holes, by less than this share of the root
+        mean square of the residuals at the samples. They run in single precision from 1e-3
+        on, as long as its rounding allows.
+    max_iter : int, default=1000
+        Their most steps.
+    nan_is_hole : bool, default=False
+        Whether a sample with NaN in any of its targets is a hole, rather than an error: it
+        counts for nothing but its place on a grid.
 
     Attributes
     ----------
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike.
-    layout_ : {"grid", "holes", "scattered", "dual"}
-        "grid": solved axis by axis. "holes": cells of the grid are empty or weights are
-        not a product over the axes; solved by conjugate gradients on the grid, directly up
-        to 2,000 samples. "scattered": products of the features of all axes,
-        multiplied out. "dual": by the product of the kernels of all axes, up to 8,000
-        samples. All have the same solution.
+    layout_ : {"grid", "holes", "scattered", "dual", "normal"}
+        "grid": solved axis by axis (by conjugate gradients with a penalty of smoothness, but
+        for small grids). "holes": cells of the grid are empty or weights are not a product
+        over the axes; solved by conjugate gradients on the grid, directly up to 2,000 samples.
+        "scattered": products of the features of all axes, up to 2,000 of them or as many
+        samples multiplied out, beyond by conjugate gradients, in up to four axes. "dual": by
+        the product of the kernels of all axes, up to 8,000 samples. "normal": by the sums of
+        :meth:`partial_fit`. All have the same solution.
+    n_iter_ : int
+        Steps of conjugate gradients, 1 where the solution is direct.
     coef_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
         Not in the layout "dual".
     dual_coef_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
@@ -312,7 +336,8 @@ class KroneckerRidge(_KroneckerHead):
     intercept_ : float or ndarray of shape (n_outputs,)
         Mean of the targets.
     condition_ : float
-        Condition number of the regularised system (a bound, with layout "holes").
+        Condition number of the regularised system; where conjugate gradients solve a bound,
+        or NaN, not known, with a penalty of smoothness or sums.
     noise_variance_ : ndarray of shape (n_outputs,)
         Mean square of the leave-one-out residuals; found when first asked for.
     n_features_in_ : int
@@ -324,6 +349,8 @@ class KroneckerRidge(_KroneckerHead):
     -----
     UserWarning
         Where `condition_` is beyond 1e12.
+    ConvergenceWarning
+        Where conjugate gradients take more than `max_iter` steps.
 
     See Also
     --------
@@ -555,15 +582,20 @@ class KroneckerRidgeCV(_KroneckerHead):
         Candidates, as shares of the samples per axis, set in place of what encoders say.
         None: as each encoder says.
     alphas : list of float, default=None
-        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000; with
-        ``cv=None``, the least of those that smooth away no more than noise and are about as
-        good as the best (see Notes).
-    penalties : list of {"ridge", "slope", "curvature"}, default=None
-        None: "slope" where all encoders are ShiftedBasisEncoders and there are up to three
-        axes, else "ridge".
+        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, with
+        smoothness 25 from 1e-5; with ``cv=None``, on a grid the least of those that smooth
+        away no more than noise and are about as good as the best (see Notes).
+    penalties : list of {"ridge", "slope", "curvature"} or floats, default=None
+        None: where all encoders are ShiftedBasisEncoders and there are up to three axes,
+        "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75, 2 and 2.5;
+        else "ridge".
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out, on a shortlist by generalised cross-validation where
-        candidates are many. Else a splitter, such as :class:`CoordinateKFold`.
+        candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
+        as wide as samples are apart (see Notes). Else a splitter, such as
+        :class:`CoordinateKFold`.
+    tol, max_iter, nan_is_hole
+        As in :class:`KroneckerRidge`.
 
     Attributes
     ----------
@@ -582,7 +614,7 @@ class KroneckerRidgeCV(_KroneckerHead):
         negative mean squared errors. With ``cv=None`` there is one split, all samples left
         out in turn, "mean_test_gcv", the negative score of generalised cross-validation of
         every candidate (those screened out by it have the score NaN), and "admitted".
-    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, noise_variance_
+    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
         As in :class:`KroneckerRidge`.
@@ -602,6 +634,13 @@ class KroneckerRidgeCV(_KroneckerHead):
     of the leave-one-out residuals of the least smoothing candidate shows; noise below 2 %
     of the spread of the targets counts as none. Of those, the least is taken whose squared
     error, without the noise, is at most 15 % beyond the best.
+
+    Held-out cells are always the same ones. Fits without them start from each other and stop
+    early, at ten steps or four times `tol`, and of several targets the largest principal
+    component is judged for all; its error is scaled to that of the targets. Automatic alphas
+    are climbed, from 0.01 in decades and then in neighbours, then exponents at alphas that
+    smooth about alike: scores of candidates that the climb does not meet are NaN. Alphas that
+    are given are all scored.
 
     Examples
     --------
