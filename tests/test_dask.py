@@ -7,7 +7,7 @@ import pytest
 from distributed import Client
 from test_examples import load
 
-from sk_posenc import grid_samples, load_signal
+from sk_posenc import KroneckerRidge, ShiftedBasisEncoder, grid_samples, load_signal
 
 script = load("search_on_dask")
 
@@ -66,3 +66,27 @@ def test_every_gpu_has_its_worker():
 def test_report_has_a_line_a_candidate(here):
     table = script.report({"one process": (here, 1.0), "Dask": (here, 2.0)})
     assert table.row_count == len(here.cv_results_["params"]) == 8
+
+
+def test_rows_on_two_workers_are_all_rows(client, rng):
+    X, y = rng.uniform(size=(4_000, 2)), rng.standard_normal((4_000, 2))
+    encoder = ShiftedBasisEncoder("bspline", stable_rank=8, n_shifts=16, domain=(0.0, 1.0))
+    model = KroneckerRidge(encoder, penalty=2.0, alpha=1e-3, tol=1e-10)
+
+    def summed(X, y):
+        for at in np.array_split(np.arange(len(X)), 3):
+            model.partial_fit(X[at], y[at])
+        return os.getpid(), model
+
+    workers = list(client.scheduler_info()["workers"])
+    futures = [
+        client.submit(summed, X[half], y[half], workers=[worker], pure=False)
+        for half, worker in zip((slice(2_500), slice(2_500, None)), workers, strict=True)
+    ]
+    (first, one), (second, other) = client.gather(futures)
+    assert first != second
+    merged = one.merge(other)
+    at = rng.uniform(size=(50, 2))
+    np.testing.assert_allclose(
+        merged.predict(at), model.fit(X, y).predict(at), rtol=1e-8, atol=1e-9
+    )
