@@ -3,12 +3,14 @@
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc._arrays import to_numpy
 from sk_posenc._kronecker_iterative import (
     Iteration,
     conjugate_gradients,
@@ -108,11 +110,8 @@ class HeldOut:
         for other, iteration in self._iterations.items():
             if self._problems[other].axes is problem.axes:
                 if other != index:
-                    penalty = problem.penalty_like(iteration.size)
-                    iteration = Iteration(
-                        iteration.rows, iteration.rotations, iteration.size, iteration.weights,
-                        penalty,
-                    )  # fmt: skip
+                    penalty = problem.penalty_in(iteration.dtype)
+                    iteration = replace(iteration, penalty=penalty)
                     self._iterations[index] = iteration
                 return iteration
         self._iterations.clear()  # large; paths with the same axes follow one another
@@ -122,24 +121,23 @@ class HeldOut:
     def score(self, index: int, alpha: float) -> float:
         """Negative mean squared error, over columns too, judged by the first of them."""
         iteration, problem = self.iteration(index), self._problems[index]
-        dtype = iteration.size.dtype
         weights = np.where(self._held, 0.0, 1.0)
         if iteration.weights is not None:
             weights = weights * iteration.weights
         start = next(
             (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
         )
-        system = iteration.system(self.first.astype(dtype), weights.astype(dtype))
+        system = iteration.system(self.first, weights)
         found = conjugate_gradients(
             system,
             alpha * problem.scale * iteration.penalty,
             iteration.size,
             tolerance=min(1.0, _COARSER * self._tolerance),
             max_iter=min(_STEPS, self._max_iter),
-            start=start,
+            start=None if start is None else iteration.place.array(start),
         )
-        self._starts = {index: found.z}
-        error = (self.first - system.fitted[0])[self._held] ** 2
+        self._starts = {index: to_numpy(found.z)}
+        error = (self.first - to_numpy(system.fitted[0]))[self._held] ** 2
         own = None if iteration.weights is None else iteration.weights[self._held]
         return -float(np.average(error, weights=own)) * self._spread**2
 

@@ -14,6 +14,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
+from sk_posenc._arrays import to_numpy
+from sk_posenc._kronecker_device import Place
 from sk_posenc._kronecker_rows import Rows
 
 Array = Any
@@ -184,29 +186,35 @@ def conjugate_gradients(
 
 @dataclass(eq=False)
 class Iteration:
-    """Samples and penalty as conjugate gradients need them, all of one dtype.
+    """Samples and penalty as conjugate gradients need them, all in one place and dtype.
 
     Attributes
     ----------
     rows : Rows
-    rotations : list of d arrays of shape (k_a, r_a)
-        To coefficients from those in which the penalty is diagonal.
+    place : Place
+    dtype : numpy.dtype
     size : array of shape (r_1, ..., r_d)
         Mean squares of the functions.
-    weights : array of shape (n,) or None
+    weights : ndarray of shape (n,) or None
     penalty : array of shape (r_1, ..., r_d)
         Per alpha.
     """
 
     rows: Rows
-    rotations: list[Array]
+    place: Place
+    dtype: np.dtype
     size: Array
-    weights: Array | None
+    weights: NDArray | None
     penalty: Array
 
-    def system(self, column: Array, weights: Array | None = None) -> SampledSystem:
+    def system(self, column: NDArray, weights: NDArray | None = None) -> SampledSystem:
         """Of one column of targets, (n,), with weights other than those of the samples."""
-        return SampledSystem(self.rows, column, self.weights if weights is None else weights)
+        weights = self.weights if weights is None else weights
+        return SampledSystem(
+            self.rows,
+            self.place.array(column.astype(self.dtype)),
+            None if weights is None else self.place.array(weights.astype(self.dtype)),
+        )
 
     def solve(
         self,
@@ -230,7 +238,7 @@ class Iteration:
         uncorrelated, back = principal_columns(columns, self.weights)
         found: list[Iterated] = []
         left_open = 0.0
-        for i, column in enumerate(uncorrelated.astype(self.size.dtype)):
+        for i, column in enumerate(uncorrelated):
             system = self.system(column)
             own = conjugate_gradients(
                 system,
@@ -238,14 +246,19 @@ class Iteration:
                 self.size,
                 tolerance=tolerance,
                 max_iter=max_iter,
-                start=start[i].astype(column.dtype) if start and i < len(start) else None,
+                start=(
+                    self.place.array(start[i].astype(self.dtype))
+                    if start and i < len(start)
+                    else None
+                ),
                 open_elsewhere=left_open,
             )
             left_open += system.left(own.z)
             found.append(own)
+        solutions = [to_numpy(each.z) for each in found]
         return Solved(
-            np.tensordot(back, np.stack([each.z.astype(np.float64) for each in found]), axes=1),
-            [each.z for each in found],
+            np.tensordot(back, np.stack([z.astype(np.float64) for z in solutions]), axes=1),
+            solutions,
             max(each.n_iter for each in found),
             max(each.error for each in found),
             any(each.rounded for each in found),

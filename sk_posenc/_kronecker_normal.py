@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._arrays import to_numpy
 from sk_posenc._axis_encoders import encoders_per_axis
 from sk_posenc._base import check_memory
 from sk_posenc._kronecker_axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
+from sk_posenc._kronecker_device import Place
 from sk_posenc._kronecker_iterative import conjugate_gradients, turned
 from sk_posenc._kronecker_rows import can_be_sparse, mode_products, sparse_products
 from sk_posenc.bases import Impulse, resolve_basis
@@ -165,7 +167,7 @@ class NormalEquations(Expansion):
         return self.moments.shape[1] - 1
 
     def solve(
-        self, penalty: str | float, alpha: float, tolerance: float, max_iter: int
+        self, penalty: str | float, alpha: float, tolerance: float, max_iter: int, place: Place
     ) -> tuple[NDArray[np.float64], int, float]:
         """Coefficients (q, k_1, ..., k_d), steps and error of conjugate gradients.
 
@@ -186,19 +188,22 @@ class NormalEquations(Expansion):
         axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
         rotations, size, per_alpha = diagonalise(axes, penalty)
         scale = self.gram.diagonal().mean() if isinstance(penalty, str) else self.total
+        gram = place.sparse(self.gram) if self._sparse else place.array(self.gram)
         solutions, n_iter, error, left_open = [], 1, 0.0, 0.0
         for column, square in zip(columns, squares, strict=True):
-            system = _GramSystem(self, rotations, column.reshape(self._shape), float(square))
+            system = _GramSystem(
+                gram, rotations, column.reshape(self._shape), float(square), self.total, place
+            )
             found = conjugate_gradients(
                 system,
-                alpha * float(scale) * per_alpha,
-                size,
+                place.array(alpha * float(scale) * per_alpha),
+                place.array(size),
                 tolerance=tolerance,
                 max_iter=max_iter,
                 open_elsewhere=left_open,
             )
             left_open += system.left(found.z)
-            solutions.append(found.z)
+            solutions.append(to_numpy(found.z))
             n_iter = max(n_iter, found.n_iter)
             error = max(error, 0.0 if found.rounded else found.error)
         z = np.tensordot(back, np.stack(solutions), axes=1)
@@ -209,27 +214,32 @@ class _GramSystem:
     """A system of sums over samples, of one column of targets."""
 
     def __init__(
-        self, sums: NormalEquations, rotations: list[NDArray], moments: NDArray, square: float
+        self,
+        gram: Any,
+        rotations: list[NDArray],
+        moments: NDArray,
+        square: float,
+        total: float,
+        place: Place,
     ) -> None:
-        self._gram, self._shape, self.total = sums.gram, moments.shape, sums.total
-        self._rotations = rotations
-        self._back = [each.T for each in rotations]
-        self.goal = mode_products(moments[None], self._back)[0]
-        self._square, self._image = square, np.zeros_like(self.goal)
-        self._step = self._image
+        self._gram, self._shape, self.total = gram, moments.shape, total
+        self._rotations = [place.array(each) for each in rotations]
+        self._back = [each.T for each in self._rotations]
+        self.goal = mode_products(place.array(moments)[None], self._back)[0]
+        self._square, self._image, self._step = square, 0.0 * self.goal, self.goal
 
-    def begin(self, z: NDArray) -> NDArray:
+    def begin(self, z: Any) -> Any:
         self._image = self.apply(z)
         return self._image
 
-    def apply(self, direction: NDArray) -> NDArray:
+    def apply(self, direction: Any) -> Any:
         coefficients = mode_products(direction[None], self._rotations)
-        image = (self._gram @ coefficients.ravel()).reshape(1, *self._shape)
+        image = (self._gram @ coefficients.reshape(-1)).reshape(1, *self._shape)
         self._step = mode_products(image, self._back)[0]
         return self._step
 
     def advance(self, length: float) -> None:
         self._image = self._image + length * self._step
 
-    def left(self, z: NDArray) -> float:
-        return max(0.0, self._square - float(np.sum(z * (2 * self.goal - self._image))))
+    def left(self, z: Any) -> float:
+        return max(0.0, self._square - float((z * (2 * self.goal - self._image)).sum()))

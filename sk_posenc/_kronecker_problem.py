@@ -19,6 +19,7 @@ from sk_posenc._kronecker_axis import (
     diagonalise,
     fit_axes,
 )
+from sk_posenc._kronecker_device import NUMPY, DeviceRows, Place
 from sk_posenc._kronecker_iterative import Iteration, dtype_for
 from sk_posenc._kronecker_rows import (
     DenseRows,
@@ -61,6 +62,8 @@ class Problem(Expansion):
         Whether leave-one-out will be asked for.
     alphas : sequence of floats
         Those to come.
+    place : Place
+        Where conjugate gradients run.
     """
 
     def __init__(
@@ -72,8 +75,10 @@ class Problem(Expansion):
         share: float | None = None,
         whole: bool = False,
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
+        place: Place = NUMPY,
     ) -> None:
         self.samples = samples
+        self.place = place
         self.penalty = penalty
         self._by_gram = min(alphas) >= _GRAM_ALPHA
         self.axes = fit_axes(samples, encoder, penalty, share)
@@ -387,42 +392,48 @@ class Problem(Expansion):
     def iteration(self, dtype: Any) -> Iteration:
         """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
         (rotations, size, per_alpha), weights = self._spectral, self.samples.weights
-        rotations = [each.astype(dtype) for each in rotations]
         return Iteration(
-            self._rows_in(rotations, dtype),
-            rotations,
-            size.astype(dtype),
-            None if weights is None else weights.ravel().astype(dtype),
-            per_alpha.astype(dtype),
+            self._rows_in([each.astype(dtype) for each in rotations], dtype),
+            self.place,
+            np.dtype(dtype),
+            self.place.array(size.astype(dtype)),
+            None if weights is None else weights.ravel(),
+            self.place.array(per_alpha.astype(dtype)),
         )
 
     def _rows_in(self, rotations: list[NDArray], dtype: Any) -> Rows:
+        place = self.place
         if self.samples.on_grid:
             return GridRows(
                 [
-                    axis.features.astype(dtype) @ rotation
+                    place.array(axis.features.astype(dtype) @ rotation)
                     for axis, rotation in zip(self.axes, rotations, strict=True)
                 ]
             )
         encoders = [axis.encoder for axis in self.axes]
         if can_be_sparse(encoders):
             coordinates = [axis.coordinates for axis in self.axes]
-            return SparseRows(sparse_products(encoders, coordinates, dtype), rotations)
+            matrix = sparse_products(encoders, coordinates, dtype)
+            if place.device is None:
+                return SparseRows(matrix, rotations)
+            return DeviceRows(matrix, [place.array(each) for each in rotations], place)
         for axis in self.axes:
             check_memory((len(axis.coordinates), axis.n_columns), 24, _WAY_OUT)
         blocks = list(self._row_blocks())
         return DenseRows(
             [
-                np.concatenate(
-                    [axis.at(axis.coordinates[at]).astype(dtype) @ rotation for at in blocks]
+                place.array(
+                    np.concatenate(
+                        [axis.at(axis.coordinates[at]).astype(dtype) @ rotation for at in blocks]
+                    )
                 )
                 for axis, rotation in zip(self.axes, rotations, strict=True)
             ]
         )
 
-    def penalty_like(self, size: NDArray) -> NDArray:
-        """What each z is penalised by, per alpha, in the dtype of an iteration."""
-        return self._spectral[2].astype(size.dtype)
+    def penalty_in(self, dtype: Any) -> Any:
+        """What each z is penalised by, per alpha, as an iteration has it."""
+        return self.place.array(self._spectral[2].astype(dtype))
 
     def with_exponent(self, exponent: float) -> "Problem":
         """The same problem of smoothness with another exponent."""
@@ -453,7 +464,7 @@ class Problem(Expansion):
         starts = None if start is None else [start]
         solved = iteration.solve(columns, alpha, start=starts, **settings)
         n_iter = solved.n_iter
-        if solved.rounded and iteration.size.dtype == np.float32:
+        if solved.rounded and iteration.dtype == np.float32:
             iteration = self.iteration(np.float64)
             solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
             n_iter += solved.n_iter

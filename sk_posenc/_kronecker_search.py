@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._kronecker_device import NUMPY, Place
 from sk_posenc._kronecker_iterative import dtype_for
 from sk_posenc._kronecker_predict import evaluate
 from sk_posenc._kronecker_problem import Problem
@@ -173,7 +174,14 @@ def fold_search(
     )
 
 
-def problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whole: bool) -> Problem:
+def problem_of(
+    path: dict[str, Any],
+    samples: Samples,
+    alphas: NDArray,
+    *,
+    whole: bool,
+    place: Place = NUMPY,
+) -> Problem:
     """The problem of an encoder, a stable rank and a penalty."""
     return Problem(
         samples,
@@ -182,10 +190,13 @@ def problem_of(path: dict[str, Any], samples: Samples, alphas: NDArray, *, whole
         share=path["stable_rank"],
         whole=whole,
         alphas=alphas,
+        place=place,
     )
 
 
-def problems_of(paths: list[dict[str, Any]], samples: Samples, alphas: NDArray) -> list[Problem]:
+def problems_of(
+    paths: list[dict[str, Any]], samples: Samples, alphas: NDArray, place: Place
+) -> list[Problem]:
     """Those of all paths, ready for leave-one-out where they are factorised.
 
     Those that conjugate gradients solve share their axes where only the exponents differ.
@@ -197,7 +208,7 @@ def problems_of(paths: list[dict[str, Any]], samples: Samples, alphas: NDArray) 
                 problems.append(known.with_exponent(path["penalty"]))
                 break
         else:
-            problems.append(problem_of(path, samples, alphas, whole=True))
+            problems.append(problem_of(path, samples, alphas, whole=True, place=place))
     return problems
 
 

@@ -19,6 +19,7 @@ from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._axis_encoders import AxisProduct
 from sk_posenc._base import check_memory, parse_choice, parse_integer
 from sk_posenc._kronecker_axis import same_settings
+from sk_posenc._kronecker_device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc._kronecker_held_out import held_out_search
 from sk_posenc._kronecker_iterative import Iteration
 from sk_posenc._kronecker_normal import NormalEquations, missing_settings
@@ -59,6 +60,7 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     nan_is_hole: bool
     _problem: Problem | NormalEquations
     _sums: NormalEquations | None
+    _place: Place
     _solution: NDArray
     _centred: NDArray
     _cached_posterior: Posterior | None
@@ -74,6 +76,9 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool = True
     ) -> tuple[NDArray, NDArray, NDArray | None]:
         """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
+        self._place = place_of(X)
+        if self._place is not NUMPY:
+            X, y, sample_weight = to_host([X, y, sample_weight])
         self._tolerance = _parse_tolerance(self.tol)
         self._max_iter = parse_integer(self.max_iter, "max_iter")
         if not isinstance(self.nan_is_hole, bool | np.bool_):
@@ -138,6 +143,9 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         self._settle()
+        place, tensor = place_of(X), X
+        if place is not NUMPY:
+            (X,) = to_host([X])
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
         orders = _parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
@@ -145,16 +153,20 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         posterior = self._posterior() if return_std else None
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
+        if not (place is NUMPY or any(orders) or return_std or self._problem.is_dual):
+            values = predict_on_device(self._problem, self._solution, tensor, offset, place)
+            return values[:, 0] if single else values
         values, variance = evaluate(self._problem, self._solution, X, orders, offset, posterior)
         values = values.astype(X.dtype, copy=False)
         if posterior is None:
-            return values[:, 0] if single else values
+            return place.array(values[:, 0] if single else values)
         assert variance is not None
         assert isinstance(self._problem, Problem)
         std = np.sqrt(
             variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
         ).astype(X.dtype, copy=False)
-        return (values[:, 0], std[:, 0]) if single else (values, std)
+        pair = (values[:, 0], std[:, 0]) if single else (values, std)
+        return tuple(place.array(each) for each in pair)
 
     def _settle(self) -> None:
         """Finish what a fit has left for later."""
@@ -366,6 +378,11 @@ class KroneckerRidge(_KroneckerHead):
     Computations are in float64. With float32 coordinates the eigendecompositions still
     are, and the products along the axes are in float32.
 
+    Under scikit-learn's array API dispatch X and y may be torch tensors: conjugate gradients
+    and predictions then run on their device, and predictions are tensors there. Factorisations,
+    the recognition of grids, derivatives and standard deviations stay with NumPy, and fitted
+    attributes are its arrays.
+
     References
     ----------
     J. Zheng, S. Ramasinghe, X. Li, S. Lucey, "Trading Positional Complexity vs Deepness in
@@ -430,7 +447,7 @@ class KroneckerRidge(_KroneckerHead):
         X, y, weights = _drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
         encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
-        problem = Problem(samples, encoder, penalty, alphas=[alpha])
+        problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha)
         return self
 
@@ -562,7 +579,7 @@ class KroneckerRidge(_KroneckerHead):
         if sums is None or self._settled:
             return
         self._solution, self.n_iter_, error = sums.solve(
-            self._penalty, self._relative_alpha, self._tolerance, self._max_iter
+            self._penalty, self._relative_alpha, self._tolerance, self._max_iter, self._place
         )
         self._settled = True
         self._warn_of_error(error)
@@ -719,7 +736,7 @@ class KroneckerRidgeCV(_KroneckerHead):
             results = fold_search(X, y, weights, paths, alphas, folds, **settings)
             best = int(np.argmax(results["mean_test_score"]))
         else:
-            problems = problems_of(paths, samples, alphas)
+            problems = problems_of(paths, samples, alphas, self._place)
             automatic = self.alphas is None
             if any(each.iterates for each in problems):
                 results, best, held_out = held_out_search(
@@ -736,7 +753,9 @@ class KroneckerRidgeCV(_KroneckerHead):
         chosen = results["params"][best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         if problem is None:
-            problem = problem_of(chosen, samples, np.array([self.alpha_]), whole=False)
+            problem = problem_of(
+                chosen, samples, np.array([self.alpha_]), whole=False, place=self._place
+            )
         self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
         return self

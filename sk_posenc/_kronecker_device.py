@@ -1,0 +1,124 @@
+"""Where conjugate gradients and predictions run: on NumPy arrays, or on the device of tensors."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_torch_array
+from numpy.typing import NDArray
+from sklearn import get_config
+
+from sk_posenc._arrays import to_numpy
+from sk_posenc._axis_encoders import axis_features
+from sk_posenc._base import CoordinateEncoder
+from sk_posenc._kronecker_axis import BLOCK_BYTES, Expansion
+from sk_posenc._kronecker_rows import mode_products
+from sk_posenc.fourier import LogFourierEncoder, RandomFourierEncoder
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Place:
+    """A device of torch, or NumPy.
+
+    Attributes
+    ----------
+    device : torch.device or None
+    """
+
+    device: Any = None
+
+    def array(self, array: NDArray) -> Array:
+        """A copy of a NumPy array there, or the array itself."""
+        if self.device is None:
+            return array
+        import torch
+
+        return torch.as_tensor(np.ascontiguousarray(array), device=self.device)
+
+    def sparse(self, matrix: Any) -> Array:
+        """A copy of a CSR matrix there, or the matrix itself."""
+        if self.device is None:
+            return matrix
+        import torch
+
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
+            return torch.sparse_csr_tensor(
+                torch.from_numpy(matrix.indptr),
+                torch.from_numpy(matrix.indices),
+                torch.from_numpy(matrix.data),
+                size=matrix.shape,
+                device=self.device,
+                check_invariants=True,
+            )
+
+
+NUMPY = Place()
+
+
+def place_of(X: Any) -> Place:
+    """That of a tensor under scikit-learn's array API dispatch, else NumPy."""
+    if get_config()["array_api_dispatch"] and is_torch_array(X):
+        return Place(X.device)
+    return NUMPY
+
+
+def predict_on_device(
+    expansion: Expansion, solution: NDArray, X: Array, offset: NDArray, place: Place
+) -> Array:
+    """Values (m, q) at rows of a tensor, on its device, in blocks of bounded size."""
+    xp = array_namespace(X)
+    coefficients = place.array(solution.astype(str(X.dtype).rpartition(".")[2]))
+    q, k = coefficients.shape[0], coefficients.shape[1]
+    flat = xp.reshape(xp.permute_dims(coefficients, (*range(1, coefficients.ndim), 0)), (k, -1))
+    rows = max(1, BLOCK_BYTES // (8 * math.prod(coefficients.shape[2:]) * q))
+    parts = []
+    for start in range(0, X.shape[0], rows):
+        block = X[start : start + rows, :]
+        first, *others = (_features(axis.encoder, block[:, a : a + 1], place)
+                          for a, axis in enumerate(expansion.axes))  # fmt: skip
+        partial = xp.matmul(first, flat)
+        for each in others:
+            shaped = xp.reshape(partial, (block.shape[0], each.shape[1], -1))
+            partial = xp.matmul(each[:, None, :], shaped)[:, 0, :]
+        parts.append(xp.reshape(partial, (block.shape[0], q)))
+    return xp.concat(parts, axis=0) + place.array(offset.astype(str(X.dtype).rpartition(".")[2]))
+
+
+def _features(encoder: Any, column: Array, place: Place) -> Array:
+    xp = array_namespace(column)
+    if not isinstance(encoder, CoordinateEncoder):
+        return place.array(axis_features(encoder, to_numpy(column)[:, 0]))
+    if isinstance(encoder, LogFourierEncoder | RandomFourierEncoder):
+        low, high = (float(end) for end in encoder.domain_[0])
+        column = xp.clip(column, low, high)
+    # fitted on NumPy's arrays, its formula is written against any namespace
+    return encoder._encode(column)
+
+
+def to_host(values: Sequence[Any]) -> list[Any]:
+    """Tensors as NumPy arrays."""
+    return [to_numpy(each) for each in values]
+
+
+class DeviceRows:
+    """Rows of bases that end, as :class:`SparseRows`, on a device of torch."""
+
+    def __init__(self, matrix: Any, rotations: list[Array], place: Place) -> None:
+        self._matrix, self._transposed = place.sparse(matrix), place.sparse(matrix.T.tocsr())
+        self._rotations = rotations
+        self._back = [each.T for each in rotations]
+        self._shape = tuple(each.shape[0] for each in rotations)
+
+    def fitted(self, z: Array) -> Array:
+        flat = mode_products(z, self._rotations).reshape(z.shape[0], -1)
+        return (self._matrix @ flat.T).T
+
+    def adjoint(self, values: Array) -> Array:
+        flat = (self._transposed @ values.T).T
+        return mode_products(flat.reshape(-1, *self._shape), self._back)
