@@ -58,7 +58,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": "gallery",
     "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
-    "filename_pattern": r"/(quickstart|geographic|seasons|volume|plot_stable_rank|plot_widths)\.py",
+    "filename_pattern": r"/(quickstart|geographic|seasons|soundings|volume"
+    r"|plot_stable_rank|plot_widths)\.py",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,

@@ -28,6 +28,7 @@ from sk_posenc.metrics import (
 from sk_posenc.model_selection import CoordinateKFold
 from sk_posenc.network_kernel import network_similarity, network_stable_rank, tangent_kernel
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.suggestion import Suggestion, suggest_encoder
 
 if TYPE_CHECKING:
     from sk_posenc.coordinate_mlp import CoordinateMLPRegressor
@@ -57,6 +58,7 @@ __all__ = [
     "ReconstructionDisplay",
     "ShiftedBasisEncoder",
     "SpectrumDisplay",
+    "Suggestion",
     "TradeoffDisplay",
     "distance_preservation",
     "distance_preservation_scorer",
@@ -73,6 +75,7 @@ __all__ = [
     "similarity_radius_scorer",
     "stable_rank",
     "stable_rank_scorer",
+    "suggest_encoder",
     "tangent_kernel",
 ]
 

@@ -278,11 +278,13 @@ def principal_columns(columns: NDArray, weights: NDArray | None) -> tuple[NDArra
     """
     columns = columns.astype(np.float64, copy=False)
     weighed = columns if weights is None else columns * np.sqrt(weights)
-    spread = np.sqrt(np.mean(weighed**2, axis=1))
+    back, forth = turned(weighed @ weighed.T, np.sqrt(np.mean(weighed**2, axis=1)))
+    return forth @ columns, back
+
+
+def turned(covariance: NDArray, spread: NDArray) -> tuple[NDArray, NDArray]:
+    """From uncorrelated columns, largest first, to columns, and the way there."""
     spread = np.where(spread > 0, spread, 1.0)
-    if len(columns) == 1:
-        return columns / spread[:, None], spread[:, None]
-    weighed = weighed / spread[:, None]
-    _, Q = np.linalg.eigh(weighed @ weighed.T)
+    _, Q = np.linalg.eigh(covariance / np.outer(spread, spread))
     Q = Q[:, ::-1]
-    return Q.T @ (columns / spread[:, None]), spread[:, None] * Q
+    return spread[:, None] * Q, Q.T / spread

@@ -24,6 +24,7 @@ from types import ModuleType
 
 import numpy as np
 from array_api_compat import array_namespace
+from array_api_compat import numpy as numpy_namespace
 
 from sk_posenc._arrays import Array, device_of
 
@@ -467,7 +468,7 @@ class _Quadrature:
 
 
 def _values(basis: Basis, u: np.ndarray) -> np.ndarray:
-    phi = np.asarray(basis.phi(u[None, :], np), dtype=np.float64)
+    phi = np.asarray(basis.phi(u[None, :], numpy_namespace), dtype=np.float64)
     if phi.shape != (1, u.size):
         raise ValueError(
             f"{basis!r}.phi must return an array of the shape of u, {(1, u.size)}. Got {phi.shape}."

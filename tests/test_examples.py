@@ -1,6 +1,7 @@
 """The gallery: each script's claim, on a small version of it."""
 
 import importlib.util
+import io
 from pathlib import Path
 
 import matplotlib
@@ -132,3 +133,59 @@ def test_depth_narrows_what_a_network_sees():
     assert own < 0.06 < 0.2 < wide
     assert "2 hidden layers" in script.report(results, trained)
     assert len(drawn(script.draw(results, trained))) == 3
+
+
+def test_the_truth_that_encoders_are_chosen_against_can_be_remade(tmp_path, monkeypatch):
+    script = load("choose_encoder")
+    small = {"walk": script.series(np.cumsum(np.random.default_rng(0).normal(size=80)))}
+    candidates = {
+        ("Gaussian", share): script.ShiftedBasisEncoder(stable_rank=40 * share)
+        for share in (0.1, 0.2, 0.6)
+    }
+    monkeypatch.setattr(script, "signals", lambda: small)
+    monkeypatch.setattr(script, "encoders", lambda signal: candidates)
+    monkeypatch.setattr(script, "SEEDS", (0, 1))
+    network = script.CoordinateMLPRegressor(hidden_layer_sizes=(8,), max_epochs=2, device="cpu")
+    monkeypatch.setattr(script, "network", lambda seed=0: network.set_params(random_state=seed))
+    for name, keys, make in (
+        ("TRUTH", ["signal", "basis", "share", "seed"], script.trainings),
+        ("HALVING", ["signal", "folds"], script.halvings),
+    ):
+        path = tmp_path / f"{name}.csv"
+        monkeypatch.setattr(script, name, path)
+        script.add_to(path, keys, make)
+        made = path.read_text()
+        script.add_to(path, keys, make)
+        assert path.read_text() == made  # nothing was left to do
+        assert len(made.splitlines()) == 1 + 6
+    truth = script.read_truth()["walk"]
+    assert truth.keys == list(candidates)
+    assert truth.psnr.shape == (3, 2)
+    places, seconds = script.by_halving("walk", truth.keys, 1)
+    assert sorted(places) == [0, 1, 2]
+    assert seconds > 0
+
+
+def test_a_first_choice_is_judged_by_what_it_loses():
+    script = load("choose_encoder")
+    truth = script.Truth(
+        [("a", 1.0), ("b", 1.0), ("c", 1.0)], np.array([[20.0, 20.2], [25, 25.2], [24, 24.2]]), 1.0
+    )
+    assert truth.judge(np.array([1.0, 3.0, 2.0])) == pytest.approx((1.0, 0.0, 1.0))
+    assert truth.judge(np.array([1.0, 2.0, 3.0])) == pytest.approx((0.5, 1.0, 2 / 3))
+    assert truth.judge(np.array([3.0, 1.0, 2.0])) == pytest.approx((-1.0, 5.0, 0.0))
+
+
+def test_choosing_an_encoder_is_compared_on_signals_that_were_trained():
+    script = load("choose_encoder")
+    truths = script.read_truth()
+    assert set(truths) == set(script.signals())
+    assert all(truth.psnr.shape == (24, len(script.SEEDS)) for truth in truths.values())
+    lines = script.compare(["chelsea, scattered"])
+    regrets = {method: line["chelsea, scattered"].regret for method, line in lines.items()}
+    assert regrets["suggest_encoder"] < 0.1 < 0.5 < regrets["linear leave-one-out"]
+    assert regrets["distance preservation"] > 0.5
+    assert regrets["stable rank"] > 3
+    console = script.Console(width=200, record=True, quiet=False, file=io.StringIO())
+    script.show(lines, console)
+    assert "HalvingGridSearchCV" in console.export_text()

@@ -178,10 +178,12 @@ def test_any_shape_in_any_row_order(shape, seed, uneven, penalty):
     X, y = make_grid(shape, 2, seed, uneven=uneven)
     model = KroneckerRidge(alpha=1e-2, penalty=penalty).fit(X, y)
     assert model.layout_ == "grid"
-    close(model.predict(X), DenseRidge(model, penalty).fit(X, y).predict(X))
+    # samples close to each other leave fewer digits
+    tolerance = max(1e-9, np.finfo(float).eps * model.condition_)
+    close(model.predict(X), DenseRidge(model, penalty).fit(X, y).predict(X), tolerance)
     ordered = np.lexsort(X.T[::-1])
     again = clone(model).fit(X[ordered], y[ordered])
-    close(again.predict(X), model.predict(X))
+    close(again.predict(X), model.predict(X), tolerance)
 
 
 @pytest.mark.parametrize(

@@ -336,3 +336,66 @@ def test_no_warning_where_it_converges(iterating):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         KroneckerRidge(BSPLINE, penalty=2.0, alpha=1e-3).fit(X, y)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("encoder", [BSPLINE, FourierEncoder(stable_rank=4, domain=(-1.0, 2.0))])
+@pytest.mark.parametrize("n_axes", [1, 2])
+def test_blocks_of_rows_are_all_rows(encoder, penalty, n_axes, rng):
+    if isinstance(encoder, FourierEncoder) and penalty in {"slope", "curvature"}:
+        return
+    X, y = scattered(300, n_axes)
+    y[:, 1] *= 50
+    weights = rng.uniform(0.5, 2, 300)
+    model = KroneckerRidge(encoder, alpha=1e-2, penalty=penalty, **EXACT)
+    whole = clone(model).fit(X, y, weights)
+    blocks, other = clone(model), clone(model)
+    for at in np.array_split(np.arange(200), 3):
+        blocks.partial_fit(X[at], y[at], weights[at])
+    assert not np.allclose(blocks.predict(inside(n_axes)), whole.predict(inside(n_axes)))
+    other.partial_fit(X[200:], y[200:], weights[200:])
+    alone = other.predict(inside(n_axes))
+    blocks.merge(other)
+    assert blocks.layout_ == "normal"
+    close(blocks.intercept_, whole.intercept_)
+    close(blocks.coef_, whole.coef_, 1e-6)
+    close(blocks.predict(inside(n_axes)), whole.predict(inside(n_axes)), 1e-8)
+    np.testing.assert_array_equal(other.predict(inside(n_axes)), alone)
+    # a fit begins anew, and so does what follows it
+    close(blocks.fit(X[:50], y[:50]).partial_fit(X, y, weights).predict(X), whole.predict(X), 1e-8)
+
+
+def test_what_blocks_refuse():
+    X, y = scattered(60, 2)
+    for encoder, message in [
+        (None, "Missing: encoder"),
+        (ShiftedBasisEncoder("bspline"), "Missing: domain, n_shifts, stable_rank or bandwidth"),
+        ([BSPLINE, FourierEncoder(domain=(0, 1))], "max_frequency"),
+    ]:
+        with pytest.raises(AttributeError) as error:
+            KroneckerRidge(encoder).partial_fit(X, y)
+        assert message in str(error.value.__cause__)
+    assert not hasattr(KroneckerRidge(), "partial_fit")
+    model = KroneckerRidge(BSPLINE, alpha=1e-2).partial_fit(X, y)
+    before = model.predict(X)
+    for bad_X, bad_y, message in [
+        (X[:, :1], y, "features"),
+        (X, y[:, 0], "2 outputs"),
+        (X * np.nan, y, "NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(bad_X, bad_y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    for other in (KroneckerRidge(BSPLINE).fit(X, y), KroneckerRidge(), 3):
+        with pytest.raises(ValueError, match="fitted by partial_fit"):
+            model.merge(other)
+    wider = clone(BSPLINE).set_params(domain=(-2.0, 2.0))
+    with pytest.raises(ValueError, match="same encoder"):
+        model.merge(KroneckerRidge(wider).partial_fit(X, y))
+    with pytest.raises(ValueError, match="partial_fit drops"):
+        model.predict(X, return_std=True)
+    with pytest.raises(AttributeError, match="partial_fit drops"):
+        _ = model.noise_variance_
+    fine = ShiftedBasisEncoder(n_shifts=200, stable_rank=50, domain=(-1.0, 2.0))
+    with pytest.raises(ValueError, match="GiB"):
+        KroneckerRidge(fine).partial_fit(X, y)

@@ -1,0 +1,534 @@
+"""Which encoding suits a regressor on a signal, told from its training samples."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.linear_model import LinearRegression, Ridge, RidgeCV
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline
+from sklearn.utils import check_random_state, check_X_y
+
+from sk_posenc._arrays import to_numpy
+from sk_posenc._base import parse_integer, parse_positive
+from sk_posenc._expected_error import (
+    expected_error,
+    in_cells,
+    neighbourhood,
+    places_between,
+    regression_weights,
+    roughness,
+)
+from sk_posenc._leave_one_out import leave_one_out_residuals
+from sk_posenc._sampling import samples_per_axis
+from sk_posenc.fourier import FourierEncoder, RandomFourierEncoder
+from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.network_kernel import tangent_kernel
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+__all__ = ["Suggestion", "suggest_encoder"]
+
+# Stable ranks of the default candidates, as shares of the samples per axis.
+_SHARES = (0.04, 0.07, 0.12, 0.2, 0.35, 0.6)
+
+# Rows that are looked at unless `max_samples` says otherwise.
+_NETWORK_ROWS, _LINEAR_ROWS = 256, 4096
+
+# Places between the samples where the error of a network is expected.
+_PLACES = 160
+
+# Kernel time that a step of Adam of learning rate 1 is worth; see the Notes.
+_TIME_PER_STEP = 1e4
+
+_FEWEST_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Encoders in the order in which they suit a regressor.
+
+    ``print(suggestion)`` shows the ranking as text, a notebook as a table.
+
+    Attributes
+    ----------
+    best_encoder : encoder
+        The first choice, unfitted: ready for a Pipeline, or to be held by the regressor.
+    table : dict of arrays
+        One entry per candidate, the best first; ``pandas.DataFrame(table)`` takes it.
+        "rank", from 1; "encoder", unfitted; "psnr", the expected PSNR in dB relative to the
+        range of `y`; "mse", the expected squared error in units of `y`; "stable_rank", the
+        mean over the axes (NaN for an encoder without); "n_features"; "index", the place in
+        the list of candidates.
+    criterion : str
+        What ranks them, in words.
+    n_samples : int
+        Rows that were looked at.
+    seconds : float
+    """
+
+    best_encoder: Any
+    table: dict[str, NDArray]
+    criterion: str
+    n_samples: int
+    seconds: float
+
+    def _lines(self) -> list[list[str]]:
+        lines = [["rank", "dB", "stable rank", "columns", "encoder"]]
+        columns = (self.table[key] for key in ("rank", "psnr", "stable_rank", "n_features"))
+        for *numbers, encoder in zip(*columns, self.table["encoder"], strict=True):
+            rank, psnr, stable_rank, n_features = numbers
+            lines.append([
+                str(rank),
+                f"{psnr:.2f}",
+                "-" if math.isnan(stable_rank) else f"{stable_rank:.4g}",
+                str(n_features),
+                " ".join(repr(encoder).split()),
+            ])  # fmt: skip
+        return lines
+
+    def _title(self) -> str:
+        return f"{self.criterion}, {self.n_samples:,} samples, {self.seconds:.2g} s"
+
+    def __str__(self) -> str:
+        lines = self._lines()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        shown = [
+            "  ".join([*(c.rjust(w) for c, w in zip(line[:-1], widths, strict=False)), line[-1]])
+            for line in lines
+        ]
+        return "\n".join([self._title(), *shown])
+
+    def _repr_html_(self) -> str:
+        heading, *body = self._lines()
+
+        def row(cells: list[str], tag: str) -> str:
+            inside = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+            return f"<tr>{inside}</tr>"
+
+        rows = "".join(row(line, "td") for line in body)
+        return (
+            f"<div><p>{html.escape(self._title())}</p>"
+            f"<table>{row(heading, 'th')}{rows}</table></div>"
+        )
+
+
+def suggest_encoder(
+    X: ArrayLike,
+    y: ArrayLike,
+    regressor: Any,
+    encoders: Sequence[Any] | None = None,
+    *,
+    max_samples: int | None = None,
+    training_time: float | None = None,
+    random_state: Any = 0,
+) -> Suggestion:
+    r"""Rank encodings for a regressor, without training it.
+
+    The best encoding depends on what comes after it: a deep network wants a lower stable rank
+    than a linear head. For linear heads the ranking is by exact leave-one-out; for networks
+    by the error between the samples that their tangent kernel leads to expect.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Coordinates of the training samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The signal there.
+    regressor : estimator
+        What is to follow the encoding, fitted or not; it is not changed. LinearRegression,
+        Ridge, RidgeCV, KroneckerRidge or KroneckerRidgeCV; CoordinateMLPRegressor or
+        scikit-learn's MLPRegressor with ReLU and Adam; or a Pipeline of an encoder, whose
+        place the candidates take, and one of these. An encoder that the regressor holds
+        makes way for the candidates too.
+    encoders : list of encoders, default=None
+        Candidates. None: Gaussian, triangle, Fourier and random Fourier encodings, with
+        stable ranks of 4, 7, 12, 20, 35 and 60 % of the samples per axis.
+    max_samples : int, default=None
+        Rows that are looked at, neighbours around the middle, so that they lie as densely as
+        all do. None: 256 for networks, 4,096 for linear heads, all for Kronecker ridge,
+        which does not read it.
+    training_time : float, default=None
+        Kernel time :math:`\tau` that training is worth, for networks. None: 10,000 times
+        learning rate times steps, which holds for Adam.
+    random_state : int, RandomState instance or None, default=0
+        Decides the places between samples that are asked for, and the rows that tell how
+        rough the signal is.
+
+    Returns
+    -------
+    Suggestion
+        The ranking, and the first choice ready for the Pipeline.
+
+    Raises
+    ------
+    TypeError
+        For a regressor of another kind, and candidates that are no encoders.
+    ValueError
+        For coordinates or targets that are not finite or too few, a constant signal, no
+        candidates, and networks that the kernel does not describe.
+
+    See Also
+    --------
+    sk_posenc.tangent_kernel : What a network sees through an encoding.
+    sk_posenc.KroneckerRidgeCV : Search of all that a closed-form head can choose.
+
+    Notes
+    -----
+    *Networks.* With K the tangent kernel of the network on the encodings, less their mean and
+    of unit norm, n training samples and training stopped at time t, the prediction
+    is :math:`K_* (1 - e^{-t K / n}) K^{-1} y`. When training "stops" differs from one direction
+    to the next under Adam; over exponentially distributed t of mean :math:`\tau` the prediction
+    is on average that of a ridge regression,
+
+    .. math:: W y, \qquad W = K_* (K + \tfrac{n}{\tau} I)^{-1}.
+
+    Leaving samples out would ask for values one spacing away from the others, on a grid
+    twice as far as the values between them. W is linear instead, so its squared error *between*
+    the samples follows from how much the signal differs over a distance: half its mean squared
+    difference, :math:`\gamma(h) = c \, h^p`, is fitted to near and far neighbours, in units of
+    the spacing, and the error at a place is
+    :math:`2 \sum_i w_i \gamma_i - \sum_{ij} w_i w_j \gamma_{ij}`. The signal thus enters
+    by c, which does not move the ranking, and by its roughness p.
+
+    The factor 10,000 was chosen on five of the ten signals of
+    ``examples/choose_encoder.py``, for four hidden layers in CoordinateMLPRegressor; from a
+    third of it to three times as much the ranking there is about as good. What the
+    other signals say, and where the ranking fails, is told in ``docs/choosing.md``.
+    The network's own learning of features is not in the kernel.
+
+    *Linear heads.* Leave-one-out holds the encoder and its domain. RidgeCV takes the best of
+    its alphas for each encoding. KroneckerRidgeCV searches as it is set, and by the folds that
+    it is given, sub-grids say; KroneckerRidge by leave-one-out at its own alpha and penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sk_posenc import ShiftedBasisEncoder, suggest_encoder
+    >>> X = np.linspace(0, 1, 100)[:, None]
+    >>> y = np.sin(40 * X[:, 0])
+    >>> candidates = [ShiftedBasisEncoder(stable_rank=rank) for rank in (3, 10, 30, 90)]
+    >>> suggestion = suggest_encoder(X, y, Ridge(1e-3), candidates)
+    >>> suggestion.best_encoder
+    ShiftedBasisEncoder(stable_rank=10)
+    >>> model = make_pipeline(suggestion.best_encoder, Ridge(1e-3)).fit(X, y)
+    """
+    start = time.perf_counter()
+    head = _head_of(regressor)
+    if encoders is not None:
+        encoders = _check_encoders(encoders)
+    if max_samples is not None:
+        max_samples = parse_integer(max_samples, "max_samples")
+        if max_samples < _FEWEST_ROWS:
+            raise ValueError(f"max_samples must be at least {_FEWEST_ROWS}. Got {max_samples}.")
+    if training_time is not None:
+        training_time = parse_positive(training_time, "training_time", " or None")
+    with config_context(array_api_dispatch=False), warnings.catch_warnings():
+        # the stable rank that a candidate falls short of is in the table
+        warnings.filterwarnings(
+            "ignore", message=".* reaches a stable rank of", category=UserWarning
+        )
+        coordinates, targets = _check_samples(X, y)
+        criterion = _criterion(
+            head, coordinates, targets, max_samples, training_time, check_random_state(random_state)
+        )
+        candidates = _default_encoders(coordinates) if encoders is None else encoders
+        table = _ranking(candidates, criterion, float(np.ptp(targets)))
+    return Suggestion(
+        best_encoder=clone(table["encoder"][0]),
+        table=table,
+        criterion=criterion.name,
+        n_samples=criterion.n_samples,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Coordinates, and targets in their own shape, as finite arrays."""
+    coordinates, targets = check_X_y(
+        to_numpy(X),
+        to_numpy(y),
+        multi_output=True,
+        y_numeric=True,
+        dtype=[np.float64, np.float32],
+    )
+    if len(coordinates) < _FEWEST_ROWS:
+        raise ValueError(
+            f"a suggestion needs at least {_FEWEST_ROWS} samples. Got n_samples = "
+            f"{len(coordinates)}."
+        )
+    if not np.ptp(targets, axis=0).any():
+        raise ValueError("y is constant: every encoding fits it, none better than another.")
+    return coordinates, targets
+
+
+def _criterion(
+    head: Any,
+    X: NDArray,
+    y: NDArray,
+    max_samples: int | None,
+    training_time: float | None,
+    rng: np.random.RandomState,
+) -> _Criterion:
+    """What ranks encodings for a head."""
+    if isinstance(head, KroneckerRidge | KroneckerRidgeCV):
+        return _Kronecker(head, X, y)
+    Y = y.reshape(len(y), -1).astype(np.float64)
+    if isinstance(head, LinearRegression | Ridge | RidgeCV):
+        return _Linear(head, X, Y, max_samples or _LINEAR_ROWS)
+    tau = _training_time(head, len(X)) if training_time is None else training_time
+    return _Network(head, X, Y, max_samples or _NETWORK_ROWS, tau, rng)
+
+
+def _ranking(
+    candidates: Sequence[Any], criterion: _Criterion, value_range: float
+) -> dict[str, NDArray]:
+    mse, stable_ranks, widths = (np.empty(len(candidates)) for _ in range(3))
+    for i, candidate in enumerate(candidates):
+        try:
+            mse[i], fitted = criterion.error_of(clone(candidate))
+        except Exception as error:
+            error.add_note(f"This came up for the candidate {candidate!r}.")
+            raise
+        ranks = getattr(fitted, "stable_rank_", np.nan)
+        stable_ranks[i] = float(np.mean(to_numpy(ranks)))
+        widths[i] = len(fitted.get_feature_names_out())
+    order = np.argsort(mse, kind="stable")
+    floor = np.finfo(np.float64).eps * value_range**2
+    listed = np.empty(len(candidates), dtype=object)
+    listed[:] = [clone(candidates[i]) for i in order]
+    return {
+        "rank": np.arange(1, len(candidates) + 1),
+        "encoder": listed,
+        "psnr": 10 * np.log10(value_range**2 / np.maximum(mse[order], floor)),
+        "mse": mse[order],
+        "stable_rank": stable_ranks[order],
+        "n_features": widths[order].astype(np.intp),
+        "index": order,
+    }
+
+
+class _Criterion(Protocol):
+    """The squared error of a head on an encoding, told without training it."""
+
+    name: str
+    n_samples: int
+
+    def error_of(self, encoder: Any) -> tuple[float, Any]:
+        """The error, and the encoder, which is fitted."""
+
+
+class _Network:
+    """The error that a network is expected to make between samples."""
+
+    name = "Expected between the samples by the tangent kernel"
+
+    def __init__(
+        self, head: Any, X: NDArray, Y: NDArray, n_rows: int, tau: float, rng: Any
+    ) -> None:
+        cells = in_cells(X)
+        rough = roughness(cells, Y, rng)
+        rows = neighbourhood(cells, n_rows)
+        places = places_between(cells[rows], _PLACES, rng)
+        self._all, self._n = X, len(rows)
+        gaps = np.ptp(cells, axis=0)
+        unit = np.ptp(X, axis=0) / np.where(gaps > 0, gaps, 1.0)
+        self._X = np.concatenate([X[rows], (X.min(axis=0) + places * unit).astype(X.dtype)])
+        self._layers = len(np.atleast_1d(head.hidden_layer_sizes))
+        self._ridge = len(X) / tau
+        at = np.concatenate([cells[rows], places])
+        variogram = _distances(at, cells[rows]) ** rough.exponent * rough.scale
+        self._variogram, self._cross = variogram[: self._n], variogram[self._n :]
+        self.n_samples = self._n
+
+    def error_of(self, encoder: Any) -> tuple[float, Any]:
+        n = self._n
+        E = _dense(encoder.fit(self._all).transform(self._X))
+        E = E - E[:n].mean(axis=0)
+        norms = np.sqrt(np.sum(E**2, axis=1))
+        E /= np.maximum(norms, 1e-3 * norms.mean() or 1.0)[:, None]
+        # single precision is far finer than the ridge, and twice as fast
+        cosine = np.clip(E @ E[:n].T, -1, 1).astype(np.float32)
+        kernel = tangent_kernel(cosine, self._layers).astype(np.float64)
+        weights = regression_weights(kernel[:n], kernel[n:], self._ridge)
+        return expected_error(weights, self._cross, self._variogram), encoder
+
+
+class _Linear:
+    """Leave-one-out of a linear model on encoded coordinates."""
+
+    name = "By leave-one-out"
+
+    def __init__(self, head: Any, X: NDArray, Y: NDArray, n_rows: int) -> None:
+        rows = neighbourhood(in_cells(X), n_rows) if len(X) > n_rows else np.arange(len(X))
+        self._all, self._X, self._Y = X, X[rows], Y[rows]
+        self._intercept = bool(head.fit_intercept)
+        self._alphas = _alphas_of(head, Y.shape[1])
+        self.n_samples = len(rows)
+
+    def error_of(self, encoder: Any) -> tuple[float, Any]:
+        E = _dense(encoder.fit(self._all).transform(self._X)).astype(np.float64)
+        errors = []
+        for alphas in self._alphas:
+            squares = [
+                leave_one_out_residuals(E, y[:, None], float(alpha), fit_intercept=self._intercept)
+                for y, alpha in zip(self._Y.T, alphas, strict=True)
+            ]
+            errors.append(float(np.mean(np.square(squares))))
+        return min(errors), encoder
+
+
+class _Kronecker:
+    """Leave-one-out of a Kronecker ridge on the product of encodings, or its own folds."""
+
+    name = "By the search of the Kronecker ridge"
+
+    def __init__(self, head: Any, X: NDArray, y: NDArray) -> None:
+        self._X, self._y, self.n_samples = X, y, len(X)
+        if isinstance(head, KroneckerRidgeCV):
+            self._search = head
+        else:
+            self._search = KroneckerRidgeCV(
+                alphas=[head.alpha],
+                penalties=[head.penalty],
+                tol=head.tol,
+                max_iter=head.max_iter,
+            )
+
+    def error_of(self, encoder: Any) -> tuple[float, Any]:
+        search = clone(self._search).set_params(encoders=[encoder]).fit(self._X, self._y)
+        return -search.best_score_, encoder.fit(self._X)
+
+
+def _distances(first: NDArray, second: NDArray) -> NDArray[np.float64]:
+    return np.sqrt(np.sum((first[:, None] - second[None]) ** 2, axis=2))
+
+
+def _dense(E: Any) -> NDArray:
+    return E.toarray() if sparse.issparse(E) else np.asarray(to_numpy(E))
+
+
+def _alphas_of(head: Any, n_outputs: int) -> list[NDArray[np.float64]]:
+    """Strengths of the ridge to choose from, each one per output."""
+    if isinstance(head, LinearRegression):
+        if head.positive:
+            raise ValueError("positive=True makes LinearRegression non-linear in y: leave it out.")
+        return [np.zeros(n_outputs)]
+    if isinstance(head, RidgeCV):
+        return [np.full(n_outputs, float(alpha)) for alpha in np.ravel(head.alphas)]
+    if head.positive:
+        raise ValueError("positive=True makes Ridge non-linear in y: leave it out.")
+    alphas = np.ravel(np.asarray(head.alpha, dtype=np.float64))
+    if alphas.size not in (1, n_outputs):
+        raise ValueError(
+            f"alpha must be one number or one per output: y has {n_outputs}. Got {head.alpha!r}."
+        )
+    return [np.broadcast_to(alphas, (n_outputs,))]
+
+
+def _head_of(regressor: Any) -> Any:
+    """The linear head or network in what was given."""
+    head = regressor
+    if isinstance(regressor, Pipeline):
+        *before, (_, head) = regressor.steps
+        others = [step for _, step in before if not _is_placeholder(step)]
+        if others or len(before) > 1:
+            raise TypeError(
+                "a Pipeline must be an encoder and a regressor, whose encoder the candidates "
+                f"replace. Got {regressor!r}: transform X before, and pass the last step."
+            )
+    if _is_network(head) and head.activation != "relu":
+        raise ValueError(
+            "the tangent kernel is that of ReLU networks. Got "
+            f"activation={head.activation!r}: choose for others with GridSearchCV."
+        )
+    linear = LinearRegression, Ridge, RidgeCV, KroneckerRidge, KroneckerRidgeCV
+    if isinstance(head, linear) or _is_network(head):
+        return head
+    raise TypeError(
+        "regressor must be LinearRegression, Ridge, RidgeCV, KroneckerRidge, KroneckerRidgeCV, "
+        "MLPRegressor or CoordinateMLPRegressor, or a Pipeline of an encoder and one of them. "
+        f"Got {regressor!r}: choose for others with GridSearchCV and CoordinateKFold."
+    )
+
+
+def _is_placeholder(step: Any) -> bool:
+    return step is None or step == "passthrough" or hasattr(step, "similarity")
+
+
+def _is_network(head: Any) -> bool:
+    """Whether it is an MLPRegressor, or a CoordinateMLPRegressor, whose module loads torch."""
+    if isinstance(head, MLPRegressor):
+        return True
+    return any(kind.__name__ == "CoordinateMLPRegressor" for kind in type(head).__mro__)
+
+
+def _training_time(head: Any, n_samples: int) -> float:
+    r"""Kernel time :math:`\tau` that the training of a network is worth."""
+    _check_optimizer(head)
+    if isinstance(head, MLPRegressor):
+        size = min(200, n_samples) if head.batch_size == "auto" else int(head.batch_size)
+        epochs, rate = int(head.max_iter), float(head.learning_rate_init)
+    else:
+        from sk_posenc._network_settings import batch_size_of, epochs_of
+
+        size = batch_size_of(head.batch_size, n_samples)
+        epochs, rate = epochs_of(head.max_epochs, n_samples, size), float(head.lr)
+        if head.lr_schedule in ("cosine", "linear"):
+            rate /= 2  # the mean over training
+    steps = epochs * math.ceil(n_samples / size)
+    if steps == 0:
+        raise ValueError("the network is not trained at all: raise its number of epochs.")
+    return _TIME_PER_STEP * steps * rate
+
+
+def _check_optimizer(head: Any) -> None:
+    """Refuse optimisers whose steps the factor is not calibrated for."""
+    name = head.solver if isinstance(head, MLPRegressor) else head.optimizer.__name__
+    if name.lower() not in ("adam", "adamw"):
+        raise ValueError(
+            f"what training is worth is known for Adam only. Got {name!r}: pass training_time, "
+            "10,000 times the steps and learning rate of Adam that come as far."
+        )
+
+
+def _check_encoders(encoders: Any) -> list[Any]:
+    if isinstance(encoders, str | dict) or not isinstance(encoders, Sequence):
+        raise TypeError(f"encoders must be a list of encoders. Got {encoders!r}.")
+    if not len(encoders):
+        raise ValueError("encoders must hold one candidate at least. Got none.")
+    for encoder in encoders:
+        if isinstance(encoder, type) or not all(
+            hasattr(encoder, name) for name in ("fit", "transform", "get_feature_names_out")
+        ):
+            raise TypeError(f"encoders must be encoders, or other transformers. Got {encoder!r}.")
+        if getattr(encoder, "_made_to_learn", False):
+            raise ValueError(
+                f"{encoder!r} is trained with its network: how it ranks cannot be told before. "
+                "Leave it out, and compare it by GridSearchCV."
+            )
+    return list(encoders)
+
+
+def _default_encoders(X: NDArray) -> list[Any]:
+    n_per_axis = samples_per_axis(X)
+    bases: list[Callable[..., Any]] = [
+        lambda rank: ShiftedBasisEncoder("gaussian", stable_rank=rank),
+        lambda rank: ShiftedBasisEncoder("triangle", stable_rank=rank),
+        lambda rank: FourierEncoder(stable_rank=rank),
+        lambda rank: RandomFourierEncoder(stable_rank=rank, random_state=0),
+    ]
+    ranks = [[max(1.2, float(share * n)) for n in n_per_axis] for share in _SHARES]
+    return [make(rank if len(set(rank)) > 1 else rank[0]) for make in bases for rank in ranks]

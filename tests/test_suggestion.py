@@ -1,0 +1,435 @@
+"""suggest_encoder, against refitting, gradient descent, and simulated signals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_regression
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import Lasso, LinearRegression, Ridge, RidgeCV
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import SplineTransformer, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from sk_posenc import (
+    CoordinateMLPRegressor,
+    FourierEncoder,
+    KroneckerRidge,
+    KroneckerRidgeCV,
+    LearnableFourierEncoder,
+    RandomFourierEncoder,
+    ShiftedBasisEncoder,
+    grid_samples,
+    suggest_encoder,
+    tangent_kernel,
+)
+from sk_posenc._expected_error import (
+    Roughness,
+    expected_error,
+    in_cells,
+    neighbourhood,
+    places_between,
+    regression_weights,
+    roughness,
+)
+from sk_posenc._leave_one_out import leave_one_out_residuals
+
+
+@pytest.fixture
+def series(rng):
+    """A random walk at every other place of a line."""
+    return np.arange(0, 120)[:, None] / 120, np.cumsum(rng.normal(size=120))
+
+
+def candidates(*ranks):
+    return [ShiftedBasisEncoder(stable_rank=rank) for rank in ranks]
+
+
+# Leave-one-out
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("alpha", [0.0, 1e-3, 10.0])
+@pytest.mark.parametrize("n_features", [5, 40])  # fewer and more than samples
+def test_leave_one_out_is_that_of_refitting(alpha, n_features, fit_intercept):
+    E, y = make_regression(20, n_features, n_targets=2, noise=5.0, bias=3.0, random_state=0)
+    head = Ridge(alpha, fit_intercept=fit_intercept, solver="svd") if alpha else LinearRegression(
+        fit_intercept=fit_intercept
+    )  # fmt: skip
+    refitted = y - cross_val_predict(head, E, y, cv=LeaveOneOut())
+    found = leave_one_out_residuals(E, y, alpha, fit_intercept=fit_intercept)
+    np.testing.assert_allclose(found, refitted, rtol=1e-6, atol=1e-8)
+
+
+def test_leave_one_out_is_infinite_where_the_others_say_nothing():
+    E = np.eye(6)[:, :3] + np.eye(6, k=-3)[:, :3]
+    E[0] = [0.0, 0.0, 0.0]
+    E[3] = [5.0, 0.0, 0.0]  # the only row that reaches the first column
+    found = leave_one_out_residuals(E, np.ones((6, 1)), 0.0, fit_intercept=False)
+    assert np.isinf(found[3])
+    assert np.isfinite(np.delete(found, 3)).all()
+
+
+@pytest.mark.parametrize("head", [Ridge(1e-2), LinearRegression(), Ridge([1e-2, 1.0])])
+def test_linear_heads_are_ranked_by_leave_one_out(head, series, rng):
+    X, y = series
+    y = np.column_stack([y, rng.normal(size=len(y))])
+    encoders = [ShiftedBasisEncoder("triangle", n_shifts=n, bandwidth=1 / n) for n in (4, 9, 20)]
+    suggestion = suggest_encoder(X, y, head, encoders)
+    refitted = []
+    for encoder in encoders:
+        E = encoder.fit_transform(X)  # leave-one-out holds the encoder
+        refitted.append(np.mean((y - cross_val_predict(head, E, y, cv=LeaveOneOut())) ** 2))
+    order = np.argsort(refitted)
+    np.testing.assert_array_equal(suggestion.table["index"], order)
+    np.testing.assert_allclose(suggestion.table["mse"], np.array(refitted)[order], rtol=1e-5)
+
+
+def test_ridge_cv_takes_its_best_alpha_for_each_encoding(series):
+    X, y = series
+    alphas = [1e-4, 1e-2, 1.0]
+    found = suggest_encoder(X, y, RidgeCV(alphas), candidates(4, 30))
+    each = [suggest_encoder(X, y, Ridge(alpha), candidates(4, 30)) for alpha in alphas]
+    for index in (0, 1):
+        errors = [one.table["mse"][one.table["index"] == index][0] for one in each]
+        mse = found.table["mse"][found.table["index"] == index][0]
+        assert mse == pytest.approx(min(errors))
+
+
+@pytest.mark.parametrize("head", [KroneckerRidge(alpha=1e-3), KroneckerRidgeCV(alphas=[1e-3])])
+def test_kronecker_ridge_is_ranked_by_its_own_leave_one_out(head, rng):
+    X, y = grid_samples(np.cumsum(rng.normal(size=(9, 8)), axis=0))
+    suggestion = suggest_encoder(X, y, head, candidates(2, 4))
+    search = KroneckerRidgeCV(alphas=[1e-3])
+    if isinstance(head, KroneckerRidge):
+        search.set_params(penalties=[head.penalty])
+    scores = [
+        -clone(search).set_params(encoders=[e]).fit(X, y).best_score_ for e in candidates(2, 4)
+    ]
+    np.testing.assert_allclose(suggestion.table["mse"], np.sort(scores))
+    KroneckerRidge(suggestion.best_encoder).fit(X, y).predict(X)
+
+
+def test_other_transformers_may_be_candidates(series):
+    encoders = [SplineTransformer(n_knots=20), ShiftedBasisEncoder(stable_rank=10)]
+    table = suggest_encoder(*series, Ridge(1e-3), encoders).table
+    assert np.isnan(table["stable_rank"][table["index"] == 0]).all()
+
+
+# The kernel of a network
+
+
+def test_the_ridge_is_early_stopping_at_times_that_vary(rng):
+    # plain gradient descent on the coefficients, averaged over exponential stopping times
+    x, places = rng.uniform(size=(12, 1)), rng.uniform(size=(5, 1))
+    encoder = ShiftedBasisEncoder(stable_rank=6).fit([[0.0], [1.0]])
+    K, K_places = (
+        tangent_kernel(np.clip(encoder.similarity(at, x), -1, 1), 2) for at in (x, places)
+    )
+    y, tau, step = rng.normal(size=12), 30.0, 0.01
+    y -= y.mean()
+    coefficients, average = np.zeros(12), np.zeros(5)
+    for k in range(int(12 * tau / step)):
+        weight = np.exp(-k * step / tau) * step / tau
+        average += weight * (K_places @ coefficients)
+        coefficients += step / 12 * (y - K @ coefficients)
+    weights = regression_weights(K, K_places, 12 / tau)
+    np.testing.assert_allclose(weights @ y, average, atol=2e-3 * np.abs(average).max())
+    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
+
+
+def test_expected_error_is_that_of_simulated_random_walks(rng):
+    # of a Brownian path half the mean squared difference is half the distance
+    at = np.sort(rng.uniform(size=30))
+    where = rng.permutation(30)
+    known, places = at[np.sort(where[:20])], at[where[20:]]
+    order = np.concatenate([known, places])
+    paths = rng.normal(size=(40_000, 30)) @ np.linalg.cholesky(np.minimum.outer(order, order)).T
+    gap = np.abs(order[:, None] - known[None])
+    weights = regression_weights(np.exp(-9 * gap[:20]), np.exp(-9 * gap[20:]), 0.1)
+    measured = np.mean((paths[:, 20:] - paths[:, :20] @ weights.T) ** 2)
+    expected = expected_error(weights, gap[20:] / 2, gap[:20] / 2)
+    assert measured == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize(("kind", "exponent"), [("noise", 0.1), ("walk", 1.0), ("smooth", 1.95)])
+def test_roughness_tells_signals_apart(kind, exponent, rng):
+    noise = rng.normal(size=(4000, 1))
+    y = {"noise": noise, "walk": noise.cumsum(axis=0), "smooth": np.sin(np.arange(4000.0) / 99)}
+    cells = np.arange(4000.0)[:, None]
+    found = roughness(cells, y[kind].reshape(-1, 1), np.random.RandomState(0))
+    assert found.exponent == pytest.approx(exponent, abs=0.08)
+    assert isinstance(found, Roughness)
+    if kind == "walk":
+        assert found.scale == pytest.approx(0.5, rel=0.1)
+
+
+def test_roughness_falls_back_where_nothing_is_near(rng):
+    apart = rng.uniform(size=(6, 5)) * 100
+    assert roughness(apart, rng.normal(size=(6, 1)), np.random.RandomState(0)).exponent == 1.0
+
+
+def test_cells_do_not_depend_on_units():
+    X, _ = grid_samples(np.zeros((5, 9)))
+    cells = in_cells(X * [1000.0, 1e-3] + [7.0, -2.0])
+    np.testing.assert_allclose(cells.max(axis=0), [4, 8])
+
+
+def test_rows_that_are_looked_at_fill_a_box():
+    X, _ = grid_samples(np.zeros((31, 31)))
+    cells = in_cells(X)
+    rows = neighbourhood(cells, 256)
+    assert len(rows) == 225
+    assert np.prod(np.ptp(cells[rows], axis=0) + 1) == 225
+    np.testing.assert_array_equal(neighbourhood(cells, 5000), np.arange(31**2))
+
+
+def test_places_are_near_samples_even_along_a_curve(rng):
+    along = np.linspace(0, 60, 200)
+    cells = np.column_stack([along, along**2 / 60])
+    places = places_between(cells, 100, np.random.RandomState(0))
+    nearest = np.min(np.max(np.abs(places[:, None] - cells[None]), axis=2), axis=1)
+    assert places.shape == (100, 2)
+    assert nearest.max() <= 1.5
+
+
+def test_depth_asks_for_a_lower_stable_rank(series):
+    # a deep network narrows the similarity, a linear head takes it as it is
+    encoders = candidates(4, 8, 16, 32, 64)
+    network = suggest_encoder(*series, CoordinateMLPRegressor(), encoders)
+    shallow = suggest_encoder(*series, CoordinateMLPRegressor(hidden_layer_sizes=()), encoders)
+    assert network.best_encoder.stable_rank < shallow.best_encoder.stable_rank
+
+
+def test_training_longer_helps_every_encoding_of_a_clean_signal(series):
+    encoders = candidates(2, 4, 8, 16)
+    errors = []
+    for training_time in (30.0, 300.0, 3000.0):
+        head = CoordinateMLPRegressor()
+        table = suggest_encoder(*series, head, encoders, training_time=training_time).table
+        errors.append(table["mse"][np.argsort(table["index"])])
+    assert np.all(np.diff(errors, axis=0) < 0)
+
+
+def test_what_training_is_worth_follows_its_settings(series):
+    encoders = candidates(4, 16)
+
+    def errors(head, **settings):
+        return suggest_encoder(*series, head, encoders, **settings).table["mse"]
+
+    # 120 samples in batches of 32 are 4 batches; max_epochs 50 makes 200 steps
+    settings = {"max_epochs": 50, "lr": 2e-3}
+    same = errors(CoordinateMLPRegressor(), training_time=4000.0)
+    np.testing.assert_array_equal(errors(CoordinateMLPRegressor(**settings)), same)
+    cosine = CoordinateMLPRegressor(lr_schedule="cosine", max_epochs=50, lr=4e-3)
+    np.testing.assert_array_equal(errors(cosine), same)
+    other = MLPRegressor(
+        hidden_layer_sizes=(100,) * 4, max_iter=50, batch_size=32, learning_rate_init=2e-3
+    )
+    np.testing.assert_array_equal(errors(other), same)
+
+
+def test_expected_error_is_near_the_least_there_is(rng):
+    # between two samples of a random walk, known best, the mean error is a sixth of a step's
+    X, y = np.arange(200)[:, None] / 200, np.cumsum(rng.normal(size=200))
+    table = suggest_encoder(X, y, CoordinateMLPRegressor(), candidates(10, 20)).table
+    step = np.mean(np.diff(y) ** 2)
+    assert 0.8 * step / 6 < table["mse"][0] < 1.5 * step / 6
+    reached = 10 * np.log10(np.ptp(y) ** 2 / table["mse"])
+    np.testing.assert_allclose(table["psnr"], reached)
+
+
+# The suggestion
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        Ridge(1e-2),
+        CoordinateMLPRegressor(hidden_layer_sizes=(16,), max_epochs=2, random_state=0),
+        MLPRegressor(hidden_layer_sizes=(16,), max_iter=300, tol=1e-1, random_state=0),
+    ],
+)
+def test_the_first_choice_is_ready_for_the_pipeline(head, series):
+    X, y = series
+    given = make_pipeline(ShiftedBasisEncoder(stable_rank=99), head)
+    suggestion = suggest_encoder(X, y, given)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(suggestion.best_encoder)
+    model = given.set_params(shiftedbasisencoder=suggestion.best_encoder).fit(X, y)
+    assert model.predict(X).shape == y.shape
+    same = suggest_encoder(X, y, head)
+    np.testing.assert_array_equal(same.table["mse"], suggestion.table["mse"])
+
+
+def test_default_candidates_are_shares_of_each_axis(rng):
+    X, y = grid_samples(np.cumsum(rng.normal(size=(40, 100)), axis=1))
+    table = suggest_encoder(X, y, CoordinateMLPRegressor()).table
+    assert len(table["encoder"]) == 24
+    kinds = {type(encoder) for encoder in table["encoder"]}
+    assert kinds == {ShiftedBasisEncoder, FourierEncoder, RandomFourierEncoder}
+    first = table["encoder"][list(table["index"]).index(5)]  # the sixth of the Gaussian
+    np.testing.assert_allclose(first.stable_rank, [24.0, 60.0])
+
+
+def test_table_lists_candidates_from_the_best(series):
+    encoders = candidates(3, 10, 40)
+    suggestion = suggest_encoder(*series, Ridge(1e-3), encoders)
+    frame = pd.DataFrame(suggestion.table)
+    assert list(frame["rank"]) == [1, 2, 3]
+    assert frame["mse"].is_monotonic_increasing
+    assert frame["psnr"].is_monotonic_decreasing
+    assert suggestion.best_encoder.stable_rank == encoders[frame["index"][0]].stable_rank
+    for _, line in frame.iterrows():
+        fitted = clone(line["encoder"]).fit(series[0])
+        assert line["stable_rank"] == pytest.approx(fitted.stable_rank_[0])
+        assert line["n_features"] == fitted.transform(series[0]).shape[1]
+    text, page = str(suggestion), suggestion._repr_html_()
+    assert text.startswith("By leave-one-out, 120 samples")
+    assert text.count("ShiftedBasisEncoder") == page.count("ShiftedBasisEncoder") == 3
+    assert text.splitlines()[2].split()[0] == "1"
+
+
+def test_nothing_given_is_changed(series):
+    X, y = (np.array(each) for each in series)
+    X.flags.writeable = y.flags.writeable = False
+    encoders, head = candidates(3, 10), CoordinateMLPRegressor(max_epochs=3)
+    suggest_encoder(X, y, head, encoders)
+    assert not hasattr(head, "module_")
+    assert all(not hasattr(encoder, "stable_rank_") for encoder in encoders)
+
+
+def test_equal_seeds_give_equal_rankings(series):
+    X, y = series
+    first, second = (suggest_encoder(X, y, CoordinateMLPRegressor()) for _ in range(2))
+    np.testing.assert_array_equal(first.table["mse"], second.table["mse"])
+    other = suggest_encoder(X, y, CoordinateMLPRegressor(), random_state=1)
+    assert not np.array_equal(first.table["mse"], other.table["mse"])
+
+
+def test_units_of_the_coordinates_and_the_signal_do_not_matter(series):
+    X, y = series
+    first = suggest_encoder(X, y, CoordinateMLPRegressor())
+    second = suggest_encoder(X * 1e4 + 3, 5 * y - 7, CoordinateMLPRegressor())
+    np.testing.assert_allclose(second.table["psnr"], first.table["psnr"], atol=1e-3)
+
+
+def test_frames_float32_and_several_outputs_are_taken(series):
+    X, y = series
+    head = CoordinateMLPRegressor()
+    plain = suggest_encoder(X, y, head, candidates(4, 16)).table["psnr"]
+    frame = suggest_encoder(pd.DataFrame(X, columns=["t"]), y, head, candidates(4, 16))
+    np.testing.assert_array_equal(frame.table["psnr"], plain)
+    single = suggest_encoder(X.astype(np.float32), y, head, candidates(4, 16))
+    np.testing.assert_allclose(single.table["psnr"], plain, atol=1e-2)
+    twice = suggest_encoder(X, np.column_stack([y, y]), head, candidates(4, 16))
+    np.testing.assert_allclose(twice.table["psnr"], plain)
+
+
+def test_sparse_encodings_are_taken(series):
+    dense, sparse = (
+        suggest_encoder(*series, Ridge(1e-2), [ShiftedBasisEncoder("triangle", sparse_output=each)])
+        for each in (False, True)
+    )
+    np.testing.assert_allclose(sparse.table["mse"], dense.table["mse"])
+
+
+def test_max_samples_bounds_the_rows(series):
+    for head in (Ridge(), CoordinateMLPRegressor()):
+        suggestion = suggest_encoder(*series, head, candidates(4), max_samples=50)
+        assert 25 <= suggestion.n_samples <= 50
+    assert suggest_encoder(*series, Ridge(), candidates(4)).n_samples == 120
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    "regressor",
+    [
+        Lasso(),
+        "ridge",
+        None,
+        make_pipeline(ShiftedBasisEncoder(), Lasso()),
+        make_pipeline(StandardScaler(), Ridge()),
+        make_pipeline(StandardScaler(), ShiftedBasisEncoder(), Ridge()),
+    ],
+)
+def test_other_regressors_are_refused(regressor, series):
+    with pytest.raises(TypeError, match="Got"):
+        suggest_encoder(*series, regressor)
+
+
+@pytest.mark.parametrize(
+    ("regressor", "message"),
+    [
+        (CoordinateMLPRegressor(activation="sine"), "ReLU"),
+        (MLPRegressor(activation="tanh"), "ReLU"),
+        (MLPRegressor(solver="lbfgs"), "Adam only"),
+        (CoordinateMLPRegressor(max_epochs=0), "not trained"),
+        (Ridge(positive=True), "positive"),
+        (LinearRegression(positive=True), "positive"),
+        (Ridge([1.0, 2.0]), "one per output"),
+    ],
+)
+def test_regressors_that_cannot_be_ranked_for_are_refused(regressor, message, series):
+    with pytest.raises(ValueError, match=message):
+        suggest_encoder(*series, regressor)
+
+
+def test_another_optimiser_is_taken_with_a_training_time(series):
+    head = MLPRegressor(solver="lbfgs")
+    assert suggest_encoder(*series, head, candidates(4), training_time=1e4).n_samples == 120
+
+
+@pytest.mark.parametrize(
+    ("encoders", "error"),
+    [
+        ([], ValueError),
+        ("gaussian", TypeError),
+        (ShiftedBasisEncoder(), TypeError),
+        ([ShiftedBasisEncoder], TypeError),
+        ([Ridge()], TypeError),
+        ([LearnableFourierEncoder()], ValueError),
+    ],
+)
+def test_candidates_that_are_none_are_refused(encoders, error, series):
+    with pytest.raises(error):
+        suggest_encoder(*series, Ridge(), encoders)
+
+
+def test_an_impossible_candidate_is_named(series):
+    with pytest.raises(ValueError, match="stable_rank") as caught:
+        suggest_encoder(*series, Ridge(), [ShiftedBasisEncoder(stable_rank=-1)])
+    assert "candidate ShiftedBasisEncoder" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("bad", ["nan", "few", "constant", "unequal", "text"])
+def test_bad_samples_are_refused(bad, series):
+    X, y = (np.array(each) for each in series)
+    if bad == "nan":
+        X[3] = np.nan
+    elif bad == "few":
+        X, y = X[:5], y[:5]
+    elif bad == "constant":
+        y[:] = 2.0
+    elif bad == "unequal":
+        y = y[:-1]
+    else:
+        X = np.full(X.shape, "a")
+    with pytest.raises(ValueError, match=r"."):
+        suggest_encoder(X, y, Ridge())
+
+
+@pytest.mark.parametrize("settings", [{"max_samples": 3}, {"training_time": -1.0}])
+def test_bad_settings_are_refused(settings, series):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        suggest_encoder(*series, CoordinateMLPRegressor(), **settings)
+
+
+def test_a_pipeline_may_leave_its_encoder_open(series):
+    for step in (None, "passthrough"):
+        pipeline = Pipeline([("encoder", step), ("head", Ridge(1e-2))])
+        assert suggest_encoder(*series, pipeline, candidates(4)).n_samples == 120
