@@ -51,12 +51,12 @@ numpydoc_validation_checks = {
     *("RT01", "RT05", "YD01", "SA04"),
 }
 
-numpydoc_validation_exclude = {r"\.EncodingReport$", r"\.psnr_scorer$"}  # a record; an object
+numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_scorer$"}  # records; an object
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
+    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|learnable|search)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
     "filename_pattern": r"/(quickstart|geographic|seasons|soundings|volume"
     r"|plot_stable_rank|plot_widths)\.py",

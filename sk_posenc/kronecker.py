@@ -611,7 +611,11 @@ class KroneckerRidgeCV(_KroneckerHead):
         candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
         as wide as samples are apart (see Notes). Else a splitter, such as
         :class:`CoordinateKFold`.
-    tol, max_iter, nan_is_hole
+    tol : float, default=0.1
+        As in :class:`KroneckerRidge`.
+    max_iter : int, default=1000
+        As in :class:`KroneckerRidge`.
+    nan_is_hole : bool, default=False
         As in :class:`KroneckerRidge`.
 
     Attributes
