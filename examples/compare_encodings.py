@@ -27,7 +27,6 @@ from rich.table import Table
 from scipy.interpolate import RectBivariateSpline
 from skimage.transform import resize
 from sklearn.base import clone
-from sklearn.callback import ProgressBar
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 
@@ -48,6 +47,11 @@ from sk_posenc import (
     stable_rank,
     stable_rank_scorer,
 )
+
+try:
+    from sklearn.callback import ProgressBar
+except ImportError:  # scikit-learn < 1.9
+    ProgressBar = None
 
 STABLE_RANKS = [4, 8, 16, 24, 32]
 
@@ -136,7 +140,10 @@ def search_encodings(X: np.ndarray, y: np.ndarray) -> GridSearchCV:
         n_jobs=2,
         error_score="raise",
     )
-    search.set_callbacks(ProgressBar(max_propagation_depth=0))
+    if ProgressBar is None:
+        print("A progress bar needs scikit-learn 1.9 or later; searching without one.")
+    else:
+        search.set_callbacks(ProgressBar(max_propagation_depth=0))
     return search.fit(X, y)
 
 

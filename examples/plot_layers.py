@@ -9,7 +9,12 @@ ready made.
 The authors show it in a figure, without numbers: a row of an image, and noise, 256 of 512
 samples to learn, four hidden layers of 256 units, 2,000 full batches.
 
+::
+
     python examples/plot_layers.py [--output FILE.png]
+
+.. image:: /plot_layers.png
+   :alt: Stable ranks through the layers, and spectra
 """
 
 # %%
@@ -21,6 +26,7 @@ samples to learn, four hidden layers of 256 units, 2,000 full batches.
 # of outputs less their mean over the samples (as a layer's bias can take it off), and, in
 # the table, of the outputs as they are.
 
+# sphinx_gallery_thumbnail_path = "plot_layers.png"
 import argparse
 
 import matplotlib.pyplot as plt

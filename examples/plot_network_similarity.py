@@ -12,7 +12,12 @@ with the arc-cosine kernels :math:`k_0, k_1` (`tangent_kernel` spells them out).
 narrows the kernel above its constant, for every encoding alike, so a deep head should want
 a lower stable rank than a linear one.
 
+::
+
     python examples/plot_network_similarity.py [--output FILE.png]
+
+.. image:: /depth_narrows.png
+   :alt: Kernels, their widths, and networks that are trained
 """
 
 # %%
@@ -22,6 +27,7 @@ a lower stable rank than a linear one.
 # fallen half-way to its constant, what it is where D = 0. Stable rank is that of functions
 # of mean 0, for the constant is of no use to a network on centred targets.
 
+# sphinx_gallery_thumbnail_path = "depth_narrows.png"
 import argparse
 
 import matplotlib.pyplot as plt

@@ -24,6 +24,8 @@ random Fourier, std b         exp(-2 pi^2 b^2 delta^2)   sqrt(2 pi) b
 With b = 1 / (2 sqrt(2) pi s) the last two are the same encoding in all that counts:
 Fourier features are a special case. They are set here by one number, the ``bandwidth`` s.
 
+::
+
     python examples/plot_stable_rank.py [--output FILE.png]
 """
 

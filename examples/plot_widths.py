@@ -12,6 +12,8 @@ similarity has fallen to a tenth,
 so what is gained to memorise is lost in nearness, whatever the width. Other bases have
 their own constant, near to it.
 
+::
+
     python examples/plot_widths.py [--output FILE.png]
 """
 

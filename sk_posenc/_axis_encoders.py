@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Self
 
+import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
@@ -270,7 +271,7 @@ def _shifts_per_sample(basis: Basis, width: float) -> int | None:
         spacing = 1 / (count * width)  # in bandwidths
         reach = math.ceil(basis.reach / spacing) + 1
         at = np.linspace(0, spacing, 33)[:, None]
-        total = basis.phi(np.arange(-reach, reach + 1) * spacing - at, np).sum(axis=1)
+        total = basis.phi(np.arange(-reach, reach + 1) * spacing - at, xp).sum(axis=1)
         if np.ptp(total) <= _RIPPLE * abs(total.mean()):
             return count
     return None
@@ -358,7 +359,7 @@ def _sum_of_images(
 
 def _phi(basis: Basis, u: NDArray, order: int) -> NDArray[np.float64]:
     """phi, or its derivative of some order with respect to u."""
-    return np.asarray(basis.derivative(u, order, np) if order else basis.phi(u, np))
+    return np.asarray(basis.derivative(u, order, xp) if order else basis.phi(u, xp))
 
 
 class AxisProduct(TransformerMixin, BaseEstimator):

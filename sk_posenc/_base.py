@@ -178,7 +178,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         return self._join_axes(similarities)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Names of the columns.
+        """Name the columns, axis by axis.
 
         Parameters
         ----------
@@ -338,9 +338,13 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         other.stable_rank_ = np.array([other._reached(a) for a in range(self.n_features_in_)])
         return other
 
-    def _check_coordinates(self, X: ArrayLike, method: str) -> Array:
+    def _check_coordinates(self, X: Array, method: str) -> Array:
         check_is_fitted(self)
+        learns = getattr(X, "requires_grad", False)
         checked: Array = validate_data(self, X, dtype=float_dtypes(X), reset=False)
+        if learns and not getattr(checked, "requires_grad", True):
+            # torch.asarray of older versions cuts the graph, and turns a leaf's gradient off
+            checked = X.requires_grad_().to(checked.dtype)
         self._check_namespace(checked, method)
         xp = array_namespace(checked)
         # Past this, a coordinate has no digit left that says where in a period it lies.

@@ -1,5 +1,6 @@
 """What each axis brings to a Kronecker ridge problem: encoder, features and penalty."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,9 @@ from sk_posenc._axis_encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc._kronecker_samples import Samples
 from sk_posenc._kronecker_smoothness import SmoothAxis, smooth_axis, strengths
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+# Of intermediate arrays, which then stay in the caches of a processor.
+BLOCK_BYTES = 2**26
 
 # Coordinates of an axis that show how large its functions are.
 _PROBED = 4_096
@@ -75,6 +79,66 @@ class Axis:
         white = self.white(self.features if step == 1 else self.at(self.coordinates[::step]))
         sizes, Q = linalg.eigh(white.T @ white / len(white), driver="evd", check_finite=False)
         return solvers.unwhiten(Q, self.whitening), np.maximum(sizes, 0.0)
+
+
+class Expansion:
+    """Sums of products of one function of each axis, times coefficients.
+
+    Attributes
+    ----------
+    axes : list of Axis
+    is_dual : bool
+        Whether coefficients of samples take the place of those of functions.
+    """
+
+    axes: list[Axis]
+    is_dual = False
+
+    def features_at(
+        self, coordinates: Sequence[NDArray], orders: Sequence[int]
+    ) -> list[NDArray[np.float64]]:
+        """Features of each axis, or their derivatives."""
+        return [
+            axis.at(x, order) for axis, x, order in zip(self.axes, coordinates, orders, strict=True)
+        ]
+
+    def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
+        """Values at points given by their features of each axis; (m, q), in blocks."""
+        m, out = len(features[0]), np.empty((len(features[0]), len(solution)))
+        rows = max(1, BLOCK_BYTES // (8 * (solution.size // solution.shape[1])))
+        for start in range(0, m, rows):
+            at = slice(start, start + rows)
+            out[at] = solvers.evaluate_at_rows(solution, [each[at] for each in features])
+        return out
+
+
+def diagonalise(
+    axes: Sequence[Axis], penalty: str | float
+) -> tuple[list[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64]]:
+    """Coefficients of conjugate gradients, in which the penalty is diagonal.
+
+    Returns
+    -------
+    rotations : list of d ndarrays of shape (k_a, r_a)
+        From them to coefficients.
+    size : ndarray of shape (r_1, ..., r_d)
+        Mean squares of the functions.
+    per_alpha : ndarray of shape (r_1, ..., r_d)
+        The penalty.
+    """
+    rotations, sizes = zip(*(axis.diagonalised() for axis in axes), strict=True)
+    size = np.ones(())
+    for each in sizes:
+        size = np.multiply.outer(size, each)
+    own = added_strengths(axes, penalty)
+    return list(rotations), size, np.ones_like(size) if own is None else own
+
+
+def added_strengths(axes: Sequence[Axis], penalty: str | float) -> NDArray[np.float64] | None:
+    """What a penalty that adds up over several axes makes of each product; None: it does not."""
+    if isinstance(penalty, str) or len(axes) == 1:
+        return None
+    return strengths([axis.smooth for axis in axes], penalty)
 
 
 def fit_axes(

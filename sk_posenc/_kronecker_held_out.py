@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc._kronecker_iterative import Iteration, dtype_for, principal_columns
+from sk_posenc._kronecker_iterative import (
+    Iteration,
+    conjugate_gradients,
+    dtype_for,
+    principal_columns,
+)
 from sk_posenc._kronecker_problem import Problem
 from sk_posenc._kronecker_samples import Samples
 from sk_posenc._kronecker_search import differ_in_exponent, fold_search, search_results
@@ -124,16 +129,17 @@ class HeldOut:
         start = next(
             (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
         )
-        found = iteration.column(
-            self.first.astype(dtype),
-            alpha * problem.scale,
-            weights=weights.astype(dtype),
+        system = iteration.system(self.first.astype(dtype), weights.astype(dtype))
+        found = conjugate_gradients(
+            system,
+            alpha * problem.scale * iteration.penalty,
+            iteration.size,
             tolerance=min(1.0, _COARSER * self._tolerance),
             max_iter=min(_STEPS, self._max_iter),
             start=start,
         )
         self._starts = {index: found.z}
-        error = (self.first - found.fitted[0])[self._held] ** 2
+        error = (self.first - system.fitted[0])[self._held] ** 2
         own = None if iteration.weights is None else iteration.weights[self._held]
         return -float(np.average(error, weights=own)) * self._spread**2
 

@@ -8,7 +8,7 @@ integrals, which preconditions.
 
 import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -36,9 +36,7 @@ class Iterated(NamedTuple):
 
     Attributes
     ----------
-    z : array of shape (n_columns, r_1, ..., r_d)
-    fitted : array of shape (n_columns, n)
-        At the samples.
+    z : array of shape (r_1, ..., r_d)
     n_iter : int
     error : float
         How far the last steps moved the function, relative to its residuals.
@@ -47,42 +45,97 @@ class Iterated(NamedTuple):
     """
 
     z: Array
-    fitted: Array
     n_iter: int
     error: float
-    rounded: bool = False
+    rounded: bool
+
+
+class System(Protocol):
+    """The samples as conjugate gradients see them, ``S = R' W R``, while z moves.
+
+    Attributes
+    ----------
+    total : float
+        Sum of the weights.
+    goal : array of shape (r_1, ..., r_d)
+        ``R' W y``.
+    """
+
+    total: float
+    goal: Array
+
+    def begin(self, z: Array) -> Array:
+        """``S z``, where z starts."""
+        ...
+
+    def apply(self, direction: Array) -> Array:
+        """``S direction``."""
+        ...
+
+    def advance(self, length: float) -> None:
+        """z moved by so much of the last direction."""
+        ...
+
+    def left(self, z: Array) -> float:
+        """Sum of squares of the residuals, with their weights."""
+        ...
+
+
+class SampledSystem:
+    """A system of rows and one column of targets, both of shape (n,)."""
+
+    def __init__(self, rows: Rows, targets: Array, weights: Array | None) -> None:
+        self._rows, self._targets, self._weights = rows, targets[None, :], weights
+        self._xp = array_namespace(targets)
+        self.total = float(targets.shape[0] if weights is None else self._xp.sum(weights))
+        self.fitted = self._xp.zeros_like(self._targets)
+        self._step = self.fitted
+        self.goal = rows.adjoint(self._weighted(self._targets))[0]
+
+    def _weighted(self, values: Array) -> Array:
+        return values if self._weights is None else values * self._weights
+
+    def begin(self, z: Array) -> Array:
+        self.fitted = self._rows.fitted(z[None])
+        return self._rows.adjoint(self._weighted(self.fitted))[0]
+
+    def apply(self, direction: Array) -> Array:
+        self._step = self._rows.fitted(direction[None])
+        return self._rows.adjoint(self._weighted(self._step))[0]
+
+    def advance(self, length: float) -> None:
+        self.fitted = self.fitted + length * self._step
+
+    def left(self, z: Array) -> float:
+        left = self._targets - self.fitted
+        return float(self._xp.sum(self._weighted(left * left)))
 
 
 def conjugate_gradients(
-    rows: Rows,
-    targets: Array,
-    weights: Array | None,
+    system: System,
     penalty: Array,
-    size: Array | float,
+    size: Array,
     *,
     tolerance: float,
     max_iter: int,
     start: Array | None = None,
     open_elsewhere: float = 0.0,
 ) -> Iterated:
-    """Solve for all columns of the targets.
+    """Solve ``(S + P) z = R' W y``.
 
     Parameters
     ----------
-    rows : Rows
-    targets : array of shape (n_columns, n)
-    weights : array of shape (n,) or None
-        None: all 1.
+    system : System
     penalty : array of shape (r_1, ..., r_d)
         P, greater than 0.
-    size : array of shape (r_1, ..., r_d) or float
+    size : array of shape (r_1, ..., r_d)
         Mean square over the domain of each function, ``sum size z**2`` that of all.
     tolerance : float
         Stops where five steps together moved the function, as the root mean square over
         the whole domain, by less than this share of the root mean square of its residuals
         at the samples.
     max_iter : int
-    start : array, default=None
+    start : array of shape (r_1, ..., r_d), default=None
         Where to start, z of a problem near this one.
     open_elsewhere : float
         Sum of squares of residuals of other columns, which the residuals are reckoned with.
@@ -93,58 +146,40 @@ def conjugate_gradients(
     samples, or one scaled by the preconditioner, would have stopped long before. Residuals
     are the yardstick because what the fit leaves open it leaves open everywhere.
     """
-    xp = array_namespace(targets)
-    n_columns, n = targets.shape
-    total = float(n) if weights is None else float(xp.sum(weights))
-    inverse = 1 / (total * size + penalty)
-
-    def weighted(values: Array) -> Array:
-        return values if weights is None else values * weights
-
-    def per_column(values: Array) -> Array:
-        return xp.reshape(values, (-1, *[1] * (penalty.ndim)))
-
-    def products(a: Array, b: Array) -> Array:
-        return xp.sum(xp.reshape(a * b, (n_columns, -1)), axis=1)
-
-    def ratio(a: Array, b: Array) -> Array:
-        return xp.where(b > 0, a / xp.where(b > 0, b, xp.ones_like(b)), xp.zeros_like(a))
-
+    xp, goal = array_namespace(penalty), system.goal
+    inverse = 1 / (system.total * size + penalty)
+    info = xp.finfo(penalty.dtype)
+    tiny, rounding = float(info.tiny), 64 * float(info.eps)
     if start is None:
-        z = xp.zeros((n_columns, *penalty.shape), dtype=targets.dtype, device=targets.device)
-        fitted = xp.zeros_like(targets)
-        residual = rows.adjoint(weighted(targets))
+        z, residual = xp.zeros_like(goal), goal
     else:
-        z, fitted = start, rows.fitted(start)
-        residual = rows.adjoint(weighted(targets - fitted)) - penalty * z
+        z = start
+        residual = goal - system.begin(start) - penalty * start
     conditioned = inverse * residual
-    direction, now = conditioned, products(residual, conditioned)
+    direction, now = conditioned, float(xp.sum(residual * conditioned))
     before, error, n_iter, rounded = z, math.inf, 0, False
-    tiny, rounding = float(xp.finfo(targets.dtype).tiny), 64 * float(xp.finfo(targets.dtype).eps)
-    if float(xp.max(now)) <= tiny:
-        return Iterated(z, fitted, 0, 0.0)
+    if now <= tiny:
+        return Iterated(z, 0, 0.0, False)
     for n_iter in range(1, max_iter + 1):
-        at_rows = rows.fitted(direction)
-        image = rows.adjoint(weighted(at_rows)) + penalty * direction
-        length = ratio(now, products(direction, image))
-        z = z + per_column(length) * direction
-        fitted = fitted + length[:, None] * at_rows
-        residual = residual - per_column(length) * image
+        image = system.apply(direction) + penalty * direction
+        length = now / float(xp.sum(direction * image))
+        system.advance(length)
+        z = z + length * direction
+        residual = residual - length * image
         conditioned = inverse * residual
-        last, now = now, products(residual, conditioned)
+        last, now = now, float(xp.sum(residual * conditioned))
         if n_iter % _WINDOW == 0:
             moved = z - before
             step = math.sqrt(float(xp.sum(size * moved * moved)))
-            left = targets - fitted
-            rest = math.sqrt((float(xp.sum(weighted(left * left))) + open_elsewhere) / total)
+            rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
             error, before = step / max(rest, tiny), z
             whole = math.sqrt(float(xp.sum(size * z * z)))
-            rounded = step <= rounding * whole or float(xp.max(now)) <= tiny
+            rounded = step <= rounding * whole or now <= tiny
             if error <= tolerance or rounded:
                 rounded &= error > tolerance
                 break
-        direction = conditioned + per_column(ratio(now, last)) * direction
-    return Iterated(z, fitted, n_iter, error, rounded)
+        direction = conditioned + (now / last) * direction
+    return Iterated(z, n_iter, error, rounded)
 
 
 @dataclass(eq=False)
@@ -169,12 +204,9 @@ class Iteration:
     weights: Array | None
     penalty: Array
 
-    def column(self, column: Array, alpha: float, **settings: Any) -> Iterated:
-        """:func:`conjugate_gradients` for one column of targets, (n,)."""
-        settings.setdefault("weights", self.weights)
-        return conjugate_gradients(
-            self.rows, column[None, :], penalty=alpha * self.penalty, size=self.size, **settings
-        )
+    def system(self, column: Array, weights: Array | None = None) -> SampledSystem:
+        """Of one column of targets, (n,), with weights other than those of the samples."""
+        return SampledSystem(self.rows, column, self.weights if weights is None else weights)
 
     def solve(
         self,
@@ -192,26 +224,27 @@ class Iteration:
 
         Parameters
         ----------
-        start : list of arrays of shape (1, r_1, ..., r_d), default=None
+        start : list of arrays of shape (r_1, ..., r_d), default=None
             Where to start the first of them, or all.
         """
         uncorrelated, back = principal_columns(columns, self.weights)
         found: list[Iterated] = []
         left_open = 0.0
         for i, column in enumerate(uncorrelated.astype(self.size.dtype)):
-            own = self.column(
-                column,
-                alpha,
+            system = self.system(column)
+            own = conjugate_gradients(
+                system,
+                alpha * self.penalty,
+                self.size,
                 tolerance=tolerance,
                 max_iter=max_iter,
                 start=start[i].astype(column.dtype) if start and i < len(start) else None,
                 open_elsewhere=left_open,
             )
-            left = (column - own.fitted[0]) ** 2
-            left_open += float(np.sum(left if self.weights is None else self.weights * left))
+            left_open += system.left(own.z)
             found.append(own)
         return Solved(
-            np.tensordot(back, np.stack([each.z[0].astype(np.float64) for each in found]), axes=1),
+            np.tensordot(back, np.stack([each.z.astype(np.float64) for each in found]), axes=1),
             [each.z for each in found],
             max(each.n_iter for each in found),
             max(each.error for each in found),
@@ -225,7 +258,7 @@ class Solved(NamedTuple):
     Attributes
     ----------
     z : ndarray of shape (n_columns, r_1, ..., r_d)
-    uncorrelated : list of arrays of shape (1, r_1, ..., r_d)
+    uncorrelated : list of arrays of shape (r_1, ..., r_d)
         The same before columns were turned back.
     n_iter, error, rounded
         The worst of :class:`Iterated`.
@@ -245,11 +278,13 @@ def principal_columns(columns: NDArray, weights: NDArray | None) -> tuple[NDArra
     """
     columns = columns.astype(np.float64, copy=False)
     weighed = columns if weights is None else columns * np.sqrt(weights)
-    spread = np.sqrt(np.mean(weighed**2, axis=1))
+    back, forth = turned(weighed @ weighed.T, np.sqrt(np.mean(weighed**2, axis=1)))
+    return forth @ columns, back
+
+
+def turned(covariance: NDArray, spread: NDArray) -> tuple[NDArray, NDArray]:
+    """From uncorrelated columns, largest first, to columns, and the way there."""
     spread = np.where(spread > 0, spread, 1.0)
-    if len(columns) == 1:
-        return columns / spread[:, None], spread[:, None]
-    weighed = weighed / spread[:, None]
-    _, Q = np.linalg.eigh(weighed @ weighed.T)
+    _, Q = np.linalg.eigh(covariance / np.outer(spread, spread))
     Q = Q[:, ::-1]
-    return Q.T @ (columns / spread[:, None]), spread[:, None] * Q
+    return spread[:, None] * Q, Q.T / spread

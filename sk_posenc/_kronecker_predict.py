@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._grids import find_grid, lattice_of
-from sk_posenc._kronecker_problem import BLOCK_BYTES, DIRECT_UP_TO, Problem
+from sk_posenc._kronecker_axis import BLOCK_BYTES, Expansion
+from sk_posenc._kronecker_problem import DIRECT_UP_TO, Problem
 
 # Points to predict that fill at least a quarter of a grid are predicted as that grid.
 _CELLS_PER_POINT = 4
@@ -16,7 +17,7 @@ _FEW_CELLS = 2**16
 
 
 def evaluate(
-    problem: Problem,
+    problem: Expansion,
     solution: NDArray,
     X: NDArray,
     orders: Sequence[int],
@@ -55,13 +56,13 @@ def evaluate(
 
 
 def _by_rows(
-    problem: Problem,
+    problem: Expansion,
     X: NDArray,
     orders: Sequence[int],
     function: Callable[[list[NDArray]], NDArray],
 ) -> NDArray:
     """A function of the features of each axis at rows of X, in blocks of bounded size."""
-    width = sum(axis.features.shape[1] for axis in problem.axes)
+    width = sum(axis.n_columns for axis in problem.axes)
     n_rows = max(1, BLOCK_BYTES // (8 * width))
     blocks = [X[i : i + n_rows] for i in range(0, len(X), n_rows)]
     return np.concatenate([function(problem.features_at(list(b.T), orders)) for b in blocks])
@@ -79,8 +80,9 @@ class Posterior:
         samples = problem.samples
         if problem.iterates:
             raise ValueError(
-                f"standard deviations on a grid with holes or uneven weights need an n x n matrix, "
-                f"for up to {DIRECT_UP_TO:,} samples. Got {len(samples.occupied):,}."
+                "standard deviations take an n x n matrix, which the conjugate gradients of "
+                f"layout_={problem.layout!r} do without. Got n = {len(samples.occupied):,}, beyond "
+                f"{DIRECT_UP_TO:,}."
             )
         self._by_kernel = problem.by_kernel
         if self._by_kernel:

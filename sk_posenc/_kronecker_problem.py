@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,13 @@ from scipy.special import ndtri
 
 from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._base import check_memory
-from sk_posenc._kronecker_axis import fit_axes
+from sk_posenc._kronecker_axis import (
+    BLOCK_BYTES,
+    Expansion,
+    added_strengths,
+    diagonalise,
+    fit_axes,
+)
 from sk_posenc._kronecker_iterative import Iteration, dtype_for
 from sk_posenc._kronecker_rows import (
     DenseRows,
@@ -23,7 +29,6 @@ from sk_posenc._kronecker_rows import (
     sparse_products,
 )
 from sk_posenc._kronecker_samples import Samples
-from sk_posenc._kronecker_smoothness import strengths
 
 # Samples up to which an n x n matrix is factorised; in one step, or where nothing else fits.
 DIRECT_UP_TO = 2_000
@@ -38,13 +43,11 @@ _EXACT_UP_TO = 2**19
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
 
-BLOCK_BYTES = 2**26
-
 # The share of residuals, the smallest, that show the noise.
 _QUIET = 0.1
 
 
-class Problem:
+class Problem(Expansion):
     """A Kronecker ridge problem, factorised once for all alphas and all targets.
 
     Parameters
@@ -183,9 +186,7 @@ class Problem:
     @cached_property
     def strengths(self) -> NDArray[np.float64] | None:
         """What each product of white features is penalised by; None: all by 1."""
-        if isinstance(self.penalty, str) or len(self.axes) == 1:
-            return None
-        return strengths([axis.smooth for axis in self.axes], self.penalty)
+        return added_strengths(self.axes, self.penalty)
 
     def _weighted(self, a: int) -> NDArray[np.float64]:
         """Features of axis a of a grid, each row times the root of its weight."""
@@ -215,8 +216,9 @@ class Problem:
         """The same problem, factorised for leave-one-out."""
         if self.iterates and (self.adds_up or self.layout == "scattered"):
             raise ValueError(
-                f"leave-one-out of {len(self.samples.occupied):,} samples in layout_ "
-                f"{self.layout!r} takes a factorisation that this layout does without"
+                f"the noise, and standard deviations by it, take an n x n matrix, which the "
+                f"conjugate gradients of layout_={self.layout!r} do without. Got n = "
+                f"{len(self.samples.occupied):,}: predict with return_std=False"
             )
         again = copy(self)
         again.bands, again.iterates = [], False
@@ -277,7 +279,7 @@ class Problem:
         if self.adds_up:
             return math.nan
         # compressing a matrix to the samples keeps it within its bounds
-        top = self._total_weight() * float(self._spectral.size.max())
+        top = self._total_weight() * float(self._spectral[1].max())
         return (top + alpha) / alpha if alpha > 0 else math.inf
 
     @property
@@ -379,24 +381,19 @@ class Problem:
         return solvers.apply_along_axes(cells.reshape(-1, *self.samples.shape), back)
 
     @cached_property
-    def _spectral(self) -> "_Spectral":
-        rotations, sizes = zip(*(axis.diagonalised() for axis in self.axes), strict=True)
-        size = np.ones(())
-        for each in sizes:
-            size = np.multiply.outer(size, each)
-        penalty = np.ones_like(size) if self.strengths is None else self.strengths
-        return _Spectral(list(rotations), size, penalty)
+    def _spectral(self) -> tuple[list[NDArray], NDArray, NDArray]:
+        return diagonalise(self.axes, self.penalty)
 
     def iteration(self, dtype: Any) -> Iteration:
         """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
-        spectral, weights = self._spectral, self.samples.weights
-        rotations = [each.astype(dtype) for each in spectral.rotations]
+        (rotations, size, per_alpha), weights = self._spectral, self.samples.weights
+        rotations = [each.astype(dtype) for each in rotations]
         return Iteration(
             self._rows_in(rotations, dtype),
             rotations,
-            spectral.size.astype(dtype),
+            size.astype(dtype),
             None if weights is None else weights.ravel().astype(dtype),
-            spectral.penalty.astype(dtype),
+            per_alpha.astype(dtype),
         )
 
     def _rows_in(self, rotations: list[NDArray], dtype: Any) -> Rows:
@@ -425,7 +422,7 @@ class Problem:
 
     def penalty_like(self, size: NDArray) -> NDArray:
         """What each z is penalised by, per alpha, in the dtype of an iteration."""
-        return self._spectral.penalty.astype(size.dtype)
+        return self._spectral[2].astype(size.dtype)
 
     def with_exponent(self, exponent: float) -> "Problem":
         """The same problem of smoothness with another exponent."""
@@ -452,7 +449,7 @@ class Problem:
         if iteration is None:
             iteration = self.iteration(dtype_for(tolerance))
         columns = cells.reshape(len(cells), -1)
-        settings = {"tolerance": tolerance, "max_iter": max_iter}
+        settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
         starts = None if start is None else [start]
         solved = iteration.solve(columns, alpha, start=starts, **settings)
         n_iter = solved.n_iter
@@ -460,32 +457,18 @@ class Problem:
             iteration = self.iteration(np.float64)
             solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
             n_iter += solved.n_iter
-        rotations = [(each,) for each in self._spectral.rotations]
+        rotations = [(each,) for each in self._spectral[0]]
         error = 0.0 if solved.rounded else solved.error  # no arithmetic comes nearer
         return solvers.apply_along_axes(solved.z, rotations), n_iter, error
 
-    def features_at(
-        self, coordinates: Sequence[NDArray], orders: Sequence[int]
-    ) -> list[NDArray[np.float64]]:
-        return [
-            axis.at(x, order) for axis, x, order in zip(self.axes, coordinates, orders, strict=True)
-        ]
-
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
-        """Values at points given by their features of each axis; (m, q), in blocks."""
-        m = len(features[0])
-        if self.is_dual:
-            width = solution.shape[1] * (1 + len(features))
-        else:
-            width = solution.size // solution.shape[1]
-        rows = max(1, BLOCK_BYTES // (8 * width))
-        out = np.empty((m, len(solution)))
+        if not self.is_dual:
+            return super().predict_rows(solution, features)
+        m, out = len(features[0]), np.empty((len(features[0]), len(solution)))
+        rows = max(1, BLOCK_BYTES // (8 * solution.shape[1] * (1 + len(features))))
         for start in range(0, m, rows):
-            block = [each[start : start + rows] for each in features]
-            if self.is_dual:
-                out[start : start + rows] = self.cross_kernel(block) @ solution.T
-            else:
-                out[start : start + rows] = solvers.evaluate_at_rows(solution, block)
+            at = slice(start, start + rows)
+            out[at] = self.cross_kernel([each[at] for each in features]) @ solution.T
         return out
 
     def cross_kernel(self, features: Sequence[NDArray]) -> NDArray:
@@ -523,6 +506,7 @@ class Problem:
         residuals = self._to_samples(residuals / roots)  # (n, q + 1)
         in_cell, in_all = samples.shares()
         left_out = (1 - in_cell) + in_cell * self._to_samples(remaining[None])
+        left_out = np.where(in_all > 0, left_out, 1.0)  # holes leave nothing
         # the mean moves when a sample goes
         moved = columns * in_all / (1 - in_all)
         return (
@@ -563,24 +547,6 @@ class Problem:
         cells = np.zeros((len(occupied), self.samples.n_cells))
         cells[:, self.samples.occupied] = occupied
         return self.samples.to_samples(cells.reshape(-1, *self.samples.shape))
-
-
-class _Spectral(NamedTuple):
-    """The coefficients of conjugate gradients.
-
-    Attributes
-    ----------
-    rotations : list of d ndarrays of shape (k_a, r_a)
-        From them to coefficients.
-    size : ndarray of shape (r_1, ..., r_d)
-        Mean squares of the functions.
-    penalty : ndarray of shape (r_1, ..., r_d)
-        Per alpha.
-    """
-
-    rotations: list[NDArray[np.float64]]
-    size: NDArray[np.float64]
-    penalty: NDArray[np.float64]
 
 
 def _kernel(first: Sequence[NDArray], second: Sequence[NDArray]) -> NDArray:

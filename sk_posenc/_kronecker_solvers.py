@@ -96,8 +96,8 @@ class Whitening:
         M itself, where there is no root.
     """
 
-    root: NDArray[np.float64] | None = None
-    matrix: NDArray[np.float64] | None = None
+    root: NDArray | None = None
+    matrix: NDArray | None = None
 
 
 def difference_whitening(penalty: str, n: int, *, circular: bool = False) -> Whitening | None:

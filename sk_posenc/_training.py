@@ -10,6 +10,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import sklearn
 import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.history import History
@@ -21,7 +22,15 @@ try:
 except ImportError:  # scikit-learn < 1.9 has no callbacks of its own
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stands in for scikit-learn's."""
+        """Stands in for scikit-learn's, and says what is missing."""
+
+        @property
+        def set_callbacks(self) -> Callable:
+            """Absent, as `hasattr` shall see."""
+            raise AttributeError(
+                "set_callbacks needs scikit-learn 1.9 or later. This is scikit-learn "
+                f"{sklearn.__version__}: update it, or use skorch's own `callbacks`."
+            )
 
     def with_callbacks(method: Callable) -> Callable:
         """Stands in for scikit-learn's."""

@@ -24,6 +24,7 @@ from types import ModuleType
 
 import numpy as np
 from array_api_compat import array_namespace
+from array_api_compat import numpy as numpy_namespace
 
 from sk_posenc._arrays import Array, device_of
 
@@ -48,6 +49,22 @@ class Basis:
     shifts_per_rank : float or None
         Spacings between shifts that one unit of stable rank needs for squared
         row norms that ripple by about 1 %. None: found numerically.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import Basis, ShiftedBasisEncoder
+    >>> class RaisedCosine(Basis):
+    ...     support = 1.0
+    ...
+    ...     def phi(self, u, xp):
+    ...         inside = xp.abs(u) < self.support
+    ...         return xp.where(inside, 0.5 + 0.5 * xp.cos(np.pi * u), xp.zeros_like(u))
+    >>> round(RaisedCosine().stable_rank(bandwidth=0.1), 2)  # 3 / (4 * 0.1)
+    7.5
+    >>> encoder = ShiftedBasisEncoder(RaisedCosine(), stable_rank=16)
+    >>> encoder.fit(np.linspace(0, 1, 200)[:, None]).bandwidth_.round(3)
+    array([0.047])
     """
 
     support: float = math.inf
@@ -120,12 +137,26 @@ class Basis:
         ----------
         bandwidth : float
             In units of the domain.
+
+        Returns
+        -------
+        float
         """
         ratio = _Quadrature(self).stable_rank
         return ratio if self.period is not None else ratio / bandwidth
 
     def bandwidth(self, stable_rank: float) -> float:
-        """Bandwidth, in units of the domain, that has the given stable rank.
+        """Bandwidth that has the given stable rank.
+
+        Parameters
+        ----------
+        stable_rank : float
+            On a periodic domain of width 1.
+
+        Returns
+        -------
+        float
+            In units of the domain.
 
         Raises
         ------
@@ -437,7 +468,7 @@ class _Quadrature:
 
 
 def _values(basis: Basis, u: np.ndarray) -> np.ndarray:
-    phi = np.asarray(basis.phi(u[None, :], np), dtype=np.float64)
+    phi = np.asarray(basis.phi(u[None, :], numpy_namespace), dtype=np.float64)
     if phi.shape != (1, u.size):
         raise ValueError(
             f"{basis!r}.phi must return an array of the shape of u, {(1, u.size)}. Got {phi.shape}."

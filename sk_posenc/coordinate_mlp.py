@@ -156,7 +156,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         The device that the network is on.
     n_features_in_ : int
         Number of features seen during `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string names.
 
     See Also
@@ -298,7 +298,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         ------
         FloatingPointError
             Where training diverges.
-        torch.OutOfMemoryError
+        torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
         fresh = not (self.warm_start and self.initialized_)
@@ -452,10 +452,10 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
             yield
         except RuntimeError as error:
             on_host = "DefaultCPUAllocator" in str(error)
-            if not (on_host or isinstance(error, torch.OutOfMemoryError)):
+            if not (on_host or isinstance(error, torch.cuda.OutOfMemoryError)):
                 raise
             width = self.module_.linears[0].in_features
-            raise torch.OutOfMemoryError(
+            raise torch.cuda.OutOfMemoryError(
                 f"{self.device_} ran out of memory {doing} with batch_size={self.batch_size!r} on "
                 f"{width} columns and hidden layers {self.hidden_layer_sizes}: lower batch_size "
                 "(iterator_valid__batch_size for predict), the columns of the encoder or "

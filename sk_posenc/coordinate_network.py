@@ -220,11 +220,32 @@ class CoordinateMLP(nn.Module):
         self.is_scaled.fill_(True)
 
     def encode(self, x: Tensor) -> Tensor:
-        """What the first layer sees of rows of input, shape (n, in_features)."""
+        """Encode rows of input as the first layer sees them.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes) or (n, in_features)
+            Coordinates where the network has an encoder, else its input as it is.
+
+        Returns
+        -------
+        tensor of shape (n, in_features)
+        """
         return x if self.encoder is None else self.encoder(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map rows of input to (n, out_features), in units of `target_scale`."""
+        """Map rows of input to outputs.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes) or (n, in_features)
+            Coordinates where the network has an encoder, else its input.
+
+        Returns
+        -------
+        tensor of shape (n, out_features)
+            In units of `target_scale`.
+        """
         first: Any = self.linears[0]
         weight = first.weight * self.input_scale
         # a sum, as a product would be rounded to half precision under autocast

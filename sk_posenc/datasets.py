@@ -1,5 +1,6 @@
 """Arrays over a grid to samples and back, and the real signals that examples use."""
 
+import importlib.resources
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -163,8 +164,8 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
 def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...]]:
     """Load a real signal over a grid; nothing is downloaded.
 
-    The data come from the wheels of scikit-image, scikit-learn, matplotlib and
-    statsmodels, which ``pip install 'sk_posenc[examples]'`` installs.
+    The data come from the wheels of scikit-image, scikit-learn, matplotlib, statsmodels
+    and iris-sample-data, which ``pip install 'sk_posenc[examples]'`` installs.
 
     Parameters
     ----------
@@ -233,6 +234,15 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     north of it by the height of the map. Read this way, the highest cell (1,076 m)
     falls on the summit of Cross Mountain (1,077 m; 36.1983 N, 84.2306 W).
 
+    *Sea temperature* (``sea_temperature``), from iris-sample-data: shape (54, 18, 432),
+    monthly means of the temperature of the sea surface, degrees Celsius, NaN over land
+    and lakes of unknown temperature, over decimal years (the middle of April 2006 to
+    that of September 2010), latitude (-5 to 4.4) and longitude (-180 to 179.2, all
+    around) in degrees. The Met Office's analysis of satellites, ships and buoys, OSTIA
+    [3]_; British Crown copyright 2018, Open Government Licence
+    (http://www.nationalarchives.gov.uk/doc/open-government-licence): name the source
+    where you show it. The file starts at the meridian of Greenwich; it is turned here.
+
     *Series*, from statsmodels, which states that they are in the public domain:
 
     =========== =========== ======================================================
@@ -257,6 +267,8 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
        evaluation of size and refractive index for spherical objects in quantitative
        phase imaging. Optics Express 26(8), 2018.
     .. [2] https://github.com/matplotlib/matplotlib/pull/3291, which added the file.
+    .. [3] C. J. Donlon and others. The Operational Sea Surface Temperature and Sea Ice
+       Analysis (OSTIA) system. Remote Sensing of Environment 116, 2012.
 
     Examples
     --------
@@ -347,6 +359,26 @@ def _elevation() -> _Signal:
     return values[::-1].copy(), (latitude[::-1].copy(), longitude)
 
 
+def _sea_temperature() -> _Signal:
+    import h5py
+
+    files = importlib.resources.files("iris_sample_data")
+    with (
+        importlib.resources.as_file(files / "sample_data" / "ostia_monthly.nc") as path,
+        h5py.File(path) as data,
+    ):
+        kelvin = data["surface_temperature"][:].astype(np.float64)  # (54, 18, 432)
+        missing = kelvin == float(data["surface_temperature"].attrs["_FillValue"][0])
+        hours, latitude, east = (
+            data[name][:].astype(np.float64) for name in ("time", "latitude", "longitude")
+        )
+    month = np.round((hours / 24 / 365.2425) * 12 - 0.5) + 0.5  # since 1970, its middle
+    celsius = np.where(missing, np.nan, kelvin - 273.15)
+    half = east.size // 2
+    longitude = np.roll(np.where(east < 180, east, east - 360), half)
+    return np.roll(celsius, half, axis=2), (1970 + month / 12, latitude, longitude)
+
+
 def _co2() -> _Signal:
     from statsmodels.datasets import co2
 
@@ -405,5 +437,6 @@ _LOADERS: dict[str, Callable[[], _Signal]] = {
     "elevation": _elevation,
     "elnino": _elnino,
     "nile": _nile,
+    "sea_temperature": _sea_temperature,
     "sunspots": _sunspots,
 }

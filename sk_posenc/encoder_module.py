@@ -108,9 +108,19 @@ class EncoderModule(nn.Module):
         return [name for name, how in self._learnable.items() if how.kind != "weight"]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode coordinates of shape (n, n_axes) to (n, n_features).
+        """Encode coordinates.
 
         They are encoded in their own precision, as `transform` does, whatever autocast says.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes)
+            Coordinates, in the units that the encoder was fitted in.
+
+        Returns
+        -------
+        tensor of shape (n, n_features)
+            Of `dtype`; None: of the type of `x`.
         """
         with torch.autocast(x.device.type, enabled=False):
             arrays = self._arrays_in(x.dtype)
@@ -120,7 +130,13 @@ class EncoderModule(nn.Module):
             return self.encoder._in_blocks(x, arrays, self.dtype)
 
     def fitted_encoder(self) -> CoordinateEncoder:
-        """The encoder with the arrays as they are now, fitted: it transforms alone."""
+        """Give the encoder with its arrays as they are now.
+
+        Returns
+        -------
+        encoder
+            Fitted: it transforms without the module.
+        """
         now = {name: to_numpy(array) for name, array in self._values().items()}
         given = self.encoder._formula
         moved = {name: array for name, array in now.items() if np.any(array != given[name])}

@@ -9,9 +9,28 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+from unittest import SkipTest, mock
+
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import HealthCheck, settings
+from sklearn.utils.fixes import parse_version
+
+if (
+    parse_version(sklearn.__version__) < parse_version("1.7")
+    and os.environ.get("SCIPY_ARRAY_API") != "1"
+):
+    # Its checks do not import beside array_api_compat without this variable, which SciPy reads
+    # when it is imported: it has been, and dispatch stays as it was.
+    with mock.patch.dict(os.environ, SCIPY_ARRAY_API="1"):
+        from sklearn.utils import estimator_checks
+
+    def check_array_api_input(*args, **kwargs):
+        raise SkipTest("scikit-learn < 1.7 dispatches with SCIPY_ARRAY_API=1 only")
+
+    # Later versions skip it by themselves; test_array_api.py runs it with the variable set.
+    estimator_checks.check_array_api_input = check_array_api_input
 
 settings.register_profile(
     "sk_posenc",

@@ -14,6 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.fixes import parse_version
 
 from sk_posenc import (
     CoordinateKFold,
@@ -58,6 +59,8 @@ else:
         "strict on a second device": (array_api_strict, array_api_strict.Device("device1")),
         "strict without float64": (array_api_strict, array_api_strict.Device("no_float64")),
     }
+    if parse_version(np.__version__) < parse_version("2"):  # array_api_strict copies to no device
+        PLACES = {k: v for k, v in PLACES.items() if "cpu" in k}
     if torch.cuda.is_available():
         PLACES["torch on cuda"] = (torch_namespace, torch.device("cuda", 0))
 
@@ -249,6 +252,9 @@ else:
                 continue  # the checks have 10 axes
             for estimator, check in estimator_checks_generator(encoder):
                 name = getattr(check, "func", check).__name__
+                on_cuda = "cuda" in str(getattr(check, "keywords", ""))
+                if on_cuda and not torch.cuda.is_available():
+                    continue  # scikit-learn goes by how torch was built, not by the card
                 if "array_api" in name:
                     yield pytest.param(estimator, check, id=f"{estimator}-{check}")
 

@@ -38,6 +38,7 @@ def iterating(monkeypatch):
     """Conjugate gradients from the smallest sizes on."""
     monkeypatch.setattr(problem_module, "DIRECT_UP_TO", 5)
     monkeypatch.setattr(problem_module, "_EXACT_UP_TO", 5)
+    monkeypatch.setattr(problem_module, "DUAL_UP_TO", 5)
 
 
 def scattered(n, n_axes, n_outputs=2, seed=0):
@@ -91,12 +92,13 @@ def test_one_point_less_is_little_less(penalty, direct, request):
     x, z = np.linspace(0, 1, 12), np.linspace(0, 1, 13)
     X, y = grid_samples(np.sin(5 * x)[:, None] * np.cos(4 * z), axes=(x, z))
     model = KroneckerRidge(alpha=1e-4, penalty=penalty, **EXACT)
-    whole, holed = clone(model).fit(X, y), clone(model).fit(X[1:], y[1:])
+    kept = np.arange(len(X)) != 13 * 6 + 6
+    whole, holed = clone(model).fit(X, y), clone(model).fit(X[kept], y[kept])
     assert (whole.layout_, holed.layout_) == ("grid", "holes")
-    for each, at in ((whole, slice(None)), (holed, slice(1, None))):
+    for each, at in ((whole, slice(None)), (holed, kept)):
         dense = DenseRidge(each, penalty).fit(X[at], y[at])
         close(each.predict(inside(2)), dense.predict(inside(2)), 1e-7)
-    np.testing.assert_allclose(whole.predict(X), holed.predict(X), atol=0.05)
+    np.testing.assert_allclose(whole.predict(X), holed.predict(X), atol=0.02)
 
 
 @pytest.mark.parametrize("penalty", ["ridge", 2.0])
@@ -152,12 +154,12 @@ def test_order_of_samples_and_units_play_no_part(seed, penalty, n_axes):
 
 
 def test_smoothness_is_that_of_the_function():
-    # sum of squares of the derivative of order 2, for p = 2 in one axis
+    # that of the second derivative too, of a function level at its ends
     encoder = ShiftedBasisEncoder("bspline", stable_rank=30, domain=(0.0, 1.0)).fit([[0.0], [1.0]])
     integrals = integrate(encoder)
     x = np.linspace(0, 1, 20_001)
     features = encoder.transform(x[:, None])
-    c = np.linalg.lstsq(features, np.sin(2 * np.pi * 3 * x), rcond=None)[0]
+    c = np.linalg.lstsq(features, np.cos(2 * np.pi * 3 * x), rcond=None)[0]
     assert c @ integrals.size @ c == pytest.approx(0.5, rel=1e-3)
     assert c @ integrals.slope @ c == pytest.approx(0.5 * (6 * np.pi) ** 2, rel=5e-3)
     axis = smooth_axis(encoder)
@@ -229,18 +231,16 @@ def test_leave_one_out_and_standard_deviations(penalty, direct, request):
     X, y = scattered(40, 2, 1)
     model = KroneckerRidge(BSPLINE, alpha=1e-2, penalty=penalty, **EXACT).fit(X, y[:, 0])
     if not direct:
-        with pytest.raises(ValueError, match="factorisation|n x n"):
+        with pytest.raises(ValueError, match="n x n"):
             model.predict(X, return_std=True)
         return
     dense = DenseRidge(model, penalty).fit(X, y[:, 0])
     A = dense.features(X)
-    kernel_prior = np.linalg.inv(dense.prior())
     own = dense.features(inside(2))
     inverse = np.linalg.inv(A.T @ A + dense.strength * dense.prior())
     variance = np.einsum("ij,jk,ik->i", own, inverse, own)
     _, std = model.predict(inside(2), return_std=True)
     close(std, np.sqrt(variance * model.noise_variance_), 1e-6)
-    assert np.isfinite(kernel_prior).all()
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +278,7 @@ def test_selection_on_held_out_cells(pixels):
 
 def test_selection_of_the_spacing_and_of_explicit_candidates(pixels):
     X, y, *_ = pixels
+    X, y = X[:1500], y[:1500]
     alphas = [1e-3, 1e-1]
     model = KroneckerRidgeCV(
         stable_ranks=[0.1, 0.6], alphas=alphas, penalties=["slope", 1.5, 2.0]
@@ -292,15 +293,14 @@ def test_selection_of_the_spacing_and_of_explicit_candidates(pixels):
 
 
 def test_noise_asks_for_smoothing(pixels, rng):
-    X, y, *_ = pixels
-    clean, noisy = (
-        KroneckerRidgeCV().fit(X, y + sigma * rng.standard_normal(y.shape)) for sigma in (0, 0.3)
-    )
-
-    def strength(model):  # of what is about as fine as the samples
-        return model.alpha_ * 6.4**model.penalty_
-
-    assert strength(noisy) > 10 * strength(clean)
+    X, y, unseen, truth = pixels
+    noisy = KroneckerRidgeCV().fit(X, y + 0.3 * rng.standard_normal(y.shape))
+    clean = KroneckerRidgeCV().fit(X, y)
+    as_clean = KroneckerRidge(
+        ShiftedBasisEncoder("bspline"), alpha=clean.alpha_, penalty=clean.penalty_
+    ).fit(X, y + 0.3 * rng.standard_normal(y.shape))
+    gain = psnr_score(truth, noisy.predict(unseen)) - psnr_score(truth, as_clean.predict(unseen))
+    assert gain > 1
 
 
 def test_memory_follows_the_samples():
@@ -336,3 +336,66 @@ def test_no_warning_where_it_converges(iterating):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         KroneckerRidge(BSPLINE, penalty=2.0, alpha=1e-3).fit(X, y)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("encoder", [BSPLINE, FourierEncoder(stable_rank=4, domain=(-1.0, 2.0))])
+@pytest.mark.parametrize("n_axes", [1, 2])
+def test_blocks_of_rows_are_all_rows(encoder, penalty, n_axes, rng):
+    if isinstance(encoder, FourierEncoder) and penalty in {"slope", "curvature"}:
+        return
+    X, y = scattered(300, n_axes)
+    y[:, 1] *= 50
+    weights = rng.uniform(0.5, 2, 300)
+    model = KroneckerRidge(encoder, alpha=1e-2, penalty=penalty, **EXACT)
+    whole = clone(model).fit(X, y, weights)
+    blocks, other = clone(model), clone(model)
+    for at in np.array_split(np.arange(200), 3):
+        blocks.partial_fit(X[at], y[at], weights[at])
+    assert not np.allclose(blocks.predict(inside(n_axes)), whole.predict(inside(n_axes)))
+    other.partial_fit(X[200:], y[200:], weights[200:])
+    alone = other.predict(inside(n_axes))
+    blocks.merge(other)
+    assert blocks.layout_ == "normal"
+    close(blocks.intercept_, whole.intercept_)
+    close(blocks.coef_, whole.coef_, 1e-6)
+    close(blocks.predict(inside(n_axes)), whole.predict(inside(n_axes)), 1e-8)
+    np.testing.assert_array_equal(other.predict(inside(n_axes)), alone)
+    # a fit begins anew, and so does what follows it
+    close(blocks.fit(X[:50], y[:50]).partial_fit(X, y, weights).predict(X), whole.predict(X), 1e-8)
+
+
+def test_what_blocks_refuse():
+    X, y = scattered(60, 2)
+    for encoder, message in [
+        (None, "Missing: encoder"),
+        (ShiftedBasisEncoder("bspline"), "Missing: domain, n_shifts, stable_rank or bandwidth"),
+        ([BSPLINE, FourierEncoder(domain=(0, 1))], "max_frequency"),
+    ]:
+        with pytest.raises(AttributeError) as error:
+            KroneckerRidge(encoder).partial_fit(X, y)
+        assert message in str(error.value.__cause__)
+    assert not hasattr(KroneckerRidge(), "partial_fit")
+    model = KroneckerRidge(BSPLINE, alpha=1e-2).partial_fit(X, y)
+    before = model.predict(X)
+    for bad_X, bad_y, message in [
+        (X[:, :1], y, "features"),
+        (X, y[:, 0], "2 outputs"),
+        (X * np.nan, y, "NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(bad_X, bad_y)
+    np.testing.assert_array_equal(model.predict(X), before)
+    for other in (KroneckerRidge(BSPLINE).fit(X, y), KroneckerRidge(), 3):
+        with pytest.raises(ValueError, match="fitted by partial_fit"):
+            model.merge(other)
+    wider = clone(BSPLINE).set_params(domain=(-2.0, 2.0))
+    with pytest.raises(ValueError, match="same encoder"):
+        model.merge(KroneckerRidge(wider).partial_fit(X, y))
+    with pytest.raises(ValueError, match="partial_fit drops"):
+        model.predict(X, return_std=True)
+    with pytest.raises(AttributeError, match="partial_fit drops"):
+        _ = model.noise_variance_
+    fine = ShiftedBasisEncoder(n_shifts=200, stable_rank=50, domain=(-1.0, 2.0))
+    with pytest.raises(ValueError, match="GiB"):
+        KroneckerRidge(fine).partial_fit(X, y)

@@ -30,7 +30,14 @@ from sk_posenc import (
     stable_rank_scorer,
 )
 
-sklearn_callback = pytest.importorskip("sklearn.callback", reason="scikit-learn < 1.9")
+try:
+    import sklearn.callback as sklearn_callback
+except ImportError:
+    sklearn_callback = None
+
+with_sklearn_callbacks = pytest.mark.skipif(
+    sklearn_callback is None, reason="needs scikit-learn 1.9"
+)
 
 small = partial(
     CoordinateMLPRegressor, hidden_layer_sizes=(32,), lr=1e-2, max_epochs=6, random_state=0
@@ -186,19 +193,23 @@ def test_memory_follows_the_batch():
 from pathlib import Path
 import numpy as np
 from sk_posenc import CoordinateMLPRegressor, ShiftedBasisEncoder
-X = np.random.default_rng(0).uniform(size=(16_384, 2))
+def peak():
+    status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak too
+    return int(status.split("VmHWM:")[1].split()[0]) / 2**20
+X = np.random.default_rng(0).uniform(size=(16_384, 2)).astype(np.float32)
 encoder = ShiftedBasisEncoder(stable_rank=64, n_shifts=4_900)
 model = CoordinateMLPRegressor(encoder, hidden_layer_sizes=(8,), max_epochs=1, batch_size=1024)
-columns = model.fit(X.astype(np.float32), X[:, 0]).encoder_.transform(X[:1]).shape[1]
+columns = model.fit(X[:1024], X[:1024, 0]).encoder_.transform(X[:1]).shape[1]
 assert columns >= 10_000, columns
-status = Path("/proc/self/status").read_text()  # getrusage tells the parent's peak too
-print(int(status.split("VmHWM:")[1].split()[0]) / 2**20)
+of_a_batch = peak()
+model.fit(X, X[:, 0])
+print(peak() - of_a_batch)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
-    # the whole matrix would take 0.7 GB more in float32, 1.3 GB in float64
-    assert float(done.stdout) < 0.8, done.stdout
+    # the whole matrix would take 0.6 GiB more in float32, 1.2 GiB in float64
+    assert float(done.stdout) < 0.4, done.stdout
 
 
 def test_bad_encoders_and_settings(data):
@@ -277,7 +288,7 @@ def test_mixed_precision_is_near(data):
         psnr[mixed] = psnr_scorer(model, X, y)
         assert all(p.dtype == torch.float32 for p in model.module_.parameters())
     assert psnr[True] != psnr[False]
-    assert abs(psnr[True] - psnr[False]) < 1.0
+    assert abs(psnr[True] - psnr[False]) < 1.5
 
 
 # --- checkpoints
@@ -401,7 +412,7 @@ def test_early_stopping_of_skorch_ends_quietly(data):
 @pytest.mark.parametrize(
     "error",
     [
-        torch.OutOfMemoryError("CUDA out of memory."),
+        torch.cuda.OutOfMemoryError("CUDA out of memory."),
         RuntimeError("[enforce fail at alloc_cpu.cpp:121] . DefaultCPUAllocator: can't allocate"),
     ],
     ids=["cuda", "cpu"],
@@ -414,7 +425,7 @@ def test_out_of_memory_says_what_to_lower(data, monkeypatch, where, error):
         raise error
 
     monkeypatch.setattr(model, where, fail)
-    with pytest.raises(torch.OutOfMemoryError, match="batch_size=128 on 22 columns"):
+    with pytest.raises(torch.cuda.OutOfMemoryError, match="batch_size=128 on 22 columns"):
         model.partial_fit(X, y) if where == "train_step" else model.predict(X)
 
 
@@ -451,6 +462,7 @@ class Recorder:
             type(self).seen.append(("scored", fitted_estimator.predict(X).shape, None))
 
 
+@with_sklearn_callbacks
 def test_scikit_learn_callbacks_see_epochs_in_searches(data):
     X, y = data
     Recorder.seen = []
@@ -470,6 +482,7 @@ def test_scikit_learn_callbacks_see_epochs_in_searches(data):
     pickle.loads(pickle.dumps(search.best_estimator_)).predict(X)
 
 
+@with_sklearn_callbacks
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_progress_bar_in_a_search(data, n_jobs):
     pytest.importorskip("rich")
@@ -483,8 +496,16 @@ def test_progress_bar_in_a_search(data, n_jobs):
     assert search.fit(*data).best_score_ is not None
 
 
+@with_sklearn_callbacks
 def test_scoring_monitor_of_a_single_fit(data):
     monitor = sklearn_callback.ScoringMonitor(scoring="r2")
     model = small(FourierEncoder()).set_callbacks(monitor).fit(*data)
     assert len(monitor.get_logs().data_as_pandas) >= 6  # one an epoch
     assert model.predict(data[0]).shape == data[1].shape
+
+
+@pytest.mark.skipif(sklearn_callback is not None, reason="before scikit-learn 1.9")
+def test_older_scikit_learn_says_what_callbacks_need():
+    assert not hasattr(small(), "set_callbacks")
+    with pytest.raises(AttributeError, match=r"set_callbacks needs scikit-learn 1\.9 or later"):
+        small().set_callbacks()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
+import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
@@ -313,7 +314,7 @@ def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
 
 def _phi(basis: Basis, u: NDArray) -> NDArray:
     """phi of one shift: its neighbours stand beside it, for the impulse goes by the nearest."""
-    return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), np))[:, 1]
+    return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), xp))[:, 1]
 
 
 def _bandwidth(basis: Basis, rank: float | None) -> float:

@@ -1,0 +1,162 @@
+"""Settings of the documentation; the README has the command that builds it."""
+
+import ast
+from graphlib import TopologicalSorter
+from inspect import getdoc
+from pathlib import Path
+from textwrap import indent
+from typing import Any
+
+from docutils.nodes import Node, SkipNode, math, math_block
+from latex2mathml.converter import convert
+from skorch import NeuralNet
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+from sphinx.writers.html5 import HTML5Translator
+
+import sk_posenc
+
+PACKAGE = Path(__file__).parent.parent / "sk_posenc"
+
+project = "sk_posenc"
+author = "The sk_posenc developers"
+copyright = author
+release = version = sk_posenc.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates"]
+templates_path = ["_templates"]
+nitpicky = True
+nitpick_ignore_regex = [("py:.*", r"(sklearn|skorch|torch|scipy|numpy|matplotlib)\..*")]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autodoc_typehints = "none"  # the docstrings tell types and shapes
+autodoc_inherit_docstrings = False
+numpydoc_show_class_members = False
+# What is there must be complete: summaries, parameters and returns with types and words.
+numpydoc_validation_checks = {
+    *("GL06", "GL07", "GL08", "GL09", "GL10"),
+    *("SS02", "SS03", "SS04", "SS05"),
+    *("PR01", "PR02", "PR03", "PR04", "PR05", "PR10"),
+    *("RT01", "RT05", "YD01", "SA04"),
+}
+
+numpydoc_validation_exclude = {r"\.EncodingReport$", r"\.psnr_scorer$"}  # a record; an object
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "ignore_pattern": r"^(benchmark|calibrate|compare|folds|learnable)_",
+    # These run in seconds. The others show the figure that they drew, which lies beside the pages.
+    "filename_pattern": r"/(quickstart|geographic|seasons|soundings|volume"
+    r"|plot_stable_rank|plot_widths)\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "write_computation_times": False,
+    "abort_on_example_error": True,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sk_posenc"
+html_theme_options = {
+    "navbar_align": "left",
+    "header_links_before_dropdown": 7,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": False,
+}
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
+html_show_sourcelink = False
+html_math_renderer = "mathml"
+
+
+def _inline(translator: HTML5Translator, node: math) -> None:
+    translator.body.append(convert(node.astext()))
+    raise SkipNode
+
+
+def _displayed(translator: HTML5Translator, node: math_block) -> None:
+    text = node.astext().strip()
+    if r"\\" in text or "&" in text:
+        text = rf"\begin{{aligned}}{text}\end{{aligned}}"
+    translator.body.append(f'<div class="formula">{convert(text, display="block")}</div>')
+    raise SkipNode
+
+
+# what CoordinateMLPRegressor overrides for those who call it; the rest skorch calls
+_USED = {"fit", "partial_fit", "predict"}
+
+
+def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+    """Leave out what scikit-learn, skorch and torch document themselves."""
+    function = getattr(member, "fget", member)
+    ours = str(getattr(function, "__module__", "sk_posenc")).startswith("sk_posenc")
+    overrides = str(getattr(function, "__qualname__", "")).startswith("CoordinateMLPRegressor.")
+    hook = overrides and hasattr(NeuralNet, name) and name not in _USED
+    return None if ours and not hook else True
+
+
+class Modules(SphinxDirective):
+    """A table of the package's modules, each below all that it imports."""
+
+    def run(self) -> list[Node]:
+        about, imports = {}, {}
+        for path in sorted(PACKAGE.rglob("*.py")):
+            name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+            if name.endswith("__init__"):
+                continue
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            about[name] = (ast.get_docstring(tree) or "").partition("\n")[0]
+            imports[name] = {
+                module
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sk_posenc")
+                for module in _modules_of(node)
+            }
+        known = {name: sorted(imports[name] & set(about)) for name in about}
+        order = TopologicalSorter(known).static_order()  # raises on a circle
+        rows = "".join(
+            f"* - ``{name}``\n  - {about[name]}\n"
+            f"  - {', '.join(f'``{each}``' for each in known[name])}\n"
+            for name in order
+        )
+        table = "\n* - module\n  - what it is\n  - imports\n" + rows
+        text = ".. list-table::\n   :header-rows: 1\n   :widths: 22 48 30\n"
+        return self.parse_text_to_nodes(text + indent(table, "   "))
+
+
+class Terms(SphinxDirective):
+    """What the docstring of load_signal says about data and their licences."""
+
+    def run(self) -> list[Node]:
+        notes = getdoc(sk_posenc.load_signal).split("Notes\n-----\n")[1].split("Examples\n---")[0]
+        return self.parse_text_to_nodes(notes.replace("References\n----------", ""))
+
+
+def _modules_of(node: ast.ImportFrom) -> list[str]:
+    """Names below sk_posenc that an import may mean, a module or names of one."""
+    base = (node.module or "").removeprefix("sk_posenc").lstrip(".")
+    inside = [f"{base}.{alias.name}".lstrip(".") for alias in node.names]
+    return [base, *inside]
+
+
+def setup(app: Sphinx) -> None:
+    """Formulas as MathML, which browsers draw by themselves: no script, no network."""
+    app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
+    app.add_directive("modules", Modules)
+    app.add_directive("terms", Terms)
+    app.connect("autodoc-skip-member", _skip)

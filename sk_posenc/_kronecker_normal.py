@@ -1,0 +1,235 @@
+"""Normal equations of a Kronecker ridge: sums over rows that come in blocks, from anywhere."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._axis_encoders import encoders_per_axis
+from sk_posenc._base import check_memory
+from sk_posenc._kronecker_axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
+from sk_posenc._kronecker_iterative import conjugate_gradients, turned
+from sk_posenc._kronecker_rows import can_be_sparse, mode_products, sparse_products
+from sk_posenc.bases import Impulse, resolve_basis
+from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+# Columns up to which the normal equations of functions that do not end are stored.
+_DENSE_UP_TO = 20_000
+
+# Points of an axis that stand for all samples, where those are not kept.
+_MESH = 1_024
+
+_WAY_OUT = "Give an encoder of lower stable_rank or fewer n_shifts, or a basis that ends."
+
+
+def missing_settings(encoder: Any) -> list[str]:
+    """Settings of an encoder, or of one per axis, that samples would have to tell."""
+    if isinstance(encoder, list | tuple):
+        return sorted({name for each in encoder for name in missing_settings(each)})
+    if encoder is None:
+        return ["encoder"]
+    missing = [] if getattr(encoder, "domain", None) is not None else ["domain"]
+    if isinstance(encoder, ShiftedBasisEncoder):
+        basis = resolve_basis(encoder.basis)
+        if not _given(encoder.n_shifts):
+            missing.append("n_shifts")
+        sized = isinstance(basis, Impulse) or _given(encoder.stable_rank) or _given(
+            encoder.bandwidth
+        )  # fmt: skip
+        if not sized:
+            missing.append("stable_rank or bandwidth")
+    elif isinstance(encoder, FourierEncoder):
+        if not (_given(encoder.stable_rank) or _given(encoder.max_frequency)):
+            missing.append("stable_rank or max_frequency")
+    elif isinstance(encoder, LogFourierEncoder):
+        if not _given(encoder.max_frequency):
+            missing.append("max_frequency")
+    elif isinstance(encoder, RandomFourierEncoder) and not (
+        _given(encoder.stable_rank) or _given(encoder.bandwidth)
+    ):
+        missing.append("stable_rank or bandwidth")
+    return missing
+
+
+def _given(value: Any) -> bool:
+    return value is not None and not any(
+        isinstance(each, str) for each in (value if isinstance(value, list | tuple) else [value])
+    )
+
+
+class NormalEquations(Expansion):
+    """Sums over samples of all that ridge regression needs of them.
+
+    Attributes
+    ----------
+    gram : csr_array or ndarray of shape (k, k)
+        ``A' W A`` with A the products of the features of all axes.
+    moments : ndarray of shape (k, q + 1)
+        ``A' W y``, and last ``A' W 1``.
+    squares : ndarray of shape (q + 1, q + 1)
+        ``Y' W Y`` of the targets and a column of ones.
+    """
+
+    def __init__(self, encoder: Any, n_axes: int, n_outputs: int) -> None:
+        axes: list[Axis] = []
+        clones = encoders_per_axis(encoder, n_axes)
+        for own in clones:
+            twin = next(
+                (b for b, e in enumerate(clones[: len(axes)]) if same_settings(e, own)), None
+            )
+            if twin is not None:
+                axes.append(axes[twin])
+                continue
+            low, high = (float(end) for end in np.ravel(own.domain))
+            fitted = own.fit(np.array([[low], [high]]))
+            mesh = np.linspace(low, high, _MESH)
+            axes.append(Axis(fitted, mesh, "ridge", n_axes == 1))
+        self.axes = axes
+        self._shape = tuple(axis.n_columns for axis in axes)
+        k = math.prod(self._shape)
+        self._sparse = can_be_sparse([axis.encoder for axis in axes])
+        if self._sparse:
+            check_memory((k, 3), 64, _WAY_OUT)
+            self.gram: Any = sparse.csr_array((k, k))
+        else:
+            if k > _DENSE_UP_TO:
+                raise ValueError(
+                    f"the normal equations of {k:,} products of functions that do not end are a "
+                    f"matrix of {8 * k * k / 2**30:,.1f} GiB; up to {_DENSE_UP_TO:,} are "
+                    f"stored. {_WAY_OUT}"
+                )
+            check_memory((k, k), 24, _WAY_OUT)
+            self.gram = np.zeros((k, k))
+        self.moments = np.zeros((k, n_outputs + 1))
+        self.squares = np.zeros((n_outputs + 1, n_outputs + 1))
+
+    def add(self, X: NDArray, y: NDArray, weights: NDArray) -> None:
+        """Add a block of samples: (n, n_axes), (n, q) and (n,)."""
+        targets = np.column_stack([y, np.ones(len(y))]).astype(np.float64)
+        # all sums before any is stored: a block counts as a whole or not at all
+        gram, moments = self.gram, self.moments
+        for start in range(0, len(X), self._block()):
+            at = slice(start, start + self._block())
+            A, w = self._products(X[at]), weights[at, None]
+            weighted = sparse.diags_array(w[:, 0]) @ A if self._sparse else A * w
+            gram = gram + A.T @ weighted
+            moments = moments + weighted.T @ targets[at]
+        self.gram, self.moments = gram, moments
+        self.squares = self.squares + targets.T @ (weights[:, None] * targets)
+
+    def _block(self) -> int:
+        width = 1_000 if self._sparse else self.gram.shape[0]
+        return max(1, BLOCK_BYTES // (8 * width))
+
+    def _products(self, X: NDArray) -> Any:
+        columns = list(X.T)
+        if self._sparse:
+            return sparse_products([axis.encoder for axis in self.axes], columns, np.float64)
+        return solvers.rowwise_kronecker(
+            [axis.at(x) for axis, x in zip(self.axes, columns, strict=True)]
+        )
+
+    def merge(self, other: "NormalEquations") -> None:
+        """Add the sums of other samples."""
+        self.gram = self.gram + other.gram
+        self.moments = self.moments + other.moments
+        self.squares = self.squares + other.squares
+
+    def same_as(self, other: "NormalEquations") -> bool:
+        """Whether sums of both are of the same functions and outputs."""
+        return (
+            self.moments.shape == other.moments.shape
+            and len(self.axes) == len(other.axes)
+            and all(
+                same_settings(a.encoder, b.encoder)
+                for a, b in zip(self.axes, other.axes, strict=True)
+            )
+        )
+
+    @property
+    def total(self) -> float:
+        """Sum of the weights."""
+        return float(self.squares[-1, -1])
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Of the targets, (q,)."""
+        return self.squares[-1, :-1] / self.total
+
+    @property
+    def n_outputs(self) -> int:
+        return self.moments.shape[1] - 1
+
+    def solve(
+        self, penalty: str | float, alpha: float, tolerance: float, max_iter: int
+    ) -> tuple[NDArray[np.float64], int, float]:
+        """Coefficients (q, k_1, ..., k_d), steps and error of conjugate gradients.
+
+        Parameters
+        ----------
+        alpha : float
+            Relative.
+        """
+        if alpha == 0:
+            raise ValueError("normal equations are solved for alpha > 0. Got alpha=0.")
+        mean = self.mean
+        centred = self.moments[:, :-1] - self.moments[:, -1:] * mean
+        covariance = self.squares[:-1, :-1] - self.total * np.outer(mean, mean)
+        variances = np.maximum(np.diag(covariance), 0.0)
+        back, forth = turned(covariance, np.sqrt(variances / self.total))
+        columns = (centred @ forth.T).T  # (q, k)
+        squares = np.maximum(np.einsum("ij,jk,ik->i", forth, covariance, forth), 0.0)
+        axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
+        rotations, size, per_alpha = diagonalise(axes, penalty)
+        scale = self.gram.diagonal().mean() if isinstance(penalty, str) else self.total
+        solutions, n_iter, error, left_open = [], 1, 0.0, 0.0
+        for column, square in zip(columns, squares, strict=True):
+            system = _GramSystem(self, rotations, column.reshape(self._shape), float(square))
+            found = conjugate_gradients(
+                system,
+                alpha * float(scale) * per_alpha,
+                size,
+                tolerance=tolerance,
+                max_iter=max_iter,
+                open_elsewhere=left_open,
+            )
+            left_open += system.left(found.z)
+            solutions.append(found.z)
+            n_iter = max(n_iter, found.n_iter)
+            error = max(error, 0.0 if found.rounded else found.error)
+        z = np.tensordot(back, np.stack(solutions), axes=1)
+        return mode_products(z, rotations), n_iter, error
+
+
+class _GramSystem:
+    """A system of sums over samples, of one column of targets."""
+
+    def __init__(
+        self, sums: NormalEquations, rotations: list[NDArray], moments: NDArray, square: float
+    ) -> None:
+        self._gram, self._shape, self.total = sums.gram, moments.shape, sums.total
+        self._rotations = rotations
+        self._back = [each.T for each in rotations]
+        self.goal = mode_products(moments[None], self._back)[0]
+        self._square, self._image = square, np.zeros_like(self.goal)
+        self._step = self._image
+
+    def begin(self, z: NDArray) -> NDArray:
+        self._image = self.apply(z)
+        return self._image
+
+    def apply(self, direction: NDArray) -> NDArray:
+        coefficients = mode_products(direction[None], self._rotations)
+        image = (self._gram @ coefficients.ravel()).reshape(1, *self._shape)
+        self._step = mode_products(image, self._back)[0]
+        return self._step
+
+    def advance(self, length: float) -> None:
+        self._image = self._image + length * self._step
+
+    def left(self, z: NDArray) -> float:
+        return max(0.0, self._square - float(np.sum(z * (2 * self.goal - self._image))))

@@ -1,0 +1,96 @@
+"""The documentation names what is there, and all of it."""
+
+import doctest
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+import sk_posenc
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = Sybil(parsers=[PythonCodeBlockParser()], path=str(ROOT))
+
+
+@pytest.fixture
+def small_signals(monkeypatch, tmp_path):
+    """Images of a sixteenth of their pixels, in a folder where checkpoints do no harm."""
+    load = sk_posenc.load_signal
+
+    def load_small(name):
+        values, axes = load(name)
+        if len(axes) == 2:
+            return values[::4, ::4], tuple(axis[::4] for axis in axes)
+        return values, axes
+
+    monkeypatch.setattr(sk_posenc, "load_signal", load_small)
+    monkeypatch.chdir(tmp_path)
+    yield
+    plt.close("all")
+
+
+@pytest.mark.usefixtures("small_signals")
+@pytest.mark.parametrize(
+    "page", [page for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+             if "```python" in page.read_text(encoding="utf-8")], ids=lambda page: page.name
+)  # fmt: skip
+def test_code_of_pages_runs(page):
+    examples = list(PAGES.parse(page).examples())
+    assert examples
+    for example in examples:
+        example.evaluate()
+
+
+def resolve(dotted):
+    """The object of a dotted name: a module, then attributes of it."""
+    parts = dotted.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        for attribute in parts[end:]:
+            found = getattr(found, attribute)
+        return found
+    raise ModuleNotFoundError(dotted)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(re.findall(r"`(sk_posenc\.[\w.]+)`", (DOCS / "theory.md").read_text())))
+)
+def test_formulas_have_their_functions(name):
+    assert resolve(name) is not None
+
+
+def test_api_reference_has_every_public_name():
+    listed = re.findall(r"^   (\w+)$", (DOCS / "api.rst").read_text(), flags=re.MULTILINE)
+    assert sorted(listed) == sorted(sk_posenc.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(set(sk_posenc.__all__) - {"EncodingReport"}))
+def test_every_public_name_has_an_example_that_runs(name):
+    found = getattr(sk_posenc, name)
+    if not inspect.isclass(found) and not inspect.isfunction(found):
+        found = type(found)
+    examples = [
+        example
+        for test in doctest.DocTestFinder(recurse=False).find(found)
+        for example in test.examples
+    ]
+    assert examples, f"{name} has no example in its docstring"
+
+
+@pytest.mark.parametrize("name", sk_posenc.__all__)
+def test_what_can_be_called_is_documented(name):
+    found = getattr(sk_posenc, name)
+    for method in ("fit", "transform", "predict", "plot", "from_estimator", "forward", "split"):
+        if inspect.isclass(found) and hasattr(found, method):
+            owner = next(base for base in found.__mro__ if method in vars(base))
+            if owner.__module__.startswith("sk_posenc"):
+                assert inspect.getdoc(getattr(owner, method)), f"{name}.{method}"
