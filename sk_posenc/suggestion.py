@@ -30,7 +30,7 @@ from sk_posenc._expected_error import (
     regression_weights,
     roughness,
 )
-from sk_posenc._leave_one_out import leave_one_out_residuals
+from sk_posenc._leave_one_out import LeaveOneOut
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc.fourier import FourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
@@ -380,13 +380,14 @@ class _Linear:
 
     def error_of(self, encoder: Any) -> tuple[float, Any]:
         E = _dense(encoder.fit(self._all).transform(self._X)).astype(np.float64)
+        left_out = LeaveOneOut(E, fit_intercept=self._intercept)
         errors = []
         for alphas in self._alphas:
-            squares = [
-                leave_one_out_residuals(E, y[:, None], float(alpha), fit_intercept=self._intercept)
+            residuals = [
+                left_out.residuals(y[:, None], float(alpha))
                 for y, alpha in zip(self._Y.T, alphas, strict=True)
             ]
-            errors.append(float(np.mean(np.square(squares))))
+            errors.append(float(np.mean(np.square(residuals))))
         return min(errors), encoder
 
 

@@ -21,6 +21,7 @@ from sk_posenc import (
     LearnableFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    _leave_one_out,
     grid_samples,
     suggest_encoder,
     tangent_kernel,
@@ -34,7 +35,6 @@ from sk_posenc._expected_error import (
     regression_weights,
     roughness,
 )
-from sk_posenc._leave_one_out import leave_one_out_residuals
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_leave_one_out_is_that_of_refitting(alpha, n_features, fit_intercept):
         fit_intercept=fit_intercept
     )  # fmt: skip
     refitted = y - cross_val_predict(head, E, y, cv=LeaveOneOut())
-    found = leave_one_out_residuals(E, y, alpha, fit_intercept=fit_intercept)
+    found = _leave_one_out.LeaveOneOut(E, fit_intercept=fit_intercept).residuals(y, alpha)
     np.testing.assert_allclose(found, refitted, rtol=1e-6, atol=1e-8)
 
 
@@ -67,7 +67,7 @@ def test_leave_one_out_is_infinite_where_the_others_say_nothing():
     E = np.eye(6)[:, :3] + np.eye(6, k=-3)[:, :3]
     E[0] = [0.0, 0.0, 0.0]
     E[3] = [5.0, 0.0, 0.0]  # the only row that reaches the first column
-    found = leave_one_out_residuals(E, np.ones((6, 1)), 0.0, fit_intercept=False)
+    found = _leave_one_out.LeaveOneOut(E, fit_intercept=False).residuals(np.ones((6, 1)), 0.0)
     assert np.isinf(found[3])
     assert np.isfinite(np.delete(found, 3)).all()
 
