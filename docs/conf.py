@@ -51,7 +51,10 @@ numpydoc_validation_checks = {
     *("RT01", "RT05", "YD01", "SA04"),
 }
 
-numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_scorer$"}  # records; an object
+numpydoc_validation_exclude = {
+    r"\.(EncodingReport|Suggestion)$",
+    r"\.psnr_scorer$",
+}  # records; an object
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
