@@ -51,15 +51,8 @@ numpydoc_validation_checks = {
     *("RT01", "RT05", "YD01", "SA04"),
 }
 
-<<<<<<< HEAD
-numpydoc_validation_exclude = {
-    r"\.(EncodingReport|Suggestion)$",
-    r"\.psnr_scorer$",
-}  # records; an object
-=======
 # records and an object: their classes say what they hold
 numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_scorer$"}
->>>>>>> docs
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -802,7 +802,12 @@ class KroneckerRidgeCV(_KroneckerHead):
 
 
 def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | float]:
-    shifted = all(isinstance(each, ShiftedBasisEncoder) for each in encoders)
+    of_axes = [
+        each
+        for candidate in encoders
+        for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
+    ]
+    shifted = all(isinstance(each, ShiftedBasisEncoder) for each in of_axes)
     if not shifted or len(samples.coordinates) > _SLOPE_UP_TO:
         return ["ridge"]
     return ["slope"] if samples.is_grid else list(_EXPONENTS)
