@@ -898,3 +898,11 @@ def test_a_megapixel_materialises_nothing():
     tracemalloc.stop()
     assert np.isfinite(predicted).all()
     assert peak < 10 * X.nbytes
+
+
+def test_lists_of_encoders_are_smoothed_like_single_ones():
+    X, y = make_grid((9, 10))
+    lists = [[ShiftedBasisEncoder("bspline"), ShiftedBasisEncoder("bspline")]]
+    assert KroneckerRidgeCV(lists).fit(X, y).penalty_ == "slope"
+    mixed = [[ShiftedBasisEncoder("bspline"), FourierEncoder()]]
+    assert KroneckerRidgeCV(mixed).fit(X, y).penalty_ == "ridge"
