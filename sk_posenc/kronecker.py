@@ -13,11 +13,10 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import check_cv
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._axis_encoders import AxisProduct
-from sk_posenc._base import check_memory, parse_choice, parse_integer
+from sk_posenc._base import check_memory, parse_integer
 from sk_posenc._kronecker_axis import same_settings
 from sk_posenc._kronecker_device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc._kronecker_held_out import held_out_search
@@ -32,15 +31,22 @@ from sk_posenc._kronecker_search import (
     problem_of,
     problems_of,
 )
+from sk_posenc._kronecker_settings import (
+    check_weights,
+    drop_absent,
+    fill_holes,
+    parse_not_negative,
+    parse_orders,
+    parse_penalty,
+    parse_share,
+    parse_tolerance,
+)
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidge", "KroneckerRidgeCV"]
 
 # Past this condition number float64 keeps fewer than four digits.
 _ILL_CONDITIONED = 1e12
-
-# Steeper penalties than this are rounding.
-_STEEPEST = 8.0
 
 DEFAULT_ALPHAS = np.logspace(-4, 3, 22)
 SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
@@ -79,13 +85,13 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._place = place_of(X)
         if self._place is not NUMPY:
             X, y, sample_weight = to_host([X, y, sample_weight])
-        self._tolerance = _parse_tolerance(self.tol)
+        self._tolerance = parse_tolerance(self.tol)
         self._max_iter = parse_integer(self.max_iter, "max_iter")
         if not isinstance(self.nan_is_hole, bool | np.bool_):
             raise TypeError(f"nan_is_hole must be True or False. Got {self.nan_is_hole!r}.")
         holes = None
         if self.nan_is_hole:
-            y, holes = _fill_holes(y)
+            y, holes = fill_holes(y)
         X, y = validate_data(
             self,
             X,
@@ -97,7 +103,7 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         X = np.asarray(X)
         y = np.asarray(y).astype(X.dtype, copy=False)
-        weights = None if sample_weight is None else _check_weights(sample_weight, len(X))
+        weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         if holes is not None and holes.any():
             weights = np.ones(len(X)) if weights is None else weights.copy()
             weights[holes] = np.nan
@@ -147,7 +153,7 @@ class _KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if place is not NUMPY:
             (X,) = to_host([X])
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
-        orders = _parse_orders(derivative, X.shape[1])
+        orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
@@ -442,9 +448,9 @@ class KroneckerRidge(_KroneckerHead):
             For NaN or infinity, settings that are impossible, and samples whose system is
             larger than memory.
         """
-        alpha = _parse_not_negative(self.alpha, "alpha")
-        penalty = _parse_penalty(self.penalty, "penalty")
-        X, y, weights = _drop_absent(*self._check_samples(X, y, sample_weight))
+        alpha = parse_not_negative(self.alpha, "alpha")
+        penalty = parse_penalty(self.penalty, "penalty")
+        X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
         encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
         problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
@@ -508,11 +514,11 @@ class KroneckerRidge(_KroneckerHead):
         >>> model.layout_, np.round(model.predict([[0.5, 0.5]]), 2)
         ('normal', array([0.07]))
         """
-        alpha = _parse_not_negative(self.alpha, "alpha")
-        penalty = _parse_penalty(self.penalty, "penalty")
+        alpha = parse_not_negative(self.alpha, "alpha")
+        penalty = parse_penalty(self.penalty, "penalty")
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
-        X, y, weights = _drop_absent(X, y, weights)
+        X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
         if sums is None:
             sums = NormalEquations(self.encoder, X.shape[1], columns.shape[1])
@@ -727,7 +733,7 @@ class KroneckerRidgeCV(_KroneckerHead):
             As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
         """
         X, y, weights = self._check_samples(X, y, sample_weight)
-        kept = _drop_absent(X, y, weights)
+        kept = drop_absent(X, y, weights)
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
         samples = Samples(kept[0], kept[2])
@@ -774,20 +780,18 @@ class KroneckerRidgeCV(_KroneckerHead):
             encoders = [self.encoders]
         shares: list[float | None] = [None]
         if self.stable_ranks is not None:
-            shares = [_parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
+            shares = [parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
         if self.penalties is None:
             penalties = _automatic_penalties(encoders, samples)
         else:
             single = isinstance(self.penalties, str | numbers.Number)
             given = [self.penalties] if single else self.penalties
-            penalties = [_parse_penalty(penalty, "penalties") for penalty in given]
+            penalties = [parse_penalty(penalty, "penalties") for penalty in given]
         if self.alphas is None:
             smooth = any(not isinstance(penalty, str) for penalty in penalties)
             alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
         else:
-            alphas = np.array(
-                [_parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)]
-            )
+            alphas = np.array([parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)])
             if not np.all(alphas > 0):
                 raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
         if not (encoders and shares and penalties and len(alphas)):
@@ -818,100 +822,3 @@ def _as_given(encoders: list[Any]) -> Any:
     clones = [clone(each) for each in encoders]
     alike = all(same_settings(clones[0], each) for each in clones[1:])
     return clones[0] if alike else clones
-
-
-def _check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
-    if isinstance(sample_weight, numbers.Number):
-        sample_weight = np.full(n_samples, sample_weight)
-    weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weights.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight per sample. "
-            f"Got {weights.shape}."
-        )
-    if np.any(weights < 0):
-        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
-    return np.asarray(weights)
-
-
-def _fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets with 0 for rows that have NaN, and which these are."""
-    y = check_array(
-        y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
-        input_name="y",
-    )  # fmt: skip
-    holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
-    if holes.all():
-        raise ValueError("y is NaN for all samples: one at least must have a value")
-    if holes.any():
-        y = y.copy()
-        y[holes] = 0.0
-    return y, holes
-
-
-def _drop_absent(
-    X: NDArray, y: NDArray, weights: NDArray | None
-) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Samples without those of weight 0; holes then have that weight."""
-    if weights is None or np.all(weights > 0):
-        return X, y, weights
-    kept = weights != 0
-    weights = np.nan_to_num(weights[kept], nan=0.0)
-    if not weights.any():
-        raise ValueError("sample_weight is zero for all samples: one weight must be positive")
-    return X[kept], y[kept], weights
-
-
-def _parse_penalty(value: Any, name: str) -> str | float:
-    if isinstance(value, str):
-        return parse_choice(*solvers.PENALTIES)(value, name)
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"{name} must be one of {sorted(solvers.PENALTIES)}, or a number, the exponent of "
-            f"smoothness. Got {value!r}."
-        )
-    exponent = float(value)
-    if not 0 < exponent <= _STEEPEST:
-        raise ValueError(
-            f"{name} as a number is the exponent of smoothness, above 0 and at most "
-            f"{_STEEPEST:g}. Got {value!r}."
-        )
-    return exponent
-
-
-def _parse_tolerance(value: Any) -> float:
-    tolerance = _parse_not_negative(value, "tol")
-    if tolerance == 0:
-        raise ValueError("tol must be greater than 0. Got 0.")
-    return tolerance
-
-
-def _parse_not_negative(value: Any, name: str) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number. Got {value!r}.")
-    number = float(value)
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} must be finite and not negative. Got {value!r}.")
-    return number
-
-
-def _parse_share(value: Any) -> float:
-    share = _parse_not_negative(value, "stable_ranks")
-    if share == 0:
-        raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
-    return share
-
-
-def _parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
-    if derivative is None:
-        return (0,) * n_axes
-    orders = (derivative,) if isinstance(derivative, numbers.Integral) else tuple(derivative)
-    valid = all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in orders)
-    if len(orders) != n_axes or not valid:
-        raise ValueError(
-            f"derivative must be a tuple of {n_axes} whole numbers, the order along each axis. "
-            f"Got {derivative!r}."
-        )
-    return tuple(int(each) for each in orders)

@@ -1,0 +1,112 @@
+"""Samples and settings of the Kronecker heads, checked."""
+
+import math
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_array
+
+from sk_posenc import _kronecker_solvers as solvers
+from sk_posenc._base import parse_choice
+
+# Steeper penalties than this are rounding.
+_STEEPEST = 8.0
+
+
+def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per sample. "
+            f"Got {weights.shape}."
+        )
+    if np.any(weights < 0):
+        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
+    return np.asarray(weights)
+
+
+def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Targets with 0 for rows that have NaN, and which these are."""
+    y = check_array(
+        y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
+        input_name="y",
+    )  # fmt: skip
+    holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
+    if holes.all():
+        raise ValueError("y is NaN for all samples: one at least must have a value")
+    if holes.any():
+        y = y.copy()
+        y[holes] = 0.0
+    return y, holes
+
+
+def drop_absent(
+    X: NDArray, y: NDArray, weights: NDArray | None
+) -> tuple[NDArray, NDArray, NDArray | None]:
+    """Samples without those of weight 0; holes then have that weight."""
+    if weights is None or np.all(weights > 0):
+        return X, y, weights
+    kept = weights != 0
+    weights = np.nan_to_num(weights[kept], nan=0.0)
+    if not weights.any():
+        raise ValueError("sample_weight is zero for all samples: one weight must be positive")
+    return X[kept], y[kept], weights
+
+
+def parse_penalty(value: Any, name: str) -> str | float:
+    if isinstance(value, str):
+        return parse_choice(*solvers.PENALTIES)(value, name)
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name} must be one of {sorted(solvers.PENALTIES)}, or a number, the exponent of "
+            f"smoothness. Got {value!r}."
+        )
+    exponent = float(value)
+    if not 0 < exponent <= _STEEPEST:
+        raise ValueError(
+            f"{name} as a number is the exponent of smoothness, above 0 and at most "
+            f"{_STEEPEST:g}. Got {value!r}."
+        )
+    return exponent
+
+
+def parse_tolerance(value: Any) -> float:
+    tolerance = parse_not_negative(value, "tol")
+    if tolerance == 0:
+        raise ValueError("tol must be greater than 0. Got 0.")
+    return tolerance
+
+
+def parse_not_negative(value: Any, name: str) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number. Got {value!r}.")
+    number = float(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise ValueError(f"{name} must be finite and not negative. Got {value!r}.")
+    return number
+
+
+def parse_share(value: Any) -> float:
+    share = parse_not_negative(value, "stable_ranks")
+    if share == 0:
+        raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
+    return share
+
+
+def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
+    if derivative is None:
+        return (0,) * n_axes
+    orders = (derivative,) if isinstance(derivative, numbers.Integral) else tuple(derivative)
+    valid = all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in orders)
+    if len(orders) != n_axes or not valid:
+        raise ValueError(
+            f"derivative must be a tuple of {n_axes} whole numbers, the order along each axis. "
+            f"Got {derivative!r}."
+        )
+    return tuple(int(each) for each in orders)
