@@ -84,7 +84,7 @@ def search(
 
 def local_cluster(n_workers: int = 2) -> LocalCluster:
     """Workers on this machine: a process of one thread each, started again where it dies."""
-    return LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=None)
+    return LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0")
 
 
 def gpu_cluster(gpus: Sequence[str | int]) -> SpecCluster:
