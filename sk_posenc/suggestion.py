@@ -257,9 +257,12 @@ def suggest_encoder(
 
 def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     """Coordinates, and targets in their own shape, as finite arrays."""
+    targets = np.asarray(to_numpy(y))
+    if targets.dtype.kind not in "biufO":
+        raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")
     coordinates, targets = check_X_y(
         to_numpy(X),
-        to_numpy(y),
+        targets,
         multi_output=True,
         y_numeric=True,
         dtype=[np.float64, np.float32],
@@ -271,6 +274,11 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         )
     if not np.ptp(targets, axis=0).any():
         raise ValueError("y is constant: every encoding fits it, none better than another.")
+    if not np.ptp(coordinates, axis=0).any():
+        raise ValueError(
+            "all rows of X are the same point: samples at several places are needed to tell "
+            "encodings apart."
+        )
     return coordinates, targets
 
 
@@ -531,5 +539,5 @@ def _default_encoders(X: NDArray) -> list[Any]:
         lambda rank: FourierEncoder(stable_rank=rank),
         lambda rank: RandomFourierEncoder(stable_rank=rank, random_state=0),
     ]
-    ranks = [[max(1.2, float(share * n)) for n in n_per_axis] for share in _SHARES]
+    ranks = [[max(1.2, round(float(share * n), 6)) for n in n_per_axis] for share in _SHARES]
     return [make(rank if len(set(rank)) > 1 else rank[0]) for make in bases for rank in ranks]

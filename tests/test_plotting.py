@@ -454,3 +454,8 @@ def test_without_matplotlib():
         "BasisDisplay.from_bases",
     ]
     assert all("pip install" in message for message in messages)
+
+
+def test_sizes_of_layers_are_not_their_number():
+    with pytest.raises(ValueError, match="give 2 for a network of 2 layers"):
+        BasisDisplay.from_bases("triangle", stable_rank=8, hidden_layers=(256, 256))

@@ -406,7 +406,9 @@ def test_an_impossible_candidate_is_named(series):
     assert "candidate ShiftedBasisEncoder" in caught.value.__notes__[0]
 
 
-@pytest.mark.parametrize("bad", ["nan", "few", "constant", "unequal", "text"])
+@pytest.mark.parametrize(
+    "bad", ["nan", "few", "constant", "same point", "unequal", "text", "text y"]
+)
 def test_bad_samples_are_refused(bad, series):
     X, y = (np.array(each) for each in series)
     if bad == "nan":
@@ -415,6 +417,10 @@ def test_bad_samples_are_refused(bad, series):
         X, y = X[:5], y[:5]
     elif bad == "constant":
         y[:] = 2.0
+    elif bad == "same point":
+        X[:] = 0.5
+    elif bad == "text y":
+        y = np.full(y.shape, "a")
     elif bad == "unequal":
         y = y[:-1]
     else:

@@ -1,5 +1,6 @@
 """Basis functions and the similarities that they give."""
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -14,6 +15,9 @@ from sk_posenc.metrics import similarity_radius
 from sk_posenc.network_kernel import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, encoders_by_name
+
+# Beyond it a number of layers is rather the size of one.
+_DEEPEST = 50
 
 
 class BasisDisplay:
@@ -102,7 +106,9 @@ class BasisDisplay:
         n_points : int, default=1001
             Displacements, from minus to plus `extent`.
         hidden_layers : int or sequence of int, default=()
-            Numbers of hidden layers of the networks whose similarity is drawn beside D.
+            Numbers of hidden layers of the networks whose similarity is drawn beside D:
+            ``(1, 4)`` is one of a single layer and one of four. Sizes of layers are what
+            :func:`network_similarity` takes.
         unit : str, default="coordinate units"
             Unit of the coordinates.
         ax : Axes or sequence of two Axes, default=None
@@ -185,7 +191,9 @@ class BasisDisplay:
         n_points : int, default=1001
             Displacements, from minus to plus `extent`.
         hidden_layers : int or sequence of int, default=()
-            Numbers of hidden layers of the networks whose similarity is drawn beside D.
+            Numbers of hidden layers of the networks whose similarity is drawn beside D:
+            ``(1, 4)`` is one of a single layer and one of four. Sizes of layers are what
+            :func:`network_similarity` takes.
         ax : Axes or sequence of two Axes, default=None
             Where to draw; one axes is split. None: a new figure.
         line_kwargs : dict, default=None
@@ -289,6 +297,11 @@ class BasisDisplay:
 def _depths(hidden_layers: Any) -> list[int]:
     """Distinct numbers of hidden layers, from one or a sequence."""
     given = [hidden_layers] if np.ndim(hidden_layers) == 0 else list(hidden_layers)
+    if any(isinstance(each, numbers.Integral) and int(each) > _DEEPEST for each in given):
+        raise ValueError(
+            f"hidden_layers are numbers of layers, up to {_DEEPEST}, not their sizes: give "
+            f"{len(given)} for a network of {len(given)} layers. Got {hidden_layers!r}."
+        )
     return list(dict.fromkeys(given))
 
 
