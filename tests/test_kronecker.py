@@ -30,8 +30,9 @@ from sk_posenc import (
     stable_rank,
     stable_rank_scorer,
 )
-from sk_posenc import _kronecker_problem as problem_module
-from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV, _axis, _predict, _search
+from sk_posenc.kronecker import _problem as problem_module
+from sk_posenc.kronecker import _solvers as solvers
 
 PENALTIES = ["ridge", "slope", "curvature"]
 
@@ -389,8 +390,6 @@ def test_banded_axes_of_a_grid(rng):
 
 
 def test_banded_products_are_products():
-    from sk_posenc import _kronecker_solvers as solvers
-
     x = np.linspace(0, 1, 200)[:, None]
     M = ShiftedBasisEncoder("bspline", n_shifts=180).fit(x).transform(x)
     assert len(solvers._bands(M)) > 1
@@ -511,16 +510,14 @@ def test_folds_in_steps_of_rows_are_grids(monkeypatch):
 
 
 def test_screening_keeps_the_best(monkeypatch):
-    from sk_posenc import _kronecker_search
-
     x = np.arange(20) / 20
     X, y = grid_samples(np.sin(9 * x)[:, None] * x, axes=(x, x))
     y += 0.1 * np.random.default_rng(0).standard_normal(len(y))
     encoders = [ShiftedBasisEncoder(), FourierEncoder()]
     search = KroneckerRidgeCV(encoders, stable_ranks=[0.2, 0.4], alphas=np.logspace(-4, 2, 13))
     everything = clone(search).fit(X, y)
-    monkeypatch.setattr(_kronecker_search, "_ALL_EXACT", 1)
-    monkeypatch.setattr(_kronecker_search, "_SHORTLIST", 6)
+    monkeypatch.setattr(_search, "_ALL_EXACT", 1)
+    monkeypatch.setattr(_search, "_SHORTLIST", 6)
     screened = search.fit(X, y)
     exact = screened.cv_results_["mean_test_score"]
     kept = ~np.isnan(exact)
@@ -661,11 +658,10 @@ def test_predictions_do_not_depend_on_how_points_come(rng, monkeypatch):
     close(model.predict(grid[order[:70]]), expected[order[:70]])  # most of a grid
     close(model.predict(np.vstack([grid, grid[:30]])), np.vstack([expected, expected[:30]]))
     points = somewhere(2, 200)
-    from sk_posenc import _kronecker_predict
-
-    monkeypatch.setattr(_kronecker_predict, "_FEW_CELLS", 0)
+    monkeypatch.setattr(_predict, "_FEW_CELLS", 0)
     rows = model.predict(points)
-    monkeypatch.setattr(problem_module, "BLOCK_BYTES", 100_000)
+    for module in (_predict, _axis):
+        monkeypatch.setattr(module, "BLOCK_BYTES", 100_000)
     close(model.predict(points), rows)
     close(rows, np.vstack([model.predict(row[None]) for row in points]))
 

@@ -19,10 +19,10 @@ from sk_posenc import (
     load_signal,
     psnr_score,
 )
-from sk_posenc import _kronecker_problem as problem_module
-from sk_posenc import _kronecker_rows as rows_module
-from sk_posenc._kronecker_smoothness import integrate, smooth_axis
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.kronecker import _problem as problem_module
+from sk_posenc.kronecker import _rows as rows_module
+from sk_posenc.kronecker._smoothness import integrate, smooth_axis
 
 PENALTIES = ["ridge", "slope", "curvature", 1.5, 2.0]
 BSPLINE = ShiftedBasisEncoder("bspline", n_shifts=7, stable_rank=3, domain=(-1.0, 2.0))

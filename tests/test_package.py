@@ -89,7 +89,9 @@ def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "imports are absolute"
-            imported = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            submodules = [name for name in inside if name.removeprefix("sk_posenc.") in MODULES]
+            imported = submodules if len(submodules) == len(inside) else [node.module, *inside]
         elif isinstance(node, ast.Import):
             imported = [alias.name for alias in node.names]
         else:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from sk_posenc import _kronecker_solvers as solvers
-from sk_posenc._axis_encoders import axis_features, encoders_per_axis, fit_axis
-from sk_posenc._kronecker_samples import Samples
-from sk_posenc._kronecker_smoothness import SmoothAxis, smooth_axis, strengths
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis, strengths
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Of intermediate arrays, which then stay in the caches of a processor.

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._arrays import to_numpy
-from sk_posenc._axis_encoders import encoders_per_axis
 from sk_posenc._base import check_memory
-from sk_posenc._kronecker_axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
-from sk_posenc._kronecker_device import Place
-from sk_posenc._kronecker_iterative import conjugate_gradients, turned
-from sk_posenc._kronecker_rows import can_be_sparse, mode_products, sparse_products
 from sk_posenc.bases import Impulse, resolve_basis
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
+from sk_posenc.kronecker._device import Place
+from sk_posenc.kronecker._encoders import encoders_per_axis
+from sk_posenc.kronecker._iterative import conjugate_gradients, turned
+from sk_posenc.kronecker._rows import can_be_sparse, mode_products, sparse_products
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Columns up to which the normal equations of functions that do not end are stored.

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
-from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._base import parse_choice
+from sk_posenc.kronecker import _solvers as solvers
 
 # Steeper penalties than this are rounding.
 _STEEPEST = 8.0

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from sk_posenc import _kronecker_solvers as solvers
-from sk_posenc._kronecker_device import NUMPY, Place
-from sk_posenc._kronecker_iterative import dtype_for
-from sk_posenc._kronecker_predict import evaluate
-from sk_posenc._kronecker_problem import Problem
-from sk_posenc._kronecker_samples import Samples
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._device import NUMPY, Place
+from sk_posenc.kronecker._iterative import dtype_for
+from sk_posenc.kronecker._predict import evaluate
+from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._samples import Samples
 
 # Up to these alphas a fit costs a signal without noise less than 0.1 dB.
 _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._kronecker_iterative import (
+from sk_posenc.kronecker._iterative import (
     Iteration,
     conjugate_gradients,
     dtype_for,
     principal_columns,
 )
-from sk_posenc._kronecker_problem import Problem
-from sk_posenc._kronecker_samples import Samples
-from sk_posenc._kronecker_search import differ_in_exponent, fold_search, search_results
+from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._search import differ_in_exponent, fold_search, search_results
 
 # The share of the cells, each as wide as the samples are apart, that is held out.
 _HELD_OUT = 0.12

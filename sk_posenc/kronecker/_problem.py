@@ -10,18 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._base import check_memory
-from sk_posenc._kronecker_axis import (
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._axis import (
     BLOCK_BYTES,
     Expansion,
     added_strengths,
     diagonalise,
     fit_axes,
 )
-from sk_posenc._kronecker_device import NUMPY, DeviceRows, Place
-from sk_posenc._kronecker_iterative import Iteration, dtype_for
-from sk_posenc._kronecker_rows import (
+from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
+from sk_posenc.kronecker._iterative import Iteration, dtype_for
+from sk_posenc.kronecker._rows import (
     DenseRows,
     GridRows,
     Rows,
@@ -29,7 +29,7 @@ from sk_posenc._kronecker_rows import (
     can_be_sparse,
     sparse_products,
 )
-from sk_posenc._kronecker_samples import Samples
+from sk_posenc.kronecker._samples import Samples
 
 # Samples up to which an n x n matrix is factorised; in one step, or where nothing else fits.
 DIRECT_UP_TO = 2_000

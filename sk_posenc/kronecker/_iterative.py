@@ -15,8 +15,8 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._kronecker_device import Place
-from sk_posenc._kronecker_rows import Rows
+from sk_posenc.kronecker._device import Place
+from sk_posenc.kronecker._rows import Rows
 
 Array = Any
 

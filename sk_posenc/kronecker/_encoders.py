@@ -12,10 +12,10 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array
 
 from sk_posenc._base import check_memory
-from sk_posenc._kronecker_solvers import rowwise_kronecker
 from sk_posenc.bases import Basis, BSpline, Impulse, Rectangle, resolve_basis
 from sk_posenc.bases import Triangle as _Triangle
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.kronecker._solvers import rowwise_kronecker
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # The stable rank that "auto" asks for in a closed form, as a share of the samples per

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._axis_encoders import axis_features
 from sk_posenc._base import CoordinateEncoder
-from sk_posenc._kronecker_axis import BLOCK_BYTES, Expansion
-from sk_posenc._kronecker_rows import mode_products
 from sk_posenc.fourier import LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
+from sk_posenc.kronecker._encoders import axis_features
+from sk_posenc.kronecker._rows import mode_products
 
 Array = Any
 

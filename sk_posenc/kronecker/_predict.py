@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc import _kronecker_solvers as solvers
 from sk_posenc._grids import find_grid, lattice_of
-from sk_posenc._kronecker_axis import BLOCK_BYTES, Expansion
-from sk_posenc._kronecker_problem import DIRECT_UP_TO, Problem
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
+from sk_posenc.kronecker._problem import DIRECT_UP_TO, Problem
 
 # Points to predict that fill at least a quarter of a grid are predicted as that grid.
 _CELLS_PER_POINT = 4

@@ -1,0 +1,248 @@
+"""What both Kronecker heads share: samples checked, and predictions of a fitted problem."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sk_posenc._base import check_memory, parse_integer
+from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
+from sk_posenc.kronecker._encoders import AxisProduct
+from sk_posenc.kronecker._iterative import Iteration
+from sk_posenc.kronecker._normal import NormalEquations
+from sk_posenc.kronecker._predict import Posterior, evaluate
+from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._settings import (
+    check_weights,
+    fill_holes,
+    parse_orders,
+    parse_tolerance,
+)
+
+# Past this condition number float64 keeps fewer than four digits.
+_ILL_CONDITIONED = 1e12
+
+
+class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """What both heads share: checking samples, and predictions of a fitted problem."""
+
+    tol: float
+    max_iter: int
+    nan_is_hole: bool
+    _problem: Problem | NormalEquations
+    _sums: NormalEquations | None
+    _place: Place
+    _solution: NDArray
+    _centred: NDArray
+    _cached_posterior: Posterior | None
+    _cached_noise: NDArray[np.float64] | None
+    intercept_: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = False
+        return tags
+
+    def _check_samples(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool = True
+    ) -> tuple[NDArray, NDArray, NDArray | None]:
+        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
+        self._place = place_of(X)
+        if self._place is not NUMPY:
+            X, y, sample_weight = to_host([X, y, sample_weight])
+        self._tolerance = parse_tolerance(self.tol)
+        self._max_iter = parse_integer(self.max_iter, "max_iter")
+        if not isinstance(self.nan_is_hole, bool | np.bool_):
+            raise TypeError(f"nan_is_hole must be True or False. Got {self.nan_is_hole!r}.")
+        holes = None
+        if self.nan_is_hole:
+            y, holes = fill_holes(y)
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            multi_output=True,
+            y_numeric=True,
+        )
+        X = np.asarray(X)
+        y = np.asarray(y).astype(X.dtype, copy=False)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(X))
+        if holes is not None and holes.any():
+            weights = np.ones(len(X)) if weights is None else weights.copy()
+            weights[holes] = np.nan
+        return X, y, weights
+
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        derivative: Sequence[int] | int | None = None,
+        return_std: bool = False,
+    ) -> Any:
+        """Predict values, their derivatives, and how uncertain they are.
+
+        Points that are a grid, or most of one, are predicted axis by axis; others in
+        blocks of bounded size.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_points, n_axes)
+            Coordinates, in the units seen in ``fit``, anywhere.
+        derivative : tuple of n_axes ints, default=None
+            Order of the partial derivative along each axis: (1, 0) for the slope along the
+            first of two. Exact; Gaussian, sine and Fourier bases have all orders,
+            B-splines two, a :class:`Basis` of your own those that it defines.
+        return_std : bool, default=False
+            Whether to return the standard deviation of the posterior too: of the Gaussian
+            process whose mean the ridge is, with the noise that the leave-one-out
+            residuals show. It is that of the function, without the noise of new samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_points,) or (n_points, n_outputs)
+        std : ndarray of the same shape
+            Only with ``return_std=True``.
+
+        Raises
+        ------
+        ValueError
+            For NaN, another number of axes than in ``fit``, orders that are not whole and
+            not negative, derivatives that a basis does not have, and standard deviations
+            that need more than memory holds.
+        """
+        check_is_fitted(self)
+        self._settle()
+        place, tensor = place_of(X), X
+        if place is not NUMPY:
+            (X,) = to_host([X])
+        X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        orders = parse_orders(derivative, X.shape[1])
+        single = np.ndim(self.intercept_) == 0
+        n_outputs = 1 if single else len(self.intercept_)
+        check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
+        posterior = self._posterior() if return_std else None
+        offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
+        if not (place is NUMPY or any(orders) or return_std or self._problem.is_dual):
+            values = predict_on_device(self._problem, self._solution, tensor, offset, place)
+            return values[:, 0] if single else values
+        values, variance = evaluate(self._problem, self._solution, X, orders, offset, posterior)
+        values = values.astype(X.dtype, copy=False)
+        if posterior is None:
+            return place.array(values[:, 0] if single else values)
+        assert variance is not None
+        assert isinstance(self._problem, Problem)
+        std = np.sqrt(
+            variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
+        ).astype(X.dtype, copy=False)
+        pair = (values[:, 0], std[:, 0]) if single else (values, std)
+        return tuple(place.array(each) for each in pair)
+
+    def _settle(self) -> None:
+        """Finish what a fit has left for later."""
+
+    def _posterior(self) -> Posterior:
+        if self.layout_ == "normal":
+            raise ValueError("standard deviations need the samples, which partial_fit drops")
+        if self._alpha == 0:
+            raise ValueError("the ridge is a Gaussian process for alpha > 0 only. Got alpha=0.")
+        assert isinstance(self._problem, Problem)
+        posterior = self._cached_posterior
+        if posterior is None:
+            posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
+        return posterior
+
+    def _fit_final(
+        self,
+        samples: Samples,
+        y: NDArray,
+        problem: Problem,
+        alpha: float,
+        iteration: Iteration | None = None,
+        start: NDArray | None = None,
+    ) -> None:
+        """Solve a problem for one alpha and keep what predictions need."""
+        columns = y.reshape(len(y), -1)
+        mean = samples.mean(columns)
+        cells = samples.to_cells(columns)
+        cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
+        self._sums = None
+        self._problem, self._alpha = problem, alpha * problem.scale
+        self._cached_posterior = self._cached_noise = None
+        # targets without their mean, for the noise: means of cells tell those of samples
+        # only where no sample repeats another
+        self._centred = columns - mean if samples.repeats else cells
+        self._solution, self.n_iter_, error = problem.solve(
+            cells,
+            self._alpha,
+            self._tolerance,
+            self._max_iter,
+            iteration=iteration,
+            start=start,
+        )
+        self._warn_of_error(error)
+        self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
+        self.layout_ = problem.layout
+        self.encoders_ = [axis.encoder for axis in problem.axes]
+        self.condition_ = problem.condition_number(self._alpha)
+        if self.condition_ > _ILL_CONDITIONED:
+            warnings.warn(
+                f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
+                f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_error(self, error: float) -> None:
+        if error > self._tolerance:
+            warnings.warn(
+                f"conjugate gradients ended after max_iter={self._max_iter} steps, the last of "
+                f"which moved the function by {error:.2g} of its residuals, where tol="
+                f"{self._tolerance:g}: raise alpha, max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    @property
+    def encoder_(self) -> AxisProduct:
+        """The product of the encodings as a transformer, for scorers; large where formed."""
+        check_is_fitted(self, "encoders_")
+        return AxisProduct(self.encoders_)
+
+    @property
+    def coef_(self) -> NDArray:
+        return self._shown_solution("coef_", dual=False)
+
+    @property
+    def dual_coef_(self) -> NDArray:
+        return self._shown_solution("dual_coef_", dual=True)
+
+    def _shown_solution(self, name: str, dual: bool) -> NDArray:
+        problem = self.__dict__.get("_problem")
+        self._settle()
+        if problem is None or problem.is_dual != dual:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r} here")
+        return self._solution[0] if np.ndim(self.intercept_) == 0 else self._solution
+
+    @property
+    def noise_variance_(self) -> NDArray[np.float64]:
+        """Mean square of the leave-one-out residuals of each output; (n_outputs,)."""
+        check_is_fitted(self)
+        if self.layout_ == "normal":
+            raise AttributeError("noise_variance_ needs the samples, which partial_fit drops")
+        assert isinstance(self._problem, Problem)
+        if self._cached_noise is None:
+            whole, columns = self._problem.whole(), self._centred
+            if not whole.samples.repeats:
+                columns = whole.samples.to_samples(columns)
+            rotated = whole.rotate(whole.with_constant(columns))
+            residuals = whole.leave_one_out(columns, rotated, self._alpha)
+            self._cached_noise = whole.samples.mean(residuals**2)
+        return self._cached_noise

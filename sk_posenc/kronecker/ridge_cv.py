@@ -1,0 +1,272 @@
+"""Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
+
+import numbers
+from itertools import product
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from sk_posenc.kronecker._axis import same_settings
+from sk_posenc.kronecker._head import KroneckerHead
+from sk_posenc.kronecker._held_out import held_out_search
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._search import (
+    fold_search,
+    leave_one_out_search,
+    problem_of,
+    problems_of,
+)
+from sk_posenc.kronecker._settings import (
+    drop_absent,
+    parse_not_negative,
+    parse_penalty,
+    parse_share,
+)
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+__all__ = ["KroneckerRidgeCV"]
+
+DEFAULT_ALPHAS = np.logspace(-4, 3, 22)
+SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
+
+# Exponents of smoothness that are tried off a grid.
+_EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
+
+# In many axes the directions that a slope does not see outweigh all others.
+_SLOPE_UP_TO = 3
+
+
+class KroneckerRidgeCV(KroneckerHead):
+    r"""Kronecker ridge with encoder, stable rank, penalty and alpha by cross-validation.
+
+    For each encoder, stable rank and penalty one factorisation per axis serves all alphas,
+    and gives the exact leave-one-out errors of all of them.
+
+    Parameters
+    ----------
+    encoders : encoder or list of encoders, default=None
+        Candidates; each may be a list of one per axis. None: the B-spline.
+    stable_ranks : list of float, default=None
+        Candidates, as shares of the samples per axis, set in place of what encoders say.
+        None: as each encoder says.
+    alphas : list of float, default=None
+        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, with
+        smoothness 25 from 1e-5; with ``cv=None``, on a grid the least of those that smooth
+        away no more than noise and are about as good as the best (see Notes).
+    penalties : list of {"ridge", "slope", "curvature"} or floats, default=None
+        None: where all encoders are ShiftedBasisEncoders and there are up to three axes,
+        "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75, 2 and 2.5;
+        else "ridge".
+    cv : int, splitter or iterable, default=None
+        None: exact leave-one-out, on a shortlist by generalised cross-validation where
+        candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
+        as wide as samples are apart (see Notes). Else a splitter, such as
+        :class:`CoordinateKFold`.
+    tol : float, default=0.1
+        As in :class:`KroneckerRidge`.
+    max_iter : int, default=1000
+        As in :class:`KroneckerRidge`.
+    nan_is_hole : bool, default=False
+        As in :class:`KroneckerRidge`.
+
+    Attributes
+    ----------
+    best_encoder_ : encoder or list of one per axis
+        Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model.
+    alpha_ : float
+    penalty_ : str
+    best_index_ : int
+        Row of `cv_results_`.
+    best_score_ : float
+        Its mean score.
+    cv_results_ : dict of arrays
+        As that of GridSearchCV: "params", "param_encoder", "param_stable_rank",
+        "param_penalty", "param_alpha", "split0_test_score", ..., "mean_test_score",
+        "std_test_score", "rank_test_score", "mean_fit_time" and its kin. Scores are
+        negative mean squared errors. With ``cv=None`` there is one split, all samples left
+        out in turn, "mean_test_gcv", the negative score of generalised cross-validation of
+        every candidate (those screened out by it have the score NaN), and "admitted".
+    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, n_iter_, noise_variance_
+        As in :class:`KroneckerRidge`.
+    n_features_in_, feature_names_in_
+        As in :class:`KroneckerRidge`.
+
+    See Also
+    --------
+    KroneckerRidge : One setting.
+
+    Notes
+    -----
+    Leave-one-out holds encoders and the absolute strength of the penalty; the mean of the
+    targets is that of the others. On a grid it asks for the value at a pixel from its
+    neighbours one spacing away, and reads what is finer than that as noise: on a clean
+    photograph it smooths away up to 2 dB between the pixels. Automatic alphas are
+    therefore admitted up to 0.01 (0.001 with other penalties than "slope"), and beyond
+    while the residuals of the fit are no larger than the noise, which the smallest tenth
+    of the leave-one-out residuals of the least smoothing candidate shows; noise below 2 %
+    of the spread of the targets counts as none. Of those, the least is taken whose squared
+    error, without the noise, is at most 15 % beyond the best.
+
+    Held-out cells are always the same ones. Fits without them start from each other and stop
+    early, at ten steps or four times `tol`, and of several targets the largest principal
+    component is judged for all; its error is scaled to that of the targets. Automatic alphas
+    are climbed, from 0.01 in decades and then in neighbours, then exponents at alphas that
+    smooth about alike: scores of candidates that the climb does not meet are NaN. Alphas that
+    are given are all scored.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import grid_samples
+    >>> from sk_posenc.kronecker import KroneckerRidgeCV
+    >>> x = np.arange(64) / 64
+    >>> clean = np.sin(6 * x)[:, None] * np.cos(4 * x)
+    >>> noise = np.random.default_rng(0).normal(scale=0.1, size=clean.shape)
+    >>> X, y = grid_samples(clean + noise, axes=(x, x))
+    >>> model = KroneckerRidgeCV().fit(X, y)
+    >>> bool(np.std(model.predict(X) - clean.ravel()) < 0.03)
+    True
+    """
+
+    def __init__(
+        self,
+        encoders: Any = None,
+        *,
+        stable_ranks: Any = None,
+        alphas: Any = None,
+        penalties: Any = None,
+        cv: Any = None,
+        tol: float = 0.1,
+        max_iter: int = 1_000,
+        nan_is_hole: bool = False,
+    ) -> None:
+        self.encoders = encoders
+        self.stable_ranks = stable_ranks
+        self.alphas = alphas
+        self.penalties = penalties
+        self.cv = cv
+        self.tol = tol
+        self.max_iter = max_iter
+        self.nan_is_hole = nan_is_hole
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Choose a candidate, and fit it on all samples.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weighs samples in fits and in scores.
+        groups : array-like of shape (n_samples,), default=None
+            For splitters that need them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
+        """
+        X, y, weights = self._check_samples(X, y, sample_weight)
+        kept = drop_absent(X, y, weights)
+        if len(kept[0]) < 2:
+            raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
+        samples = Samples(kept[0], kept[2])
+        paths, alphas = self._candidates(samples)
+        iteration = start = problem = None
+        settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
+        if self.cv is not None:
+            weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+            folds = list(check_cv(self.cv).split(X, y, groups))
+            results = fold_search(X, y, weights, paths, alphas, folds, **settings)
+            best = int(np.argmax(results["mean_test_score"]))
+        else:
+            problems = problems_of(paths, samples, alphas, self._place)
+            automatic = self.alphas is None
+            if any(each.iterates for each in problems):
+                results, best, held_out = held_out_search(
+                    samples, *kept, paths, problems, alphas, automatic=automatic, **settings
+                )
+                iteration, start = held_out.kept_for(best // len(alphas))
+            else:
+                results, best = leave_one_out_search(
+                    samples, kept[1], paths, problems, alphas, automatic=automatic
+                )
+            problem = problems[best // len(alphas)]
+        self.cv_results_, self.best_index_ = results, best
+        self.best_score_ = float(results["mean_test_score"][best])
+        chosen = results["params"][best]
+        self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
+        if problem is None:
+            problem = problem_of(
+                chosen, samples, np.array([self.alpha_]), whole=False, place=self._place
+            )
+        self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
+        self.best_encoder_ = _as_given(self.encoders_)
+        return self
+
+    def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
+        """Settings of each factorisation, and the alphas, all checked."""
+        if self.encoders is None:
+            encoders = [ShiftedBasisEncoder("bspline")]
+        elif isinstance(self.encoders, list | tuple):
+            encoders = list(self.encoders)
+        else:
+            encoders = [self.encoders]
+        shares: list[float | None] = [None]
+        if self.stable_ranks is not None:
+            shares = [parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
+        if self.penalties is None:
+            penalties = _automatic_penalties(encoders, samples)
+        else:
+            single = isinstance(self.penalties, str | numbers.Number)
+            given = [self.penalties] if single else self.penalties
+            penalties = [parse_penalty(penalty, "penalties") for penalty in given]
+        if self.alphas is None:
+            smooth = any(not isinstance(penalty, str) for penalty in penalties)
+            alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
+        else:
+            alphas = np.array([parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)])
+            if not np.all(alphas > 0):
+                raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
+        if not (encoders and shares and penalties and len(alphas)):
+            raise ValueError(
+                "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
+            )
+        paths = [
+            {"encoder": encoder, "stable_rank": share, "penalty": penalty}
+            for encoder, share, penalty in product(encoders, shares, penalties)
+        ]
+        return paths, alphas
+
+
+def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | float]:
+    of_axes = [
+        each
+        for candidate in encoders
+        for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
+    ]
+    shifted = all(isinstance(each, ShiftedBasisEncoder) for each in of_axes)
+    if not shifted or len(samples.coordinates) > _SLOPE_UP_TO:
+        return ["ridge"]
+    return ["slope"] if samples.is_grid else list(_EXPONENTS)
+
+
+def _as_given(encoders: list[Any]) -> Any:
+    """Unfitted clones of encoders of one axis each; one of them where all are alike."""
+    clones = [clone(each) for each in encoders]
+    alike = all(same_settings(clones[0], each) for each in clones[1:])
+    return clones[0] if alike else clones
