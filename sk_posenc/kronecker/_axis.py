@@ -142,7 +142,11 @@ def added_strengths(axes: Sequence[Axis], penalty: str | float) -> NDArray[np.fl
 
 
 def fit_axes(
-    samples: Samples, encoder: Any, penalty: str | float, share: float | None
+    samples: Samples,
+    encoder: Any,
+    penalty: str | float,
+    share: float | None,
+    finer: float | None,
 ) -> list[Axis]:
     clones = encoders_per_axis(encoder, len(samples.coordinates))
     axes: list[Axis] = []
@@ -158,7 +162,7 @@ def fit_axes(
                 samples.n_per_axis[a],
                 on_grid=samples.on_grid,
                 share=share,
-                smooth=not isinstance(penalty, str),
+                finer=finer,
             )
             axes.append(Axis(fitted, x, penalty, len(clones) == 1))
     return axes

@@ -109,11 +109,12 @@ def to_host(values: Sequence[Any]) -> list[Any]:
 class DeviceRows:
     """Rows of bases that end, as :class:`SparseRows`, on a device of torch."""
 
-    def __init__(self, matrix: Any, rotations: list[Array], place: Place) -> None:
+    def __init__(
+        self, matrix: Any, shape: tuple[int, ...], rotations: list[Array], place: Place
+    ) -> None:
         self._matrix, self._transposed = place.sparse(matrix), place.sparse(matrix.T.tocsr())
-        self._rotations = rotations
+        self._shape, self._rotations = shape, rotations
         self._back = [each.T for each in rotations]
-        self._shape = tuple(each.shape[0] for each in rotations)
 
     def fitted(self, z: Array) -> Array:
         flat = mode_products(z, self._rotations).reshape(z.shape[0], -1)

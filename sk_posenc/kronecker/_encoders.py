@@ -34,8 +34,10 @@ _SHARES: dict[type, float] = {
 # Samples that are no grid leave gaps of up to twice their mean spacing.
 SCATTERED_SHARE = 0.3
 
-# With a penalty of smoothness, how much finer than on a grid the shifts may be.
-_SMOOTH_FINER = 1.25
+# With a penalty of smoothness, how much finer than on a grid the shifts may be; with one that
+# follows the function, which needs room for edges.
+SMOOTH_FINER = 1.25
+ADAPTIVE_FINER = 2.0
 
 # Relative ripple of the sum of all shifted bases up to which shifts are dense enough.
 _RIPPLE = 0.02
@@ -107,7 +109,7 @@ def fit_axis(
     *,
     on_grid: bool,
     share: float | None = None,
-    smooth: bool = False,
+    finer: float | None = None,
 ) -> Any:
     """Fit a clone of an encoder on one axis.
 
@@ -123,13 +125,13 @@ def fit_axis(
         stand on the coordinates.
     share : float, default=None
         Stable rank as a share of `n_samples`, in place of what the encoder says.
-    smooth : bool, default=False
-        Whether a penalty of smoothness holds what the samples do not: off a grid shifts
-        may then be finer than the samples, and as far apart as they sum to a constant.
+    finer : float, default=None
+        Where a penalty of smoothness holds what the samples do not: how much finer than on a
+        grid shifts are off it; they are then as far apart as they sum to a constant.
     """
     own, n_samples = clone(encoder), float(n_samples)
     if isinstance(own, ShiftedBasisEncoder):
-        own.set_params(**_shifted_settings(own, x, n_samples, on_grid, share, smooth))
+        own.set_params(**_shifted_settings(own, x, n_samples, on_grid, share, finer))
     elif isinstance(own, LogFourierEncoder):
         own.set_params(**_log_fourier_settings(own, x, n_samples, on_grid, share))
     elif isinstance(own, FourierEncoder | RandomFourierEncoder):
@@ -214,7 +216,7 @@ def _shifted_settings(
     n_samples: float,
     on_grid: bool,
     share: float | None,
-    smooth: bool,
+    finer: float | None,
 ) -> dict[str, Any]:
     basis = resolve_basis(encoder.basis)
     if basis.period is not None:
@@ -235,9 +237,7 @@ def _shifted_settings(
         held = spacings
         if not _is_auto(encoder.n_shifts):
             held = min(held, encoder.n_shifts if periodic else max(encoder.n_shifts - 1, 1))
-        own = (
-            _auto_share(basis, on_grid) if on_grid or not smooth else _SMOOTH_FINER * _share(basis)
-        )
+        own = _auto_share(basis, on_grid) if on_grid or not finer else finer * _share(basis)
         rank = max(1.0, own * held)
         settings["stable_rank"] = rank
     elif encoder.bandwidth is not None:
@@ -249,7 +249,7 @@ def _shifted_settings(
         if per_sample is not None:
             intervals = per_sample * round(spacings)
             settings["n_shifts"] = intervals if periodic else intervals + int(n_samples > 1)
-    elif smooth and _is_auto(encoder.n_shifts):
+    elif finer and _is_auto(encoder.n_shifts):
         width = basis.stable_rank(1.0) / rank  # of the domain
         per_width = _shifts_per_sample(basis, 1.0)
         if per_width is not None:

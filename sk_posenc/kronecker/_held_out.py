@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
 from sk_posenc.kronecker._iterative import (
+    DiagonalIteration,
     Iteration,
-    conjugate_gradients,
     dtype_for,
     principal_columns,
 )
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import differ_in_exponent, fold_search, search_results
+from sk_posenc.kronecker._settings import ADAPTIVE
 
 # The share of the cells, each as wide as the samples are apart, that is held out.
 _HELD_OUT = 0.12
@@ -34,6 +35,11 @@ _PER_EXPONENT = 6.4
 # The alpha with which a climb begins, and the factor of its first steps.
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
+
+# The same of a penalty that follows the function: less of it gains next to nothing, and takes
+# many steps.
+_FIRST_ADAPTIVE = 0.2
+_ADAPTIVE_STEP = 5.0
 
 
 def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
@@ -110,6 +116,7 @@ class HeldOut:
         for other, iteration in self._iterations.items():
             if self._problems[other].axes is problem.axes:
                 if other != index:
+                    assert isinstance(iteration, DiagonalIteration)
                     penalty = problem.penalty_in(iteration.dtype)
                     iteration = replace(iteration, penalty=penalty)
                     self._iterations[index] = iteration
@@ -128,13 +135,12 @@ class HeldOut:
             (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
         )
         system = iteration.system(self.first, weights)
-        found = conjugate_gradients(
-            system,
-            alpha * problem.scale * iteration.penalty,
-            iteration.size,
+        (found,) = iteration.run(
+            [system],
+            alpha * problem.scale,
             tolerance=min(1.0, _COARSER * self._tolerance),
             max_iter=min(_STEPS, self._max_iter),
-            start=None if start is None else iteration.place.array(start),
+            start=[] if start is None else [start],
         )
         self._starts = {index: to_numpy(found.z)}
         error = (self.first - to_numpy(system.fitted[0]))[self._held] ** 2
@@ -194,6 +200,9 @@ def held_out_search(
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
+        elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
+            at, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
+            _climb(partial(score, group[0]), at, step, ways=(step,))
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -207,20 +216,28 @@ def held_out_search(
 def _climb_group(
     group: list[int], paths: list[dict[str, Any]], alphas: NDArray, score: Callable
 ) -> None:
-    decade = max(1, round(math.log(_FIRST_STEP) / math.log(alphas[1] / alphas[0])))
     middle = len(group) // 2
-    at = int(np.argmin(np.abs(np.log(alphas / _FIRST_ALPHA))))
-    for step in (decade, 1):
+    at = _nearest(alphas, _FIRST_ALPHA)
+    for step in (_alphas_in(alphas, _FIRST_STEP), 1):
         at = _climb(partial(score, group[middle]), at, step)
     for direction in (group[middle + 1 :], group[:middle][::-1]):
         best = score(group[middle], at)
         for index in direction:
             less = paths[group[middle]]["penalty"] - paths[index]["penalty"]
             alike = alphas[at] * _PER_EXPONENT**less
-            j = int(np.argmin(np.abs(np.log(alphas / alike))))
+            j = _nearest(alphas, alike)
             if score(index, j) <= best:
                 break
             best = score(index, j)
+
+
+def _nearest(alphas: NDArray, alpha: float) -> int:
+    return int(np.argmin(np.abs(np.log(alphas / alpha))))
+
+
+def _alphas_in(alphas: NDArray, factor: float) -> int:
+    """Places that a factor makes."""
+    return max(1, round(math.log(factor) / math.log(alphas[1] / alphas[0])))
 
 
 def _groups(paths: list[dict[str, Any]]) -> list[list[int]]:
@@ -234,10 +251,10 @@ def _groups(paths: list[dict[str, Any]]) -> list[list[int]]:
     return [sorted(group, key=lambda i: paths[i]["penalty"]) for group in groups]
 
 
-def _climb(score: Any, at: int, step: int) -> int:
-    """The place of the best score, uphill from `at` in steps."""
+def _climb(score: Any, at: int, step: int, ways: tuple[int, ...] = ()) -> int:
+    """The place of the best score, uphill from `at` in steps, down and up unless told."""
     best = score(at)
-    for way in (-step, step):
+    for way in ways or (-step, step):
         moved = False
         while score(at + way) > best:
             at, moved = at + way, True

@@ -7,6 +7,7 @@ integrals, which preconditions.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -113,10 +114,52 @@ class SampledSystem:
         return float(self._xp.sum(self._weighted(left * left)))
 
 
+class Penalty(Protocol):
+    """P, and what conjugate gradients need to know besides."""
+
+    def apply(self, z: Array) -> Array:
+        """``P z``."""
+        ...
+
+    def precondition(self, residual: Array) -> Array:
+        """About ``(S + P)^-1 residual``."""
+        ...
+
+    def mean_square(self, z: Array) -> float:
+        """Of the function, over the whole domain."""
+        ...
+
+
+class DiagonalPenalty:
+    """A penalty of coefficients in which the sizes of functions are diagonal too.
+
+    Parameters
+    ----------
+    penalty : array of shape (r_1, ..., r_d)
+        Greater than 0.
+    size : array of shape (r_1, ..., r_d)
+        Mean square over the domain of each function, ``sum size z**2`` that of all.
+    total : float
+        Sum of the weights of the samples.
+    """
+
+    def __init__(self, penalty: Array, size: Array, total: float) -> None:
+        self._penalty, self._size = penalty, size
+        self._inverse = 1 / (total * size + penalty)
+
+    def apply(self, z: Array) -> Array:
+        return self._penalty * z
+
+    def precondition(self, residual: Array) -> Array:
+        return self._inverse * residual
+
+    def mean_square(self, z: Array) -> float:
+        return float(array_namespace(z).sum(self._size * z * z))
+
+
 def conjugate_gradients(
     system: System,
-    penalty: Array,
-    size: Array,
+    penalty: Penalty,
     *,
     tolerance: float,
     max_iter: int,
@@ -128,10 +171,7 @@ def conjugate_gradients(
     Parameters
     ----------
     system : System
-    penalty : array of shape (r_1, ..., r_d)
-        P, greater than 0.
-    size : array of shape (r_1, ..., r_d)
-        Mean square over the domain of each function, ``sum size z**2`` that of all.
+    penalty : Penalty
     tolerance : float
         Stops where five steps together moved the function, as the root mean square over
         the whole domain, by less than this share of the root mean square of its residuals
@@ -148,34 +188,33 @@ def conjugate_gradients(
     samples, or one scaled by the preconditioner, would have stopped long before. Residuals
     are the yardstick because what the fit leaves open it leaves open everywhere.
     """
-    xp, goal = array_namespace(penalty), system.goal
-    inverse = 1 / (system.total * size + penalty)
-    info = xp.finfo(penalty.dtype)
+    goal = system.goal
+    xp = array_namespace(goal)
+    info = xp.finfo(goal.dtype)
     tiny, rounding = float(info.tiny), 64 * float(info.eps)
     if start is None:
         z, residual = xp.zeros_like(goal), goal
     else:
         z = start
-        residual = goal - system.begin(start) - penalty * start
-    conditioned = inverse * residual
+        residual = goal - system.begin(start) - penalty.apply(start)
+    conditioned = penalty.precondition(residual)
     direction, now = conditioned, float(xp.sum(residual * conditioned))
     before, error, n_iter, rounded = z, math.inf, 0, False
     if now <= tiny:
         return Iterated(z, 0, 0.0, False)
     for n_iter in range(1, max_iter + 1):
-        image = system.apply(direction) + penalty * direction
+        image = system.apply(direction) + penalty.apply(direction)
         length = now / float(xp.sum(direction * image))
         system.advance(length)
         z = z + length * direction
         residual = residual - length * image
-        conditioned = inverse * residual
+        conditioned = penalty.precondition(residual)
         last, now = now, float(xp.sum(residual * conditioned))
         if n_iter % _WINDOW == 0:
-            moved = z - before
-            step = math.sqrt(float(xp.sum(size * moved * moved)))
+            step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
             error, before = step / max(rest, tiny), z
-            whole = math.sqrt(float(xp.sum(size * z * z)))
+            whole = math.sqrt(penalty.mean_square(z))
             rounded = step <= rounding * whole or now <= tiny
             if error <= tolerance or rounded:
                 rounded &= error > tolerance
@@ -193,19 +232,13 @@ class Iteration:
     rows : Rows
     place : Place
     dtype : numpy.dtype
-    size : array of shape (r_1, ..., r_d)
-        Mean squares of the functions.
     weights : ndarray of shape (n,) or None
-    penalty : array of shape (r_1, ..., r_d)
-        Per alpha.
     """
 
     rows: Rows
     place: Place
     dtype: np.dtype
-    size: Array
     weights: NDArray | None
-    penalty: Array
 
     def system(self, column: NDArray, weights: NDArray | None = None) -> SampledSystem:
         """Of one column of targets, (n,), with weights other than those of the samples."""
@@ -216,6 +249,24 @@ class Iteration:
             None if weights is None else self.place.array(weights.astype(self.dtype)),
         )
 
+    def run(
+        self,
+        systems: Sequence[System],
+        alpha: float,
+        *,
+        tolerance: float,
+        max_iter: int,
+        start: Sequence[NDArray] = (),
+    ) -> list[Iterated]:
+        """Solve the systems of uncorrelated columns, largest first.
+
+        Parameters
+        ----------
+        start : sequence of arrays of shape (r_1, ..., r_d)
+            Where to start the first of them, or all.
+        """
+        raise NotImplementedError
+
     def solve(
         self,
         columns: NDArray,
@@ -223,38 +274,16 @@ class Iteration:
         *,
         tolerance: float,
         max_iter: int,
-        start: list[NDArray] | None = None,
+        start: Sequence[NDArray] = (),
     ) -> "Solved":
         """Solve for all columns (q, n).
 
         Columns go one by one, uncorrelated and largest first: the small ones need few steps
         to be as exact as the large ones.
-
-        Parameters
-        ----------
-        start : list of arrays of shape (r_1, ..., r_d), default=None
-            Where to start the first of them, or all.
         """
         uncorrelated, back = principal_columns(columns, self.weights)
-        found: list[Iterated] = []
-        left_open = 0.0
-        for i, column in enumerate(uncorrelated):
-            system = self.system(column)
-            own = conjugate_gradients(
-                system,
-                alpha * self.penalty,
-                self.size,
-                tolerance=tolerance,
-                max_iter=max_iter,
-                start=(
-                    self.place.array(start[i].astype(self.dtype))
-                    if start and i < len(start)
-                    else None
-                ),
-                open_elsewhere=left_open,
-            )
-            left_open += system.left(own.z)
-            found.append(own)
+        systems = [self.system(column) for column in uncorrelated]
+        found = self.run(systems, alpha, tolerance=tolerance, max_iter=max_iter, start=start)
         solutions = [to_numpy(each.z) for each in found]
         return Solved(
             np.tensordot(back, np.stack([z.astype(np.float64) for z in solutions]), axes=1),
@@ -263,6 +292,52 @@ class Iteration:
             max(each.error for each in found),
             any(each.rounded for each in found),
         )
+
+    def starts(self, start: Sequence[NDArray], n_systems: int) -> list[Array | None]:
+        """Where each of the systems starts."""
+        placed: list[Array | None] = [self.place.array(z.astype(self.dtype)) for z in start]
+        return (placed + [None] * n_systems)[:n_systems]
+
+
+@dataclass(eq=False)
+class DiagonalIteration(Iteration):
+    """In coefficients in which the penalty is diagonal.
+
+    Attributes
+    ----------
+    size : array of shape (r_1, ..., r_d)
+        Mean squares of the functions.
+    penalty : array of shape (r_1, ..., r_d)
+        Per alpha.
+    """
+
+    size: Array
+    penalty: Array
+
+    def run(
+        self,
+        systems: Sequence[System],
+        alpha: float,
+        *,
+        tolerance: float,
+        max_iter: int,
+        start: Sequence[NDArray] = (),
+    ) -> list[Iterated]:
+        found: list[Iterated] = []
+        left_open = 0.0
+        for system, own in zip(systems, self.starts(start, len(systems)), strict=True):
+            found.append(
+                conjugate_gradients(
+                    system,
+                    DiagonalPenalty(alpha * self.penalty, self.size, system.total),
+                    tolerance=tolerance,
+                    max_iter=max_iter,
+                    start=own,
+                    open_elsewhere=left_open,
+                )
+            )
+            left_open += system.left(found[-1].z)
+        return found
 
 
 class Solved(NamedTuple):

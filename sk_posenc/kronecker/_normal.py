@@ -15,7 +15,7 @@ from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import encoders_per_axis
-from sk_posenc.kronecker._iterative import conjugate_gradients, turned
+from sk_posenc.kronecker._iterative import DiagonalPenalty, conjugate_gradients, turned
 from sk_posenc.kronecker._rows import can_be_sparse, mode_products, sparse_products
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
@@ -196,8 +196,9 @@ class NormalEquations(Expansion):
             )
             found = conjugate_gradients(
                 system,
-                place.array(alpha * float(scale) * per_alpha),
-                place.array(size),
+                DiagonalPenalty(
+                    place.array(alpha * float(scale) * per_alpha), place.array(size), self.total
+                ),
                 tolerance=tolerance,
                 max_iter=max_iter,
                 open_elsewhere=left_open,

@@ -20,7 +20,8 @@ from sk_posenc.kronecker._axis import (
     fit_axes,
 )
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
-from sk_posenc.kronecker._iterative import Iteration, dtype_for
+from sk_posenc.kronecker._encoders import SMOOTH_FINER
+from sk_posenc.kronecker._iterative import DiagonalIteration, Iteration, dtype_for
 from sk_posenc.kronecker._rows import (
     DenseRows,
     GridRows,
@@ -64,6 +65,8 @@ class Problem(Expansion):
         Those to come.
     place : Place
         Where conjugate gradients run.
+    finer : float
+        With smoothness, how much finer than on a grid automatic shifts are off it.
     """
 
     def __init__(
@@ -76,12 +79,15 @@ class Problem(Expansion):
         whole: bool = False,
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
         place: Place = NUMPY,
+        finer: float = SMOOTH_FINER,
     ) -> None:
         self.samples = samples
         self.place = place
         self.penalty = penalty
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        self.axes = fit_axes(samples, encoder, penalty, share)
+        self.axes = fit_axes(
+            samples, encoder, penalty, share, None if isinstance(penalty, str) else finer
+        )
         self.n_columns = math.prod(axis.n_columns for axis in self.axes)
         self.iterates = False
         self.layout = self._choose_layout()
@@ -125,26 +131,26 @@ class Problem(Expansion):
                 self.iterates = True
             return layout
         if self.adds_up:
-            check_memory((k,), 96, _WAY_OUT)
+            check_memory((k,), 96, WAY_OUT)
             self.iterates = not small
             return "scattered"
         if n <= min(k, DIRECT_UP_TO):
             return "dual"
         if k <= DIRECT_UP_TO:
-            check_memory((n, k), 24, _WAY_OUT)
+            check_memory((n, k), 24, WAY_OUT)
             return "scattered"
         encoders = [axis.encoder for axis in self.axes]
         if len(self.axes) <= _ITERATED_AXES and (can_be_sparse(encoders) or n > DUAL_UP_TO):
-            check_memory((k,), 96, _WAY_OUT)
+            check_memory((k,), 96, WAY_OUT)
             self.iterates = True
             return "scattered"
         if n <= DUAL_UP_TO:
-            check_memory((n, n), 24, _WAY_OUT)
+            check_memory((n, n), 24, WAY_OUT)
             return "dual"
         raise ValueError(
             f"{n:,} samples that are no grid take an {n:,} x {n:,} matrix "
             f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
-            f"{DUAL_UP_TO:,} samples, or {_ITERATED_AXES} axes, are solved. {_WAY_OUT}"
+            f"{DUAL_UP_TO:,} samples, or {_ITERATED_AXES} axes, are solved. {WAY_OUT}"
         )
 
     def _factorise(self, whole: bool) -> list[solvers.AxisFactor]:
@@ -172,7 +178,7 @@ class Problem(Expansion):
                 f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
                 f"up to {DUAL_UP_TO:,} samples. Got {n:,}."
             )
-        check_memory((n, n), 24, _WAY_OUT)
+        check_memory((n, n), 24, WAY_OUT)
         if n * self.n_columns <= _EXACT_UP_TO:
             return [solvers.factor_rows(roots[:, None] * self._multiplied())]
         white = self._white_rows()
@@ -232,7 +238,7 @@ class Problem(Expansion):
 
     def _check_axes(self) -> None:
         for axis in self.axes:
-            check_memory((len(axis.coordinates), axis.n_columns), 24, _WAY_OUT)
+            check_memory((len(axis.coordinates), axis.n_columns), 24, WAY_OUT)
 
     def _total_weight(self) -> float:
         """Sum of the weights of the occupied cells."""
@@ -392,42 +398,45 @@ class Problem(Expansion):
     def iteration(self, dtype: Any) -> Iteration:
         """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
         (rotations, size, per_alpha), weights = self._spectral, self.samples.weights
-        return Iteration(
+        return DiagonalIteration(
             self._rows_in([each.astype(dtype) for each in rotations], dtype),
             self.place,
             np.dtype(dtype),
-            self.place.array(size.astype(dtype)),
             None if weights is None else weights.ravel(),
+            self.place.array(size.astype(dtype)),
             self.place.array(per_alpha.astype(dtype)),
         )
 
-    def _rows_in(self, rotations: list[NDArray], dtype: Any) -> Rows:
+    def _rows_in(self, rotations: list[NDArray] | None, dtype: Any) -> Rows:
+        """Rows of coefficients that are rotated along each axis, or as they are."""
         place = self.place
+
+        def turned(features: NDArray, a: int) -> NDArray:
+            features = features.astype(dtype)
+            return features if rotations is None else features @ rotations[a]
+
         if self.samples.on_grid:
             return GridRows(
-                [
-                    place.array(axis.features.astype(dtype) @ rotation)
-                    for axis, rotation in zip(self.axes, rotations, strict=True)
-                ]
+                [place.array(turned(axis.features, a)) for a, axis in enumerate(self.axes)]
             )
         encoders = [axis.encoder for axis in self.axes]
         if can_be_sparse(encoders):
             coordinates = [axis.coordinates for axis in self.axes]
             matrix = sparse_products(encoders, coordinates, dtype)
+            shape = tuple(axis.n_columns for axis in self.axes)
+            steps = [place.array(each) for each in rotations or []]
             if place.device is None:
-                return SparseRows(matrix, rotations)
-            return DeviceRows(matrix, [place.array(each) for each in rotations], place)
+                return SparseRows(matrix, shape, steps)
+            return DeviceRows(matrix, shape, steps, place)
         for axis in self.axes:
-            check_memory((len(axis.coordinates), axis.n_columns), 24, _WAY_OUT)
+            check_memory((len(axis.coordinates), axis.n_columns), 24, WAY_OUT)
         blocks = list(self._row_blocks())
         return DenseRows(
             [
                 place.array(
-                    np.concatenate(
-                        [axis.at(axis.coordinates[at]).astype(dtype) @ rotation for at in blocks]
-                    )
+                    np.concatenate([turned(axis.at(axis.coordinates[at]), a) for at in blocks])
                 )
-                for axis, rotation in zip(self.axes, rotations, strict=True)
+                for a, axis in enumerate(self.axes)
             ]
         )
 
@@ -461,16 +470,19 @@ class Problem(Expansion):
             iteration = self.iteration(dtype_for(tolerance))
         columns = cells.reshape(len(cells), -1)
         settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
-        starts = None if start is None else [start]
+        starts = [] if start is None else [start]
         solved = iteration.solve(columns, alpha, start=starts, **settings)
         n_iter = solved.n_iter
         if solved.rounded and iteration.dtype == np.float32:
             iteration = self.iteration(np.float64)
             solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
             n_iter += solved.n_iter
-        rotations = [(each,) for each in self._spectral[0]]
         error = 0.0 if solved.rounded else solved.error  # no arithmetic comes nearer
-        return solvers.apply_along_axes(solved.z, rotations), n_iter, error
+        return self._unrotated(solved.z), n_iter, error
+
+    def _unrotated(self, z: NDArray) -> NDArray:
+        """Coefficients of those that conjugate gradients have."""
+        return solvers.apply_along_axes(z, [(each,) for each in self._spectral[0]])
 
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
         if not self.is_dual:
@@ -568,6 +580,6 @@ def _kernel(first: Sequence[NDArray], second: Sequence[NDArray]) -> NDArray:
     return kernel
 
 
-_WAY_OUT = (
+WAY_OUT = (
     "Give samples on a grid, fewer samples, or an encoder of lower stable_rank or fewer n_shifts."
 )

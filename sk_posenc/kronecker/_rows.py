@@ -75,14 +75,16 @@ class SparseRows:
     Parameters
     ----------
     matrix : csr_array of shape (n, k_1 ... k_d)
-    rotations : list of d ndarrays of shape (k_a, r_a)
+    shape : tuple (k_1, ..., k_d)
+    rotations : list of d ndarrays of shape (k_a, r_a), or empty for none
     """
 
-    def __init__(self, matrix: sparse.csr_array, rotations: list[NDArray]) -> None:
-        self.matrix = matrix
+    def __init__(
+        self, matrix: sparse.csr_array, shape: tuple[int, ...], rotations: list[NDArray]
+    ) -> None:
+        self.matrix, self._shape = matrix, shape
         self._rotations = rotations
         self._back = [np.ascontiguousarray(each.T) for each in rotations]
-        self._shape = tuple(len(each) for each in rotations)
 
     def fitted(self, z: NDArray) -> NDArray:
         flat = mode_products(z, self._rotations).reshape(len(z), -1)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._iterative import dtype_for
 from sk_posenc.kronecker._predict import evaluate
@@ -183,7 +184,7 @@ def problem_of(
     place: Place = NUMPY,
 ) -> Problem:
     """The problem of an encoder, a stable rank and a penalty."""
-    return Problem(
+    return problem_for(
         samples,
         path["encoder"],
         path["penalty"],

@@ -11,6 +11,9 @@ from sklearn.utils.validation import check_array
 from sk_posenc._base import parse_choice
 from sk_posenc.kronecker import _solvers as solvers
 
+# The penalty that follows the function.
+ADAPTIVE = "adaptive"
+
 # Steeper penalties than this are rounding.
 _STEEPEST = 8.0
 
@@ -61,11 +64,11 @@ def drop_absent(
 
 def parse_penalty(value: Any, name: str) -> str | float:
     if isinstance(value, str):
-        return parse_choice(*solvers.PENALTIES)(value, name)
+        return parse_choice(*solvers.PENALTIES, ADAPTIVE)(value, name)
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(
-            f"{name} must be one of {sorted(solvers.PENALTIES)}, or a number, the exponent of "
-            f"smoothness. Got {value!r}."
+            f"{name} must be one of {sorted([*solvers.PENALTIES, ADAPTIVE])}, or a number, the "
+            f"exponent of smoothness. Got {value!r}."
         )
     exponent = float(value)
     if not 0 < exponent <= _STEEPEST:

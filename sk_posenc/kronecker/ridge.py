@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
+from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations, missing_settings
-from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import (
+    ADAPTIVE,
     drop_absent,
     parse_not_negative,
     parse_penalty,
@@ -196,8 +197,10 @@ class KroneckerRidge(KroneckerHead):
         penalty = parse_penalty(self.penalty, "penalty")
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
-        encoder = ShiftedBasisEncoder() if self.encoder is None else self.encoder
-        problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
+        encoder = self.encoder
+        if encoder is None:
+            encoder = ShiftedBasisEncoder("triangle" if penalty == ADAPTIVE else "gaussian")
+        problem = problem_for(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha)
         return self
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import check_cv
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
+from sk_posenc.kronecker._problem import DIRECT_UP_TO
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     fold_search,
@@ -20,6 +21,7 @@ from sk_posenc.kronecker._search import (
     problems_of,
 )
 from sk_posenc.kronecker._settings import (
+    ADAPTIVE,
     drop_absent,
     parse_not_negative,
     parse_penalty,
@@ -34,6 +36,9 @@ SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
 
 # Exponents of smoothness that are tried off a grid.
 _EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
+
+# Axes from which a penalty that follows the function is worth its time without being asked for.
+_ADAPTIVE_FROM = 3
 
 # In many axes the directions that a slope does not see outweigh all others.
 _SLOPE_UP_TO = 3
@@ -221,9 +226,11 @@ class KroneckerRidgeCV(KroneckerHead):
     def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         """Settings of each factorisation, and the alphas, all checked."""
         if self.encoders is None:
-            encoders = [ShiftedBasisEncoder("bspline")]
+            encoders = [None]  # each penalty has its own
         elif isinstance(self.encoders, list | tuple):
             encoders = list(self.encoders)
+            if any(each is None for each in encoders):
+                raise TypeError(f"encoders must be encoders. Got {self.encoders!r}.")
         else:
             encoders = [self.encoders]
         shares: list[float | None] = [None]
@@ -236,7 +243,7 @@ class KroneckerRidgeCV(KroneckerHead):
             given = [self.penalties] if single else self.penalties
             penalties = [parse_penalty(penalty, "penalties") for penalty in given]
         if self.alphas is None:
-            smooth = any(not isinstance(penalty, str) for penalty in penalties)
+            smooth = any(not isinstance(each, str) or each == ADAPTIVE for each in penalties)
             alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
         else:
             alphas = np.array([parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)])
@@ -246,10 +253,12 @@ class KroneckerRidgeCV(KroneckerHead):
             raise ValueError(
                 "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
             )
-        paths = [
-            {"encoder": encoder, "stable_rank": share, "penalty": penalty}
-            for encoder, share, penalty in product(encoders, shares, penalties)
-        ]
+        smooth_default, adaptive_default = map(ShiftedBasisEncoder, ("bspline", "triangle"))
+        paths: list[dict[str, Any]] = []
+        for encoder, share, penalty in product(encoders, shares, penalties):
+            if encoder is None:
+                encoder = adaptive_default if penalty == ADAPTIVE else smooth_default
+            paths.append({"encoder": encoder, "stable_rank": share, "penalty": penalty})
         return paths, alphas
 
 
@@ -259,10 +268,14 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | fl
         for candidate in encoders
         for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
     ]
-    shifted = all(isinstance(each, ShiftedBasisEncoder) for each in of_axes)
-    if not shifted or len(samples.coordinates) > _SLOPE_UP_TO:
+    shifted = all(each is None or isinstance(each, ShiftedBasisEncoder) for each in of_axes)
+    n_axes = len(samples.coordinates)
+    if not shifted or n_axes > _SLOPE_UP_TO:
         return ["ridge"]
-    return ["slope"] if samples.is_grid else list(_EXPONENTS)
+    if samples.is_grid:
+        return ["slope"]
+    adaptive = n_axes >= _ADAPTIVE_FROM and len(samples.occupied) > DIRECT_UP_TO
+    return [*_EXPONENTS, ADAPTIVE] if adaptive else list(_EXPONENTS)
 
 
 def _as_given(encoders: list[Any]) -> Any:

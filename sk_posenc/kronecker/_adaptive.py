@@ -1,0 +1,305 @@
+"""Kronecker ridge whose penalty follows the function that is fitted.
+
+A pilot fit, smooth alike everywhere and in all directions, shows where and along what the
+function changes; fits that follow are penalised across its edges less than along them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from sk_posenc._base import check_memory
+from sk_posenc.kronecker._axis import Axis
+from sk_posenc.kronecker._device import NUMPY, Place
+from sk_posenc.kronecker._encoders import ADAPTIVE_FINER
+from sk_posenc.kronecker._iterative import Iterated, Iteration, System, conjugate_gradients
+from sk_posenc.kronecker._problem import WAY_OUT, Problem
+from sk_posenc.kronecker._rows import mode_products
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._settings import ADAPTIVE
+from sk_posenc.kronecker._smoothness import integrate
+from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, steering
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
+
+Array = Any
+
+# Axes up to which edges have directions in closed form.
+_MOST_AXES = 3
+
+# The exponent of smoothness that the pilot's penalty is.
+_EXPONENT = 2.0
+
+# Fits after the pilot, each penalised by the directions of the one before; and the strength
+# of the pilot's penalty, which is the same everywhere and may be weaker.
+_PASSES = 3
+_PILOT = 0.1
+
+# Tolerance of all fits but the last, in units of its own.
+_COARSER = 4.0
+
+# The Gaussian that smooths products of slopes, in domains per stable rank; and the slope, in
+# standard deviations of the targets per the same, below which nothing is an edge.
+_WIDTH = 1.5
+_FLOOR = 0.1
+
+# Coordinates of an axis that show what its functions add up to, and what share of their sizes
+# that is at least.
+_PROBED = 1_001
+_NOTHING = 0.1
+
+# What the samples count at least, beside the penalty, in what preconditions.
+_SAMPLES_SHARE = 0.1
+
+
+class Steering:
+    """What adaptive fits on products of shifted bases share.
+
+    Parameters
+    ----------
+    axes : sequence of Axis
+    place : Place
+    dtype : numpy.dtype
+    """
+
+    def __init__(self, axes: Sequence[Axis], place: Place, dtype: Any) -> None:
+        encoders = [axis.encoder for axis in axes]
+        _check(encoders)
+        sizes = tuple(len(encoder.shifts_[0]) for encoder in encoders)
+        widths = [float(np.ptp(encoder.domain_[0])) for encoder in encoders]
+        gaps = [
+            float(np.min(np.diff(encoder.shifts_[0]), initial=width)) / width
+            for encoder, width in zip(encoders, widths, strict=True)
+        ]
+        spacings = [
+            gap * float(encoder.stable_rank_[0])
+            for gap, encoder in zip(gaps, encoders, strict=True)
+        ]
+        wraps = [encoder.boundary == "periodic" for encoder in encoders]
+        self.lattice = Lattice(sizes, spacings, wraps)
+        # what functions that are all 1 add up to: coefficients times this are values
+        self.height = math.prod(_sum_of_shifts(axis) for axis in axes)
+        self.per_node = math.prod(gaps)  # a penalty is a mean over the domain
+        masses = [integrate(encoder).size for encoder in encoders]
+        waves = [_waves(*of) for of in zip(sizes, spacings, wraps, strict=True)]
+
+        def placed(array: NDArray) -> Array:
+            return place.array(array.astype(dtype))
+
+        self._masses = [placed(mass) for mass in masses]
+        self._forth = [placed(V.T) for _, V in waves]
+        self._back = [placed(V) for _, V in waves]
+        own = [
+            np.einsum("ik,ij,jk->k", V, mass, V) for (_, V), mass in zip(waves, masses, strict=True)
+        ]
+        self._size = placed(reduce(np.multiply.outer, own))
+        self._bending = placed(reduce(np.add.outer, [bending for bending, _ in waves]) ** 2)
+
+    def run(
+        self,
+        systems: Sequence[System],
+        alpha: float,
+        *,
+        tolerance: float,
+        max_iter: int,
+        start: Sequence[Array | None],
+    ) -> list[Iterated]:
+        """Solutions for uncorrelated columns of targets, all with the same directions."""
+        total = systems[0].total
+        nothing = 0.0 * systems[0].goal
+        spread = math.sqrt(sum(system.left(nothing) for system in systems) / total) or 1.0
+        found: list[Iterated] = []
+        steps = 0
+        for turn in range(1 + _PASSES):
+            tensor, strength = None, alpha * _PILOT
+            if turn > 0:
+                functions = [each.z * (self.height / spread) for each in found]
+                tensor = steering(self.lattice, functions, _WIDTH, _FLOOR)
+                strength, start = alpha, [each.z for each in found]
+            penalty = SteeredPenalty(
+                self,
+                SteeredCurvature(self.lattice, tensor),
+                strength * self.per_node * self.height**2,
+                total,
+            )
+            found, left_open = [], 0.0
+            for system, own in zip(systems, start, strict=True):
+                found.append(
+                    conjugate_gradients(
+                        system,
+                        penalty,
+                        tolerance=tolerance * (1.0 if turn == _PASSES else _COARSER),
+                        max_iter=max_iter,
+                        start=own,
+                        open_elsewhere=left_open,
+                    )
+                )
+                left_open += system.left(found[-1].z)
+            steps += max(each.n_iter for each in found)
+        return [each._replace(n_iter=steps) for each in found]
+
+
+class SteeredPenalty:
+    """Steered curvature as conjugate gradients need it, of coefficients as they are.
+
+    Preconditioned by waves along the axes, between square roots of how much the penalty
+    counts at each node.
+    """
+
+    def __init__(
+        self, steering: Steering, curvature: SteeredCurvature, factor: float, total: float
+    ) -> None:
+        self._steering, self._curvature, self._factor = steering, curvature, factor
+        local = curvature.strength()
+        middle, self._roots = 1.0, None
+        if local is not None:
+            xp = array_namespace(local)
+            middle = math.exp(float(xp.mean(xp.log(local))))
+            least = _SAMPLES_SHARE * total * steering.per_node / factor * steering.height**2
+            self._roots = xp.sqrt((middle + least) / (local + least))
+        self._inverse = 1 / (total * steering._size + (factor * middle) * steering._bending)
+
+    def apply(self, z: Array) -> Array:
+        return self._factor * self._curvature.apply(z)
+
+    def precondition(self, residual: Array) -> Array:
+        scaled = residual if self._roots is None else self._roots * residual
+        waves = self._inverse * mode_products(scaled[None, ...], self._steering._forth)[0, ...]
+        back = mode_products(waves[None, ...], self._steering._back)[0, ...]
+        return back if self._roots is None else self._roots * back
+
+    def mean_square(self, z: Array) -> float:
+        sizes = mode_products(z[None, ...], self._steering._masses)[0, ...]
+        return max(0.0, float(array_namespace(z).sum(z * sizes)))
+
+
+@dataclass(eq=False)
+class AdaptiveIteration(Iteration):
+    """Fits that follow each other's directions, in coefficients as they are."""
+
+    steering: Steering
+
+    def run(
+        self,
+        systems: Sequence[System],
+        alpha: float,
+        *,
+        tolerance: float,
+        max_iter: int,
+        start: Sequence[NDArray] = (),
+    ) -> list[Iterated]:
+        return self.steering.run(
+            systems,
+            alpha,
+            tolerance=tolerance,
+            max_iter=max_iter,
+            start=self.starts(start, len(systems)),
+        )
+
+
+class AdaptiveProblem(Problem):
+    """A Kronecker ridge problem whose penalty follows the function.
+
+    Parameters are those of :class:`Problem`.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        encoder: Any,
+        *,
+        share: float | None = None,
+        place: Place = NUMPY,
+    ) -> None:
+        super().__init__(
+            samples, encoder, _EXPONENT, share=share, place=place, finer=ADAPTIVE_FINER
+        )
+
+    def _choose_layout(self) -> str:
+        _check([axis.encoder for axis in self.axes])
+        # coefficients, tensor and what is worked on
+        check_memory((self.n_columns,), 200, WAY_OUT)
+        self.iterates = True
+        if not self.samples.on_grid:
+            return "scattered"
+        self._check_axes()
+        return "grid" if self.samples.is_grid else "holes"
+
+    def condition_number(self, alpha: float) -> float:
+        return math.nan
+
+    def whole(self) -> Problem:
+        raise ValueError(
+            'penalty="adaptive" follows the targets, so that no hat matrix tells leave-one-out '
+            "residuals and standard deviations: predict with return_std=False"
+        )
+
+    def _unrotated(self, z: NDArray) -> NDArray:
+        return z
+
+    def iteration(self, dtype: Any) -> Iteration:
+        weights = self.samples.weights
+        return AdaptiveIteration(
+            self._rows_in(None, dtype),
+            self.place,
+            np.dtype(dtype),
+            None if weights is None else weights.ravel(),
+            Steering(self.axes, self.place, dtype),
+        )
+
+
+def _check(encoders: Sequence[Any]) -> None:
+    for encoder in encoders:
+        if not isinstance(encoder, ShiftedBasisEncoder):
+            raise ValueError(
+                'penalty="adaptive" takes differences of coefficients that are in order along an '
+                f"axis, as those of a ShiftedBasisEncoder: use a number. Got {encoder!r}."
+            )
+    if len(encoders) > _MOST_AXES:
+        raise ValueError(
+            f'penalty="adaptive" is for up to {_MOST_AXES} axes: use a number, or "ridge". '
+            f"Got {len(encoders)} axes."
+        )
+
+
+def _sum_of_shifts(axis: Axis) -> float:
+    """Sum of the functions of an axis, the mean over its domain."""
+    low, high = axis.encoder.domain_[0]
+    features = axis.at(np.linspace(low, high, _PROBED))
+    total = float(np.mean(features.sum(axis=1)))
+    if not total > _NOTHING * float(np.mean(np.abs(features).sum(axis=1))):
+        raise ValueError(
+            'penalty="adaptive" needs a basis whose coefficients are values of the function, such '
+            f'as "triangle" or "bspline": use a number, or "ridge". Got {axis.encoder!r}.'
+        )
+    return total
+
+
+def _waves(size: int, spacing: float, wraps: bool) -> tuple[NDArray, NDArray]:
+    """Eigenvalues and eigenvectors of squared differences of neighbours along an axis."""
+    step = np.diff(np.eye(size), axis=0)
+    if wraps:
+        step = np.vstack([step, np.eye(size)[:1] - np.eye(size)[-1:]])
+    values, vectors = np.linalg.eigh(step.T @ step / spacing**2)
+    return np.maximum(values, 0.0), vectors
+
+
+def problem_for(
+    samples: Samples,
+    encoder: Any,
+    penalty: str | float,
+    *,
+    share: float | None = None,
+    whole: bool = False,
+    alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
+    place: Place = NUMPY,
+) -> Problem:
+    """The problem of a penalty, whichever it is; see :class:`Problem`."""
+    if penalty == ADAPTIVE:
+        return AdaptiveProblem(samples, encoder, share=share, place=place)
+    return Problem(samples, encoder, penalty, share=share, whole=whole, alphas=alphas, place=place)
