@@ -22,8 +22,8 @@ from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import check_memory
 from sk_posenc._batches import TensorBatches, seeded_generator
+from sk_posenc._memory import check_memory
 from sk_posenc._network_settings import (
     batch_size_of,
     check_settings,

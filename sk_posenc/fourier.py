@@ -12,14 +12,13 @@ from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from sk_posenc._arrays import Array
-from sk_posenc._base import (
+from sk_posenc._base import CoordinateEncoder, Learnable
+from sk_posenc._memory import check_memory
+from sk_posenc._settings import (
     AUTO_SHARE,
-    CoordinateEncoder,
-    Learnable,
     auto_stable_rank,
     check_bandwidth,
     check_frequency,
-    check_memory,
     is_auto,
     parse_boundaries,
     parse_choice,

@@ -12,12 +12,11 @@ from scipy import special
 from sklearn.utils import check_random_state
 
 from sk_posenc._arrays import Array, device_of, to_numpy
-from sk_posenc._base import (
-    CoordinateEncoder,
-    Learnable,
+from sk_posenc._base import CoordinateEncoder, Learnable
+from sk_posenc._memory import check_memory
+from sk_posenc._settings import (
     auto_stable_rank,
     check_bandwidth,
-    check_memory,
     parse_integer,
     parse_optional,
     parse_stable_rank,

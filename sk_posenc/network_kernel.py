@@ -15,7 +15,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array
-from sk_posenc._base import CoordinateEncoder, parse_integer
+from sk_posenc._base import CoordinateEncoder
+from sk_posenc._settings import parse_integer
 from sk_posenc.bases import Basis, Impulse
 from sk_posenc.metrics import _stable_rank_of_gram
 

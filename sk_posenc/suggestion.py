@@ -21,7 +21,6 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_random_state, check_X_y
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import parse_integer, parse_positive
 from sk_posenc._expected_error import (
     expected_error,
     in_cells,
@@ -32,6 +31,7 @@ from sk_posenc._expected_error import (
 )
 from sk_posenc._leave_one_out import LeaveOneOut
 from sk_posenc._sampling import samples_per_axis
+from sk_posenc._settings import parse_integer, parse_positive
 from sk_posenc.fourier import FourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
 from sk_posenc.network_kernel import tangent_kernel

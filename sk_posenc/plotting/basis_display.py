@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import parse_integer, parse_optional
+from sk_posenc._settings import parse_integer, parse_optional
 from sk_posenc.bases import Basis, resolve_basis
 from sk_posenc.metrics import similarity_radius
 from sk_posenc.network_kernel import basis_kernel, network_similarity
