@@ -12,6 +12,9 @@ import numpy as np
 AUTO_SHARE = 0.25
 _AUTO_MINIMUM = 2.0
 
+# Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
+_RANDOM_PER_RANK = 4
+
 # Limits of what is a resolution: values on an axis, and widths of the domain.
 _FINEST = 1e9
 _WIDEST = 100.0
@@ -107,6 +110,12 @@ def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> 
 def auto_stable_rank(n_samples: float) -> float:
     """What stable_rank="auto" means on an axis with so many samples."""
     return max(_AUTO_MINIMUM, AUTO_SHARE * n_samples)
+
+
+def auto_stable_rank_of_random(n_samples: float, n_frequencies: int) -> float:
+    """The same where frequencies are drawn, and so many of them hold no more."""
+    within = max(1.0, n_frequencies / _RANDOM_PER_RANK)
+    return min(auto_stable_rank(n_samples), within)
 
 
 def refuse_both(axis: int, **settings: Any) -> None:

@@ -15,7 +15,7 @@ from sk_posenc._arrays import Array, device_of, to_numpy
 from sk_posenc._base import CoordinateEncoder, Learnable
 from sk_posenc._memory import check_memory
 from sk_posenc._settings import (
-    auto_stable_rank,
+    auto_stable_rank_of_random,
     check_bandwidth,
     parse_integer,
     parse_optional,
@@ -23,9 +23,6 @@ from sk_posenc._settings import (
     per_axis,
     refuse_both,
 )
-
-# Independent frequencies per unit of stable rank that "auto" asks for at least.
-_FREQUENCIES_PER_RANK = 4
 
 # Mean square of GELU(z), z normal with variance 1.
 _GELU_SQUARE = 0.425
@@ -170,8 +167,7 @@ class LearnableFourierEncoder(CoordinateEncoder):
             rank, gamma = ranks[column], gammas[column]
             refuse_both(axes[0], stable_rank=rank, gamma=gamma)
             if rank is None:
-                within = max(1.0, n / _FREQUENCIES_PER_RANK)
-                rank = min(auto_stable_rank(max(n_per_axis[axes])), within)
+                rank = auto_stable_rank_of_random(max(n_per_axis[axes]), n)
             if gamma is None:
                 gamma = length / (math.sqrt(2 * math.pi) * rank)
             check_bandwidth(axes[0], gamma, length, "gamma")
