@@ -19,8 +19,7 @@ from sk_posenc._memory import check_memory
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc._settings import parse_choice as parse_choice  # for sk_posenc.kronecker
 from sk_posenc._settings import parse_integer as parse_integer
-from sk_posenc.metrics import _stable_rank_of_gram
-from sk_posenc.metrics import stable_rank as measure_stable_rank
+from sk_posenc.metrics import stable_rank, stable_rank_of_gram
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
@@ -286,9 +285,9 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         x = self._dense_lags(axis)
         if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
             # with so many columns the similarity is as good, and its matrix is smaller
-            return _stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
+            return stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
         low, _ = self._ends[axis]
-        return measure_stable_rank(self._axis_features(axis, low + x + x[1] / 2))
+        return stable_rank(self._axis_features(axis, low + x + x[1] / 2))
 
     def _dense_lags(self, axis: int) -> NDArray[np.float64]:
         """Evenly spaced displacements within the domain, several to a unit of stable rank."""

@@ -16,12 +16,11 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import CoordinateEncoder
+from sk_posenc._held_encoder import coordinates_within, encoder_within
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc._spectrum import (
     check_max_samples,
@@ -30,7 +29,7 @@ from sk_posenc._spectrum import (
     subsample,
 )
 from sk_posenc.bases import Rectangle
-from sk_posenc.metrics import _holder, psnr_score, similarity_radius
+from sk_posenc.metrics import psnr_score, similarity_radius
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["EncodingReport", "encoding_report"]
@@ -322,25 +321,15 @@ def _report(
 
 def _resolve(given: Any, X: Any) -> tuple[Any, Any]:
     """The fitted encoder within what was given, and the coordinates that reach it."""
-    if isinstance(given, CoordinateEncoder):
-        try:
-            check_is_fitted(given)
-        except NotFittedError:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # the report tells of it
-                given = clone(given).fit(X)
-        return given, X
-    if isinstance(given, Pipeline):
-        for i, step in enumerate(given):
-            if isinstance(step, CoordinateEncoder | Pipeline) or _holder(step) is not None:
-                return _resolve(step, given[:i].transform(X) if i else X)
-    held = _holder(given)
-    if held is None:
-        raise TypeError(
-            "encoder must be an encoder of sk_posenc, or a fitted Pipeline or regressor that "
-            f"holds one. Got {given!r}."
-        )
-    return _resolve(held, X)
+    encoder = encoder_within(given)
+    X = coordinates_within(given, X)
+    try:
+        check_is_fitted(encoder)
+    except NotFittedError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the report tells of it
+            encoder = clone(encoder).fit(X)
+    return encoder, X
 
 
 def _columns_per_axis(encoder: Any) -> NDArray[np.intp] | None:

@@ -441,6 +441,13 @@ def test_psnr_scorer_with_a_range():
             make_psnr_scorer(bad)
 
 
+def test_encoders_in_front_of_other_pipelines():
+    tail = make_pipeline(MinMaxScaler(), Ridge())
+    model = make_pipeline(MinMaxScaler(), ENCODER, tail).fit(SIGNAL, TARGETS)
+    expected = similarity_radius(model[1])[0]
+    assert similarity_radius_scorer(model) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("scorer", SCORERS.values())
 def test_scorers_say_where_there_is_no_encoder(scorer):
     with pytest.raises(TypeError, match="encoder"):
