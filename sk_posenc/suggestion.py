@@ -279,7 +279,7 @@ def _ranking(
     return {
         "rank": np.arange(1, len(candidates) + 1),
         "encoder": listed,
-        "psnr": 10 * np.log10(value_range**2 / np.maximum(mse[order], floor)),
+        "psnr": 20 * np.log10(value_range) - 10 * np.log10(np.maximum(mse[order], floor)),
         "mse": mse[order],
         "stable_rank": stable_ranks[order],
         "n_features": widths[order].astype(np.intp),
