@@ -348,6 +348,16 @@ def test_tradeoff_of_encoders():
     assert TradeoffDisplay.from_estimator(encoders[0], frame).names == ["gaussian"]
 
 
+def test_a_tradeoff_measures_all_encoders_on_the_same_rows(rng):
+    encoders = [ShiftedBasisEncoder(stable_rank=8)] * 2
+    for random_state in (None, np.random.RandomState(0)):
+        display = TradeoffDisplay.from_estimator(
+            encoders, rng.uniform(size=(300, 1)), max_samples=50, random_state=random_state
+        )
+        assert display.stable_rank[0] == display.stable_rank[1]
+        assert display.distance_preservation[0] == display.distance_preservation[1]
+
+
 def test_what_a_tradeoff_display_refuses():
     encoders = [ShiftedBasisEncoder()]
     with pytest.raises(ValueError, match="go together"):
