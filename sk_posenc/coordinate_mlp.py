@@ -288,7 +288,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **fit_params : dict
-            Passed to `train_split`, as in skorch.
+            Passed to `train_split`, such as `groups`.
 
         Returns
         -------
@@ -296,6 +296,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
         Raises
         ------
+        TypeError
+            For `fit_params` without a `train_split`.
         FloatingPointError
             Where training diverges.
         torch.cuda.OutOfMemoryError
@@ -318,7 +320,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         classes : ignored
             There for skorch's signature.
         **fit_params : dict
-            Passed to `train_split`, as in skorch.
+            Passed to `train_split`, such as `groups`.
 
         Returns
         -------
@@ -386,6 +388,11 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         tell: bool = False,
     ) -> CoordinateMLPRegressor:
         check_settings(self)
+        if fit_params and self.train_split is None:
+            raise TypeError(
+                "parameters of fit go to train_split, and there is none. Got "
+                f"{', '.join(fit_params)}: set a train_split that takes them, or leave them out."
+            )
         X_given, y_given = to_numpy(X), to_numpy(y)
         X_seen, y_seen = validate_data(
             self, X_given, y_given, reset=fresh, multi_output=True, y_numeric=True,
@@ -629,7 +636,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         """Forward pass of one batch, on the device of the network."""
         x, kind = to_tensor(x, device=self.device_), self.device_.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=bool(self.mixed_precision)):
-            return self.module_(x, **fit_params).float()
+            return self.module_(x).float()  # `train_split` takes the parameters of `fit`
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
