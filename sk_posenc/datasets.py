@@ -141,7 +141,7 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
            [4, 5, 6]])
     """
     y = np.array(y, order="C")
-    lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
     if not all(isinstance(n, int | np.integer) for n in lengths):
         raise TypeError(f"shape must be made of integers. Got {shape!r} instead.")
     if len(lengths) == 0 or min(lengths) < 1:

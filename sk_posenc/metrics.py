@@ -155,10 +155,10 @@ def distance_preservation(
     coordinates = _check_floats(X, "X", ensure_min_samples=2)
     E = _check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
     check_consistent_length(coordinates, E)
-    if not -1 <= level < 1:
-        raise ValueError(f"level must be in [-1, 1). Got {level!r}.")
-    if n_pairs < 2:
-        raise ValueError(f"n_pairs must be at least 2. Got {n_pairs!r}.")
+    if not (isinstance(level, numbers.Real) and -1 <= float(level) < 1):
+        raise ValueError(f"level must be a number in [-1, 1). Got {level!r}.")
+    if not (isinstance(n_pairs, numbers.Integral) and int(n_pairs) >= 2):
+        raise ValueError(f"n_pairs must be a whole number of at least 2. Got {n_pairs!r}.")
     xp = array_namespace(coordinates)
     first, second = (
         xp.asarray(rows, device=device_of(coordinates))
@@ -285,8 +285,8 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     array([0.0856])
     """
     check_is_fitted(encoder)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1). Got {level!r}.")
+    if not (isinstance(level, numbers.Real) and 0 < float(level) < 1):
+        raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
     if not hasattr(encoder, "_axis_similarity"):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     radii = np.empty(encoder.n_features_in_)
