@@ -415,7 +415,9 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _learnable(self) -> dict[str, Learnable]:
         """Arrays of the formula that training may move; ValueError where none can be."""
-        raise NotImplementedError
+        raise ValueError(
+            f"{self!r} says of no array how training may move it: leave train_encoder at False"
+        )
 
     def _read_formula(self) -> None:
         """Set the fitted attributes from the formula."""
