@@ -22,7 +22,7 @@ from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._batches import TensorBatches, seeded_generator
+from sk_posenc._batches import TensorBatches, as_tensor, seeded_generator
 from sk_posenc._memory import check_memory
 from sk_posenc._network_settings import (
     batch_size_of,
@@ -51,26 +51,6 @@ _PREDICTION_ENTRIES = 1 << 26
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 _HELD_OUT = 0.1
-
-
-def _as_tensor(array: NDArray) -> Tensor:
-    """Share memory with `array`, also where it is read-only (torch would warn; we never write)."""
-    if array.flags.writeable:
-        return torch.from_numpy(array)
-    writeable = _Memory()
-    writeable.owner = array
-    writeable.__array_interface__ = {
-        **array.__array_interface__,
-        "data": (array.__array_interface__["data"][0], False),
-    }
-    return torch.from_numpy(np.asarray(writeable))
-
-
-class _Memory:
-    """An array interface, and the array whose memory it describes."""
-
-    owner: NDArray
-    __array_interface__: dict[str, Any]
 
 
 class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
@@ -344,7 +324,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = _as_tensor(
+            X = as_tensor(
                 validate_data(self, to_numpy(X), reset=False, **self._coordinate_checks())
             )
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
@@ -421,7 +401,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         self._planned_epochs, self._epochs_before = planned, len(self.history)
         self._finished = False
         self._interrupt: KeyboardInterrupt | None = None
-        rows, targets = _as_tensor(X_seen), _as_tensor(y_seen)
+        rows, targets = as_tensor(X_seen), as_tensor(y_seen)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
         with self._told_as_task(X_given, y_given, tell):
