@@ -1,15 +1,12 @@
-"""What all encoders share: checks, the domain, settings per axis, the stable rank they reach."""
+"""What all encoders share: checks, the domain, the stable rank they reach."""
 
 import copy
-import math
-import numbers
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from types import ModuleType
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
-import psutil
 from array_api_compat import array_namespace, is_numpy_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
@@ -18,18 +15,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
+from sk_posenc._memory import check_memory
 from sk_posenc._sampling import samples_per_axis
-from sk_posenc.metrics import _stable_rank_of_gram
-from sk_posenc.metrics import stable_rank as measure_stable_rank
-
-# The share of the samples per axis that stable_rank="auto" asks for; the docs show how
-# it was calibrated. An axis gets at least 2: one value is no encoding.
-AUTO_SHARE = 0.25
-AUTO_MINIMUM = 2.0
-
-# Limits of what is a resolution: values on an axis, and widths of the domain.
-FINEST = 1e9
-WIDEST = 100.0
+from sk_posenc._settings import parse_choice as parse_choice  # for sk_posenc.kronecker
+from sk_posenc._settings import parse_integer as parse_integer
+from sk_posenc.metrics import stable_rank, stable_rank_of_gram
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
@@ -42,8 +32,6 @@ _ANCHORS = 16
 # than all the rest. Other devices want few large blocks.
 _HOST_BLOCK = 1 << 19
 _DEVICE_BLOCK = 1 << 24
-
-_T = TypeVar("_T")
 
 
 class Learnable(NamedTuple):
@@ -297,9 +285,9 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         x = self._dense_lags(axis)
         if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
             # with so many columns the similarity is as good, and its matrix is smaller
-            return _stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
+            return stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
         low, _ = self._ends[axis]
-        return measure_stable_rank(self._axis_features(axis, low + x + x[1] / 2))
+        return stable_rank(self._axis_features(axis, low + x + x[1] / 2))
 
     def _dense_lags(self, axis: int) -> NDArray[np.float64]:
         """Evenly spaced displacements within the domain, several to a unit of stable rank."""
@@ -427,7 +415,9 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _learnable(self) -> dict[str, Learnable]:
         """Arrays of the formula that training may move; ValueError where none can be."""
-        raise NotImplementedError
+        raise ValueError(
+            f"{self!r} says of no array how training may move it: leave train_encoder at False"
+        )
 
     def _read_formula(self) -> None:
         """Set the fitted attributes from the formula."""
@@ -436,141 +426,6 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _advice(self) -> str:
         """What to change where the stable rank falls short."""
         return "lower stable_rank"
-
-
-def per_axis(value: Any, name: str, n_axes: int, parse: Callable[[Any, str], _T]) -> list[_T]:
-    """A setting for each axis, from one value for all or a sequence of one per axis."""
-    if value is None or isinstance(value, str | numbers.Number):
-        return [parse(value, name)] * n_axes
-    if not isinstance(value, Sequence | np.ndarray) or np.ndim(value) != 1:
-        raise TypeError(f"{name} must be one value or a sequence of one per axis. Got {value!r}.")
-    if len(value) != n_axes:
-        raise ValueError(
-            f"{name} must be one value or one per axis: X has {n_axes} axes. "
-            f"Got {len(value)} values."
-        )
-    return [parse(entry, f"{name}[{axis}]") for axis, entry in enumerate(value)]
-
-
-def parse_positive(value: Any, name: str, otherwise: str = "") -> float:
-    """A finite number above 0; `otherwise` says what else a message may name."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be finite and greater than 0. Got {value!r}.")
-    return number
-
-
-def parse_optional(value: Any, name: str) -> float | None:
-    """None or a finite number above 0."""
-    return None if value is None else parse_positive(value, name, " or None")
-
-
-def parse_stable_rank(value: Any, name: str) -> float | None:
-    """A stable rank, None for "auto"."""
-    if is_auto(value, name):
-        return None
-    rank = parse_positive(value, name, ' or "auto"')
-    if not 1 <= rank <= FINEST:
-        raise ValueError(
-            f"{name} must be at least 1, as any stable rank is, and at most {FINEST:g}. "
-            f"Got {value!r}."
-        )
-    return rank
-
-
-def parse_count(value: Any, name: str) -> int | None:
-    """A whole number of at least 1, None for "auto"."""
-    return None if is_auto(value, name) else parse_integer(value, name)
-
-
-def parse_integer(value: Any, name: str) -> int:
-    """A whole number of at least 1."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number. Got {value!r}.")
-    if int(value) < 1:
-        raise ValueError(f"{name} must be at least 1. Got {value!r}.")
-    return int(value)
-
-
-def is_auto(value: Any, name: str) -> bool:
-    """Whether a setting is "auto"; any other text is an error."""
-    if isinstance(value, str) and value != "auto":
-        raise ValueError(f'{name} must be a number or "auto". Got {value!r}.')
-    return isinstance(value, str)
-
-
-def parse_choice(*choices: str) -> Callable[[Any, str], str]:
-    """A parser for one of a few words."""
-
-    def parse(value: Any, name: str) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{name} must be one of {list(choices)}. Got {value!r}.")
-        return value
-
-    return parse
-
-
-def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> list[str]:
-    """What happens at the ends of each axis; a period must be given, not guessed."""
-    boundaries = per_axis(boundary, "boundary", n_axes, parse_choice(*choices))
-    if "periodic" in boundaries and domain is None:
-        raise ValueError(
-            'boundary="periodic" needs a domain=(low, high): the samples do not say '
-            "where one period ends and the next begins"
-        )
-    return boundaries
-
-
-def auto_stable_rank(n_samples: float) -> float:
-    """What stable_rank="auto" means on an axis with so many samples."""
-    return max(AUTO_MINIMUM, AUTO_SHARE * n_samples)
-
-
-def refuse_both(axis: int, **settings: Any) -> None:
-    """Raise where more than one setting of an axis is explicit (None: not explicit)."""
-    explicit = {name: value for name, value in settings.items() if value is not None}
-    if len(explicit) > 1:
-        listed = " and ".join(f"{name}={value:g}" for name, value in explicit.items())
-        raise ValueError(
-            f"{listed} both set the resolution of axis {axis}: give one of them and leave "
-            "the other at its default"
-        )
-
-
-def check_bandwidth(axis: int, width: float, length: float, name: str = "bandwidth") -> None:
-    """Raise for a bandwidth out of all proportion to its domain."""
-    if width > WIDEST * length:
-        raise ValueError(
-            f"{name}={width:g} of axis {axis} is more than {WIDEST:g} times as wide as its "
-            f"domain of width {length:g}, on which the encoding would be constant: lower it"
-        )
-    if width * FINEST < length / 4:
-        raise ValueError(
-            f"{name}={width:g} of axis {axis} is too narrow for its domain of width "
-            f"{length:g}, which would hold more than {FINEST:g} independent values: raise it"
-        )
-
-
-def check_frequency(axis: int, frequency: float, length: float) -> None:
-    """Raise for a frequency that turns too often over its domain."""
-    if frequency > FINEST / length:
-        raise ValueError(
-            f"max_frequency={frequency:g} of axis {axis} is more than {FINEST:g} cycles over its "
-            f"domain of width {length:g}: lower it"
-        )
-
-
-def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:
-    """Raise a ValueError for an array that does not fit into the memory available."""
-    size = math.prod(shape) * itemsize
-    available = psutil.virtual_memory().available
-    if size > available:
-        raise ValueError(
-            f"an array of shape {shape} takes {size / 2**30:,.1f} GiB, more than the "
-            f"{available / 2**30:,.1f} GiB of memory available: {way_out}"
-        )
 
 
 def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:

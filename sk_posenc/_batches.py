@@ -1,4 +1,4 @@
-"""Batches from tensors that stay on their device, in orders that a seed decides."""
+"""Tensors that share the memory of arrays, and batches of them in orders that a seed decides."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from torch import Tensor
 from torch.utils.data import Subset
@@ -89,6 +90,26 @@ class TensorBatches:
                 taken = rows[batch]
                 X = torch.index_select(self.X, 0, taken, out=buffer[: len(taken)])
                 yield X, no_target if self.y is None else self.y.index_select(0, taken)
+
+
+def as_tensor(array: NDArray) -> Tensor:
+    """Share memory with `array`, also where it is read-only (torch would warn; we never write)."""
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    writeable = _Memory()
+    writeable.owner = array
+    writeable.__array_interface__ = {
+        **array.__array_interface__,
+        "data": (array.__array_interface__["data"][0], False),
+    }
+    return torch.from_numpy(np.asarray(writeable))
+
+
+class _Memory:
+    """An array interface, and the array whose memory it describes."""
+
+    owner: NDArray
+    __array_interface__: dict[str, Any]
 
 
 def fresh_generator() -> torch.Generator:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sk_posenc._base import CoordinateEncoder
 from sk_posenc._training import SCHEDULES
 
 # A column that varies by less than this share of its size varies by rounding only.
@@ -89,6 +90,27 @@ def learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def check_settings(net: Any) -> None:
     """Raise for settings of a CoordinateMLPRegressor that no fit could follow."""
+    if net.encoder is not None and not isinstance(net.encoder, CoordinateEncoder):
+        raise TypeError(
+            "encoder must be an encoder of sk_posenc or None; put other transformers into a "
+            f"Pipeline in front of the network. Got {net.encoder!r} instead."
+        )
+    for name, example in (
+        ("module", "sk_posenc.CoordinateMLP"),
+        ("criterion", "torch.nn.MSELoss"),
+        ("optimizer", "torch.optim.Adam"),
+    ):
+        if isinstance(getattr(net, name), str):
+            raise TypeError(
+                f"{name} must be a class, such as {example}, not its name. "
+                f"Got {getattr(net, name)!r} instead."
+            )
+    if (
+        isinstance(net.lr, bool)
+        or not isinstance(net.lr, Real)
+        or not 0 <= float(net.lr) < math.inf
+    ):
+        raise ValueError(f"lr must be a finite number of at least 0. Got {net.lr!r} instead.")
     if net.lr_schedule not in SCHEDULES:
         raise ValueError(
             f"lr_schedule must be one of {list(SCHEDULES)}; pass other schedules as "

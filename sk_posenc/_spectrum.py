@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from sklearn.utils import check_random_state
 
-from sk_posenc._base import parse_integer
+from sk_posenc._settings import parse_integer
 
 # Entries up to which a matrix is decomposed itself; beyond, its Gram matrix is.
 _DECOMPOSED = 1 << 23

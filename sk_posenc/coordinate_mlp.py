@@ -22,8 +22,8 @@ from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import check_memory
-from sk_posenc._batches import TensorBatches, seeded_generator
+from sk_posenc._batches import TensorBatches, as_tensor, seeded_generator
+from sk_posenc._memory import check_memory
 from sk_posenc._network_settings import (
     batch_size_of,
     check_settings,
@@ -51,26 +51,6 @@ _PREDICTION_ENTRIES = 1 << 26
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 _HELD_OUT = 0.1
-
-
-def _as_tensor(array: NDArray) -> Tensor:
-    """Share memory with `array`, also where it is read-only (torch would warn; we never write)."""
-    if array.flags.writeable:
-        return torch.from_numpy(array)
-    writeable = _Memory()
-    writeable.owner = array
-    writeable.__array_interface__ = {
-        **array.__array_interface__,
-        "data": (array.__array_interface__["data"][0], False),
-    }
-    return torch.from_numpy(np.asarray(writeable))
-
-
-class _Memory:
-    """An array interface, and the array whose memory it describes."""
-
-    owner: NDArray
-    __array_interface__: dict[str, Any]
 
 
 class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
@@ -288,7 +268,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         **fit_params : dict
-            Passed to `train_split`, as in skorch.
+            Passed to `train_split`, such as `groups`.
 
         Returns
         -------
@@ -296,6 +276,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
         Raises
         ------
+        TypeError
+            For `fit_params` without a `train_split`.
         FloatingPointError
             Where training diverges.
         torch.cuda.OutOfMemoryError
@@ -318,7 +300,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         classes : ignored
             There for skorch's signature.
         **fit_params : dict
-            Passed to `train_split`, as in skorch.
+            Passed to `train_split`, such as `groups`.
 
         Returns
         -------
@@ -342,7 +324,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = _as_tensor(
+            X = as_tensor(
                 validate_data(self, to_numpy(X), reset=False, **self._coordinate_checks())
             )
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
@@ -386,6 +368,11 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         tell: bool = False,
     ) -> CoordinateMLPRegressor:
         check_settings(self)
+        if fit_params and self.train_split is None:
+            raise TypeError(
+                "parameters of fit go to train_split, and there is none. Got "
+                f"{', '.join(fit_params)}: set a train_split that takes them, or leave them out."
+            )
         X_given, y_given = to_numpy(X), to_numpy(y)
         X_seen, y_seen = validate_data(
             self, X_given, y_given, reset=fresh, multi_output=True, y_numeric=True,
@@ -414,7 +401,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         self._planned_epochs, self._epochs_before = planned, len(self.history)
         self._finished = False
         self._interrupt: KeyboardInterrupt | None = None
-        rows, targets = _as_tensor(X_seen), _as_tensor(y_seen)
+        rows, targets = as_tensor(X_seen), as_tensor(y_seen)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
         with self._told_as_task(X_given, y_given, tell):
@@ -629,7 +616,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         """Forward pass of one batch, on the device of the network."""
         x, kind = to_tensor(x, device=self.device_), self.device_.type
         with torch.autocast(kind, dtype=torch.bfloat16, enabled=bool(self.mixed_precision)):
-            return self.module_(x, **fit_params).float()
+            return self.module_(x).float()  # `train_split` takes the parameters of `fit`
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False

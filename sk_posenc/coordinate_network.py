@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from sk_posenc._batches import fresh_generator
+from sk_posenc._settings import parse_integer
 
 
 class _Sine(nn.Module):
@@ -177,6 +178,8 @@ class CoordinateMLP(nn.Module):
         super().__init__()
         self.encoder = encoder
         omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
+        in_features = parse_integer(in_features, "in_features")
+        out_features = parse_integer(out_features, "out_features")
         widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
         self.activation = _activation("activation", activation, omega_0, sigma)
         self.output_activation = (

@@ -12,14 +12,15 @@ from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from sk_posenc._arrays import Array
-from sk_posenc._base import (
+from sk_posenc._base import CoordinateEncoder, Learnable
+from sk_posenc._memory import check_memory
+from sk_posenc._quasi_random import quasi_random
+from sk_posenc._settings import (
     AUTO_SHARE,
-    CoordinateEncoder,
-    Learnable,
     auto_stable_rank,
+    auto_stable_rank_of_random,
     check_bandwidth,
     check_frequency,
-    check_memory,
     is_auto,
     parse_boundaries,
     parse_choice,
@@ -31,11 +32,6 @@ from sk_posenc._base import (
     per_axis,
     refuse_both,
 )
-
-# Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
-_RANDOM_PER_RANK = 4
-
-_LATTICE_CANDIDATES = 256
 
 
 class _FourierBase(CoordinateEncoder):
@@ -365,8 +361,8 @@ class LogFourierEncoder(_AxisFourierEncoder):
             length = high - low
             count, top, lowest = counts[axis], highest[axis], 0.5 / length
             if top is None:
-                octaves = AUTO_SHARE * n_per_axis[axis]
-                top = lowest * max(1.0, octaves) if count > 1 else lowest
+                times = AUTO_SHARE * n_per_axis[axis]
+                top = lowest * max(1.0, times) if count > 1 else lowest
             check_frequency(axis, top, length)
             if count > 1 and top < lowest:
                 raise ValueError(
@@ -493,8 +489,7 @@ class RandomFourierEncoder(_FourierBase):
             rank, bandwidth = ranks[axis], bandwidths[axis]
             refuse_both(axis, stable_rank=rank, bandwidth=bandwidth)
             if rank is None:
-                within = max(1.0, n / _RANDOM_PER_RANK)
-                rank = min(auto_stable_rank(n_per_axis[axis]), within)
+                rank = auto_stable_rank_of_random(n_per_axis[axis], n)
             if bandwidth is None:
                 bandwidth = length / (2 * math.sqrt(math.pi) * rank)
             check_bandwidth(axis, bandwidth, length)
@@ -506,7 +501,7 @@ class RandomFourierEncoder(_FourierBase):
         if sampling == "iid":
             normal = rng.standard_normal((n, n_axes))
         else:
-            normal = ndtri(_quasi_random(n, n_axes, rng))
+            normal = ndtri(quasi_random(n, n_axes, rng))
         self.frequencies_ = normal * self.frequency_std_
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
 
@@ -576,42 +571,3 @@ class RandomFourierEncoder(_FourierBase):
 
 def _parse_frequency(value: Any, name: str) -> float | None:
     return None if is_auto(value, name) else parse_positive(value, name)
-
-
-def _quasi_random(n: int, n_axes: int, rng: np.random.RandomState) -> NDArray[np.float64]:
-    """Points of the open unit cube, a rank-1 lattice at a random shift.
-
-    Point i is ``frac(i * g / n + shift)``. Every axis by itself has the n equidistant
-    points that make its stable rank exact; the multipliers g spread the points over all
-    axes together.
-    """
-    index = np.arange(n)
-    multipliers = _lattice_multipliers(n, n_axes)
-    steps = [index * g % n for g in multipliers]
-    # a small n has too few multipliers for many axes: the rest are shuffled
-    steps += [rng.permutation(n) for _ in range(n_axes - len(steps))]
-    points = (np.stack(steps, axis=1) / n + rng.uniform(size=n_axes)) % 1.0
-    smallest = 2.0**-40  # the normal quantile of 0 is infinite
-    return np.clip(points, smallest, 1 - smallest)
-
-
-def _lattice_multipliers(n: int, n_axes: int) -> list[int]:
-    """Distinct multipliers of a rank-1 lattice, axis by axis the best (CBC construction).
-
-    Each minimises the worst-case integration error of smooth periodic functions,
-    mean over i of prod over a of (1 + 2 pi**2 B_2(frac(i g_a / n))), with the Bernoulli
-    polynomial B_2(t) = t**2 - t + 1/6.
-    """
-    index = np.arange(n)
-    kernel = 1 + 2 * math.pi**2 * ((index / n) ** 2 - index / n + 1 / 6)
-    candidates = [g for g in range(2, n // 2 + 1) if math.gcd(g, n) == 1]
-    # a few hundred candidates hold a good one; more only cost time
-    candidates = candidates[:: max(1, len(candidates) // _LATTICE_CANDIDATES)]
-    chosen = [1]
-    product = kernel
-    while len(chosen) < n_axes and candidates:
-        errors = [float(np.mean(product * kernel[index * g % n])) for g in candidates]
-        g = candidates.pop(int(np.argmin(errors)))
-        chosen.append(g)
-        product = product * kernel[index * g % n]
-    return chosen

@@ -12,21 +12,17 @@ from scipy import special
 from sklearn.utils import check_random_state
 
 from sk_posenc._arrays import Array, device_of, to_numpy
-from sk_posenc._base import (
-    CoordinateEncoder,
-    Learnable,
-    auto_stable_rank,
+from sk_posenc._base import CoordinateEncoder, Learnable
+from sk_posenc._memory import check_memory
+from sk_posenc._settings import (
+    auto_stable_rank_of_random,
     check_bandwidth,
-    check_memory,
     parse_integer,
     parse_optional,
     parse_stable_rank,
     per_axis,
     refuse_both,
 )
-
-# Independent frequencies per unit of stable rank that "auto" asks for at least.
-_FREQUENCIES_PER_RANK = 4
 
 # Mean square of GELU(z), z normal with variance 1.
 _GELU_SQUARE = 0.425
@@ -171,8 +167,7 @@ class LearnableFourierEncoder(CoordinateEncoder):
             rank, gamma = ranks[column], gammas[column]
             refuse_both(axes[0], stable_rank=rank, gamma=gamma)
             if rank is None:
-                within = max(1.0, n / _FREQUENCIES_PER_RANK)
-                rank = min(auto_stable_rank(max(n_per_axis[axes])), within)
+                rank = auto_stable_rank_of_random(max(n_per_axis[axes]), n)
             if gamma is None:
                 gamma = length / (math.sqrt(2 * math.pi) * rank)
             check_bandwidth(axes[0], gamma, length, "gamma")

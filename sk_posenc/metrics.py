@@ -12,12 +12,12 @@ from scipy import linalg, sparse
 from scipy.optimize import brentq
 from scipy.sparse.linalg import LinearOperator, eigsh
 from sklearn import get_config
-from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array, device_of, float_dtypes, itemsize, to_numpy, widened
+from sk_posenc._held_encoder import encoder_within, encoding_by
 
 # Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
 _GRAM_UP_TO = 2000
@@ -97,7 +97,7 @@ def _largest_eigenvalue(A: Any, xp: ModuleType) -> float:
     return float(eigsh(operator, k=1, v0=start, return_eigenvectors=False)[0])
 
 
-def _stable_rank_of_gram(gram: NDArray) -> float:
+def stable_rank_of_gram(gram: NDArray) -> float:
     """Stable rank of the rows whose inner products are given."""
     return max(1.0, float(np.trace(gram)) / float(linalg.eigvalsh(gram)[-1]))
 
@@ -155,10 +155,10 @@ def distance_preservation(
     coordinates = _check_floats(X, "X", ensure_min_samples=2)
     E = _check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
     check_consistent_length(coordinates, E)
-    if not -1 <= level < 1:
-        raise ValueError(f"level must be in [-1, 1). Got {level!r}.")
-    if n_pairs < 2:
-        raise ValueError(f"n_pairs must be at least 2. Got {n_pairs!r}.")
+    if not (isinstance(level, numbers.Real) and -1 <= float(level) < 1):
+        raise ValueError(f"level must be a number in [-1, 1). Got {level!r}.")
+    if not (isinstance(n_pairs, numbers.Integral) and int(n_pairs) >= 2):
+        raise ValueError(f"n_pairs must be a whole number of at least 2. Got {n_pairs!r}.")
     xp = array_namespace(coordinates)
     first, second = (
         xp.asarray(rows, device=device_of(coordinates))
@@ -285,8 +285,8 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     array([0.0856])
     """
     check_is_fitted(encoder)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be in (0, 1). Got {level!r}.")
+    if not (isinstance(level, numbers.Real) and 0 < float(level) < 1):
+        raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
     if not hasattr(encoder, "_axis_similarity"):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     radii = np.empty(encoder.n_features_in_)
@@ -386,7 +386,7 @@ def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     >>> round(stable_rank_scorer(encoder, X), 1)
     16.1
     """
-    return stable_rank(_encode(estimator, X))
+    return stable_rank(encoding_by(estimator, X))
 
 
 def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float:
@@ -414,7 +414,7 @@ def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float
     >>> distance_preservation_scorer(smooth, X) > distance_preservation_scorer(sharp, X)
     True
     """
-    return distance_preservation(X, _encode(estimator, X), random_state=0)
+    return distance_preservation(X, encoding_by(estimator, X), random_state=0)
 
 
 def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
@@ -441,7 +441,7 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     >>> round(similarity_radius_scorer(encoder), 4)  # sqrt(ln 10 / pi) / 16
     0.0535
     """
-    encoder = _find_encoder(estimator)
+    encoder = encoder_within(estimator)
     low, high = to_numpy(encoder.domain_).T
     return float(np.mean(similarity_radius(encoder) / (high - low)))
 
@@ -498,42 +498,3 @@ def make_psnr_scorer(data_range: float) -> _PSNRScorer:
 
 
 psnr_scorer = make_psnr_scorer(1.0)
-
-
-def _encode(estimator: Any, X: Any) -> Any:
-    """The encoding that an estimator makes of coordinates on the way to its prediction."""
-    if hasattr(estimator, "transform"):
-        return estimator.transform(X)
-    if isinstance(estimator, Pipeline):
-        last = estimator[-1]
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        return _encode(last, X) if _holder(last) is not None else X
-    held = _holder(estimator)
-    if held is None:
-        raise TypeError(
-            "expected an encoder, a Pipeline with one, or a regressor that holds one. Got "
-            f"{estimator!r}."
-        )
-    return _encode(held, X)
-
-
-def _find_encoder(estimator: Any) -> Any:
-    """The encoder of this package inside an estimator: the last one of a Pipeline."""
-    if hasattr(estimator, "_axis_similarity"):
-        return estimator
-    parts = estimator if isinstance(estimator, Pipeline) else [_holder(estimator)]
-    for part in reversed(list(parts)):
-        if part is not None and (
-            hasattr(part, "_axis_similarity") or isinstance(part, Pipeline) or _holder(part)
-        ):
-            return _find_encoder(part)
-    raise TypeError(f"expected an estimator with an encoder of sk_posenc in it. Got {estimator!r}.")
-
-
-def _holder(estimator: Any) -> Any:
-    """What an estimator holds that encodes for it, if anything."""
-    for name in ("encoder_", "best_estimator_", "regressor_"):
-        if hasattr(estimator, name):
-            return getattr(estimator, name)
-    return None

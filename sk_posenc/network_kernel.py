@@ -15,9 +15,10 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array
-from sk_posenc._base import CoordinateEncoder, parse_integer
+from sk_posenc._base import CoordinateEncoder
+from sk_posenc._settings import parse_integer
 from sk_posenc.bases import Basis, Impulse
-from sk_posenc.metrics import _stable_rank_of_gram
+from sk_posenc.metrics import stable_rank_of_gram
 
 # Pairs of places, as a power of 2, that tell the mean similarity over the domain.
 _PAIRS_LOG2 = 14
@@ -319,7 +320,7 @@ def network_stable_rank(
             gram = _kernel(encoder, _unit(rows) @ _unit(rows).T, layers, axis)
         if centred:
             gram = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
-        ranks[axis] = _stable_rank_of_gram(gram)
+        ranks[axis] = stable_rank_of_gram(gram)
     return ranks
 
 

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from sk_posenc import _csr
 from sk_posenc._arrays import Array, itemsize
-from sk_posenc._base import (
-    CoordinateEncoder,
-    Learnable,
+from sk_posenc._base import CoordinateEncoder, Learnable
+from sk_posenc._memory import check_memory
+from sk_posenc._settings import (
     auto_stable_rank,
     check_bandwidth,
-    check_memory,
     parse_boundaries,
     parse_count,
     parse_optional,

@@ -277,6 +277,15 @@ def test_constant_axis_and_few_samples():
     assert tiny.rank == 2
 
 
+def test_stable_ranks_asked_of_the_columns_of_a_group(rng):
+    encoder = LearnableFourierEncoder(
+        16, mlp=(8, 8), groups=[[0, 3], [2, 1]], stable_rank=(2, 3), random_state=0
+    )
+    report = encoding_report(encoder, rng.uniform(size=(80, 4)))
+    assert report.stable_rank_asked == [2, 3, 2, 3]
+    assert "rank asked" in str(report)
+
+
 def test_both_forms_say_the_same():
     X = pd.DataFrame(np.column_stack([LINE, LINE[::-1] * 100]), columns=["<time>", "depth & more"])
     report = encoding_report(ShiftedBasisEncoder(stable_rank=[8, 20]), X, LINE[:, 0])

@@ -288,6 +288,13 @@ def test_bad_module_parameters(name, value):
         CoordinateMLP(2, **{name: value})
 
 
+@pytest.mark.parametrize("name", ["in_features", "out_features"])
+@pytest.mark.parametrize("value", [0, 2.5, "2", True])
+def test_bad_widths_of_the_module(name, value):
+    with pytest.raises((ValueError, TypeError), match=f"{name} must be"):
+        CoordinateMLP(**{"in_features": 2, name: value})
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [

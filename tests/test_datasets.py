@@ -147,6 +147,8 @@ def test_grid_samples_says_what_is_wrong(values, axes, channels, error, message)
         (np.zeros((2, 3, 1)), (2, 3), ValueError, r"Got shape \(2, 3, 1\)"),
         (np.float64(1), (1,), ValueError, r"Got shape \(\)"),
         (np.zeros(6), (2.0, 3.0), TypeError, "integers"),
+        (np.zeros(6), 6.0, TypeError, "integers. Got 6.0"),
+        (np.zeros(6), None, TypeError, "integers. Got None"),
         (np.zeros(6), (-2, -3), ValueError, "at least one point"),
         (np.zeros(1), (), ValueError, "at least one axis"),
     ],

@@ -18,6 +18,7 @@ from sk_posenc import (
     similarity_radius,
     stable_rank,
 )
+from sk_posenc._base import CoordinateEncoder
 
 DOMAIN = [(0.0, 1.0), (1e4, 1e4 + 50)]
 PERIODIC = {"boundary": "periodic", "domain": DOMAIN}
@@ -188,6 +189,14 @@ def test_gradients(encoder, X):
 def test_what_cannot_be_trained(encoder, message, X):
     with pytest.raises(ValueError, match=message):
         EncoderModule(encoder.fit(X), trainable=True)
+
+
+def test_an_encoder_that_says_nothing_of_training(X):
+    class Quiet(FourierEncoder):
+        _learnable = CoordinateEncoder._learnable
+
+    with pytest.raises(ValueError, match=r"Quiet\(\) says of no array"):
+        EncoderModule(Quiet().fit(X), trainable=True)
 
 
 def test_only_fitted_encoders_of_the_package(X):

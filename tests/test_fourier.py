@@ -92,20 +92,6 @@ class TestFourier(PerAxis):
     def encoder(self, request):
         return FourierEncoder(**request.param)
 
-    def inside(self, encoder, X):
-        if encoder.boundary != "extend":
-            return X - encoder.domain_[:, 0]
-        return super().inside(encoder, X)
-
-    def test_the_two_ends_meet_only_where_periodic(self, fitted, domain):
-        ends = fitted.transform([[domain[0]] * 2, [domain[1]] * 2])
-        distance = np.linalg.norm(ends[0] - ends[1])
-        assert distance > 0.5 if fitted.boundary == "extend" else distance < 1e-10
-
-    def test_constant_column(self, encoder):
-        if encoder.boundary == "extend":
-            super().test_constant_column(encoder)
-
     def test_outside_the_domain(self, fitted, domain):
         (low, high), width = domain, domain[1] - domain[0]
         if fitted.boundary == "extend":
@@ -147,10 +133,6 @@ class TestRandomFourier(FourierContract):
 
     def columns_of_axis(self, encoder, axis):
         return slice(None)
-
-    @on_all_domains
-    def test_similarity_is_the_inner_product(self, fitted, domain):
-        super().test_similarity_is_the_inner_product(fitted, domain)
 
     def test_the_two_ends_meet_only_where_periodic(self, fitted, domain):
         ends = fitted.transform([[domain[0]] * 2, [domain[1]] * 2])

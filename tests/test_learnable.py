@@ -106,12 +106,14 @@ class TestLearnableFourier(EncoderContract):
         assert fitted.similarity(X1.astype(np.float32)).dtype == np.float32
 
     def test_frames_in_and_out(self, encoder, domain):
-        if encoder.groups is None:
-            super().test_frames_in_and_out(encoder, domain)
+        if encoder.groups is not None:
+            pytest.skip("names go by groups: test_groups_by_name")
+        super().test_frames_in_and_out(encoder, domain)
 
     def test_in_composition(self, encoder, domain):
-        if encoder.groups is None:  # a ColumnTransformer hands over one column
-            super().test_in_composition(encoder, domain)
+        if encoder.groups is not None:
+            pytest.skip("a ColumnTransformer hands over one column")
+        super().test_in_composition(encoder, domain)
 
     @on_all_domains
     def test_squared_norms_of_r_are_one_half(self, fitted, domain):

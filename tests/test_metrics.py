@@ -98,15 +98,15 @@ def test_stable_rank_of_a_large_dense_matrix_by_lanczos(rng):
 @pytest.mark.parametrize(
     ("A", "message"),
     [
-        (np.zeros((3, 3)), "0"),
-        (sparse.csr_array((3, 3)), "0"),
-        (torch.zeros(3, 3), "0"),
+        (np.zeros((3, 3)), "A is all 0"),
+        (sparse.csr_array((3, 3)), "A is all 0"),
+        (torch.zeros(3, 3), "A is all 0"),
         (np.array([[np.nan, 1.0]]), "NaN"),
         (sparse.csr_array([[np.inf, 1.0]]), "infinity"),
         (torch.tensor([[math.nan, 1.0]]), "NaN"),
-        (np.empty((0, 3)), "A|0 sample"),
-        (torch.empty(3, 0), "A"),
-        (np.ones(3), "1D|A"),
+        (np.empty((0, 3)), "0 sample"),
+        (torch.empty(3, 0), "at least one row and column"),
+        (np.ones(3), "1D array"),
         (torch.ones(3), "A must be a matrix"),
         (np.ones((2, 2, 2)), "dim 3"),
     ],
@@ -192,6 +192,9 @@ def test_pairs_of_very_many_samples():
         (np.eye(3), np.eye(3), {"level": 1.0}, "level"),
         (np.eye(3), np.eye(3), {"level": -1.1}, "level"),
         (np.eye(3), np.eye(3), {"level": math.nan}, "level"),
+        (np.eye(3), np.eye(3), {"level": "low"}, "level"),
+        (np.eye(3), np.eye(3), {"n_pairs": "all"}, "n_pairs"),
+        (np.eye(3), np.eye(3), {"n_pairs": 50.5}, "n_pairs"),
         (np.eye(3), np.eye(3), {"n_pairs": 1}, "n_pairs"),
         (np.eye(3), np.eye(3), {"n_pairs": -5}, "n_pairs"),
     ],
@@ -259,7 +262,7 @@ def test_similarity_radius_is_the_first_crossing(encoder):
 def test_similarity_radius_where_it_never_falls():
     X = np.linspace(0, 5, 30)[:, None]
     np.testing.assert_array_equal(similarity_radius(ShiftedBasisEncoder(bandwidth=90).fit(X)), [5])
-    for level in (0, 1, -1, 2, math.nan):
+    for level in (0, 1, -1, 2, math.nan, "low", None):
         with pytest.raises(ValueError, match="level"):
             similarity_radius(ShiftedBasisEncoder().fit(X), level=level)
     with pytest.raises(TypeError, match="encoder"):
@@ -439,6 +442,13 @@ def test_psnr_scorer_with_a_range():
     for bad in (0, -1, math.nan):
         with pytest.raises(ValueError, match="data_range"):
             make_psnr_scorer(bad)
+
+
+def test_encoders_in_front_of_other_pipelines():
+    tail = make_pipeline(MinMaxScaler(), Ridge())
+    model = make_pipeline(MinMaxScaler(), ENCODER, tail).fit(SIGNAL, TARGETS)
+    expected = similarity_radius(model[1])[0]
+    assert similarity_radius_scorer(model) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("scorer", SCORERS.values())

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import linalg, sparse
+from sklearn.base import clone
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -184,14 +186,16 @@ def test_axes_given_and_split():
 
 def test_what_a_basis_display_refuses():
     encoder = ShiftedBasisEncoder().fit(LINE)
-    with pytest.raises(ValueError, match="axis must be one of the 1 axes"):
-        BasisDisplay.from_estimator(encoder, axis=1)
+    for axis in (1, -1, 0.5, "x"):
+        with pytest.raises(ValueError, match="axis must be one of the 1 axes"):
+            BasisDisplay.from_estimator(encoder, axis=axis)
     with pytest.raises(ValueError, match="extent must be"):
         BasisDisplay.from_estimator(encoder, extent=-1)
     with pytest.raises(ValueError, match="n_points"):
         BasisDisplay.from_estimator(encoder, n_points=1)
-    with pytest.raises(ValueError, match="not fitted yet"):
-        BasisDisplay.from_estimator(ShiftedBasisEncoder())
+    for unfitted in (ShiftedBasisEncoder(), [ShiftedBasisEncoder(), ShiftedBasisEncoder()]):
+        with pytest.raises(ValueError, match="not fitted yet"):
+            BasisDisplay.from_estimator(unfitted)
     with pytest.raises(TypeError, match="encoder of sk_posenc"):
         BasisDisplay.from_estimator(Ridge())
     with pytest.raises(ValueError, match="at least one"):
@@ -225,6 +229,18 @@ def test_spectrum_against_svd(encoder, rng):
     assert display.stable_rank["it"] == pytest.approx(stable_rank(E))
     assert display.rank["it"] == np.linalg.matrix_rank(E)
     assert "stable rank" in display.ax_.get_legend().get_texts()[0].get_text()
+
+
+def test_spectrum_of_what_reaches_the_encoder():
+    X, y = 7 + 300 * LINE, np.sin(9 * LINE[:, 0])
+    encoder = ShiftedBasisEncoder(stable_rank=8)
+    plain = SpectrumDisplay.from_estimator({"it": encoder.fit(X)}, X)
+    scaled = make_pipeline(StandardScaler(), ShiftedBasisEncoder(stable_rank=8), Ridge())
+    outer = Pipeline([("scaled", make_pipeline(StandardScaler())), ("inner", clone(scaled))])
+    search = GridSearchCV(clone(scaled), {"ridge__alpha": [1.0]}, cv=2)
+    for estimator in (scaled, outer, search):
+        display = SpectrumDisplay.from_estimator({"it": estimator.fit(X, y)}, X)
+        assert display.singular_values["it"] == pytest.approx(plain.singular_values["it"], abs=1e-9)
 
 
 def test_spectrum_of_a_product_too_wide_to_hold(rng, monkeypatch):
@@ -330,6 +346,16 @@ def test_tradeoff_of_encoders():
     assert known.colorbar_ is not None
     frame = pd.DataFrame(LINE, columns=["hour"])
     assert TradeoffDisplay.from_estimator(encoders[0], frame).names == ["gaussian"]
+
+
+def test_a_tradeoff_measures_all_encoders_on_the_same_rows(rng):
+    encoders = [ShiftedBasisEncoder(stable_rank=8)] * 2
+    for random_state in (None, np.random.RandomState(0)):
+        display = TradeoffDisplay.from_estimator(
+            encoders, rng.uniform(size=(300, 1)), max_samples=50, random_state=random_state
+        )
+        assert display.stable_rank[0] == display.stable_rank[1]
+        assert display.distance_preservation[0] == display.distance_preservation[1]
 
 
 def test_what_a_tradeoff_display_refuses():

@@ -96,7 +96,8 @@ def test_stable_rank_does_not_change_with_scale_or_rotation(A, scale, seed):
     assert stable_rank(A.T) == expected
 
 
-@pytest.mark.parametrize("kind", ENCODERS)
+# that of the impulse, by the nearest shift, does on average only
+@pytest.mark.parametrize("kind", [kind for kind in ENCODERS if kind != "impulse"])
 @settings(max_examples=15)
 @given(
     x=st.floats(0.0, 0.5), delta=st.floats(0, 0.25), move=st.floats(0, 0.25), rank=st.floats(1, 40)
@@ -107,8 +108,6 @@ def test_similarity_depends_on_the_difference_alone(kind, x, delta, move, rank):
         encoder.set_params(stable_rank=rank)
     encoder.fit([[0.0], [1.0]])
     pairs = np.array([[x, x + delta], [x + move, x + delta + move], [x + delta, x]])
-    if kind == "impulse":
-        return  # by the nearest shift, on average only
     D = [encoder.similarity([[a]], [[b]])[0, 0] for a, b in pairs]
     np.testing.assert_allclose(D, D[0], rtol=0, atol=1e-9)
     assert abs(D[0]) <= 1 + 1e-9

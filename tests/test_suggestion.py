@@ -112,6 +112,12 @@ def test_kronecker_ridge_is_ranked_by_its_own_leave_one_out(head, rng):
     KroneckerRidge(suggestion.best_encoder).fit(X, y).predict(X)
 
 
+def test_least_squares_that_cannot_tell_ranks_last(series):
+    found = suggest_encoder(*series, LinearRegression(), candidates(40, 4), max_samples=60)
+    assert found.best_encoder.stable_rank == 4
+    np.testing.assert_array_equal(np.isinf(found.table["psnr"]), [False, True])
+
+
 def test_other_transformers_may_be_candidates(series):
     encoders = [SplineTransformer(n_knots=20), ShiftedBasisEncoder(stable_rank=10)]
     table = suggest_encoder(*series, Ridge(1e-3), encoders).table

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback, EarlyStopping
@@ -216,7 +217,16 @@ def test_bad_encoders_and_settings(data):
     X, y = data
     impulse = ShiftedBasisEncoder("impulse")
     for parameters, error, message in [
-        ({"encoder": "fourier"}, TypeError, "clone|encoder"),
+        *[
+            ({"encoder": encoder}, TypeError, "encoder must be an encoder of sk_posenc or None")
+            for encoder in ("fourier", FourierEncoder, Ridge(), make_pipeline(FourierEncoder()))
+        ],
+        ({"optimizer": "adam"}, TypeError, "optimizer must be a class, such as torch.optim.Adam"),
+        ({"criterion": "mse"}, TypeError, "criterion must be a class"),
+        ({"module": "mlp"}, TypeError, "module must be a class"),
+        ({"lr": "fast"}, ValueError, "lr must be a finite number"),
+        ({"lr": -1e-3}, ValueError, "lr must be a finite number"),
+        ({"lr": np.nan}, ValueError, "lr must be a finite number"),
         ({"train_encoder": True}, ValueError, "needs an encoder"),
         ({"train_encoder": "yes"}, ValueError, "'auto', True or False"),
         ({"encoder": impulse, "train_encoder": True}, ValueError, "gradient"),
@@ -276,6 +286,25 @@ def test_early_stopping_goes_back_to_the_best(data):
 def test_early_stopping_takes_the_split_it_is_given(data):
     model = small(early_stopping=2, train_split=ValidSplit(5)).fit(*data)
     assert model.history_[0, "batches", -1, "valid_batch_size"] == 60
+
+
+def test_groups_reach_the_split(data):
+    X, y = data
+    groups = np.arange(300) % 6
+    seen = []
+
+    class Spy(Callback):
+        def on_train_begin(self, net, X=None, y=None, **kwargs):
+            _, valid = net.get_split_datasets(X, y, groups=groups)
+            seen.append(set(groups[valid.indices]))
+
+    model = small(train_split=ValidSplit(GroupKFold(3)), callbacks=[Spy()])
+    model.fit(X, y, groups=groups).partial_fit(X, y, groups=groups)
+    assert model.history_[0, "batches", -1, "valid_batch_size"] == 100
+    assert [len(held_out) for held_out in seen] == [2, 2]
+    for fit in (small().fit, small(early_stopping=2).partial_fit):
+        with pytest.raises(TypeError, match=r"go to train_split.*Got sample_weight"):
+            fit(X, y, sample_weight=np.ones(300))
 
 
 def test_mixed_precision_is_near(data):

@@ -6,9 +6,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc.metrics import (
-    _find_encoder,
-)
+from sk_posenc._held_encoder import encoder_within
 
 
 def name_of(encoder: Any) -> str:
@@ -44,20 +42,16 @@ def by_name(values: Any, name_of: Callable[[Any], str], detail: Callable[[Any], 
     return named
 
 
-def encoders_by_name(encoders: Any, fitted: bool = True) -> dict[str, Any]:
-    def encoder_of(each: Any) -> Any:
-        return _find_encoder(each) if fitted else each
+def estimators_by_name(estimators: Any) -> dict[str, Any]:
+    """Fitted estimators by what the encoder in each is called."""
 
     def detail(each: Any) -> str:
-        encoder = encoder_of(each)
-        if not fitted:
-            return repr(encoder)
+        encoder = encoder_within(each)
+        check_is_fitted(encoder)
         ranks = to_numpy(encoder.stable_rank_)
         return "stable rank " + " x ".join(f"{rank:.3g}" for rank in ranks)
 
-    named = by_name(encoders, lambda each: name_of(encoder_of(each)), detail)
+    named = by_name(estimators, lambda each: name_of(encoder_within(each)), detail)
     for each in named.values():
-        encoder = encoder_of(each)
-        if fitted:
-            check_is_fitted(encoder)
-    return {name: encoder_of(each) for name, each in named.items()}
+        check_is_fitted(encoder_within(each))
+    return named

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import parse_integer, parse_optional
+from sk_posenc._held_encoder import encoder_within
+from sk_posenc._settings import parse_integer, parse_optional
 from sk_posenc.bases import Basis, resolve_basis
 from sk_posenc.metrics import similarity_radius
 from sk_posenc.network_kernel import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
-from sk_posenc.plotting._names import by_name, encoders_by_name
+from sk_posenc.plotting._names import by_name, estimators_by_name
 
 # Beyond it a number of layers is rather the size of one.
 _DEEPEST = 50
@@ -131,9 +132,11 @@ class BasisDisplay:
         'displacement, hours'
         """
         pyplot(f"{cls.__name__}.from_estimator")
-        encoders = encoders_by_name(estimator)
+        encoders = {
+            name: encoder_within(each) for name, each in estimators_by_name(estimator).items()
+        }
         for encoder in encoders.values():
-            if not 0 <= axis < encoder.n_features_in_:
+            if not isinstance(axis, numbers.Integral) or not 0 <= axis < encoder.n_features_in_:
                 raise ValueError(
                     f"axis must be one of the {encoder.n_features_in_} axes of the encoder, "
                     f"counted from 0. Got {axis!r}."

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._grids import find_grid
 from sk_posenc.metrics import psnr_score
 from sk_posenc.plotting._drawing import COLOURS, MAP, SIGNED_MAP, make_panels, pyplot
 
@@ -273,17 +274,14 @@ _Painter = Callable[[Any, NDArray, dict[str, Any]], Any]
 
 def _grid_painter(X: NDArray) -> _Painter | None:
     """Paints values of samples as an image, None where the rows of X are no grid."""
-    (rows, i), (columns, j) = (np.unique(X[:, a], return_inverse=True) for a in (0, 1))
-    shape = (len(rows), len(columns))
-    if min(shape) < 2 or shape[0] * shape[1] != len(X):
+    grid = find_grid(X)
+    if grid is None or min(grid.shape) < 2:
         return None
-    cells = i * shape[1] + j
-    if len(np.unique(cells)) != len(X):
-        return None
-    order = np.argsort(cells)
+    rows, columns = grid.coordinates
+    in_c_order = slice(None) if grid.position is None else np.argsort(grid.position)
 
     def paint(ax: Any, values: NDArray, style: dict[str, Any]) -> Any:
-        image = values[order].reshape(*shape, -1)
+        image = values[in_c_order].reshape(*grid.shape, -1)
         image = image[:, :, 0] if image.shape[2] == 1 else image
         if _even(rows) and _even(columns):
             half_row, half_column = (np.diff(a[:2])[0] / 2 for a in (rows, columns))

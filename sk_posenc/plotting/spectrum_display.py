@@ -10,6 +10,7 @@ from sklearn import config_context
 from sklearn.utils import check_array
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._held_encoder import coordinates_within, encoder_within
 from sk_posenc._spectrum import (
     Spectrum,
     check_max_samples,
@@ -19,7 +20,7 @@ from sk_posenc._spectrum import (
     subsample,
 )
 from sk_posenc.plotting._drawing import line_styles, make_panels, pyplot
-from sk_posenc.plotting._names import encoders_by_name
+from sk_posenc.plotting._names import estimators_by_name
 
 
 class SpectrumDisplay:
@@ -82,7 +83,7 @@ class SpectrumDisplay:
         estimator : fitted encoder, or a list or dict of them
             Estimators that hold one will do.
         X : array-like of shape (n_samples, n_axes)
-            Coordinates.
+            Coordinates, as the estimators take them.
         max_samples : int, default=2000
             Rows that are encoded at most; more are subsampled.
         random_state : int, RandomState instance or None, default=0
@@ -99,9 +100,11 @@ class SpectrumDisplay:
         pyplot(f"{cls.__name__}.from_estimator")
         check_max_samples(max_samples)
         spectra = {}
-        for name, encoder in encoders_by_name(estimator).items():
+        for name, each in estimators_by_name(estimator).items():
+            encoder = encoder_within(each)
             with config_context(array_api_dispatch=False):
-                checked = encoder._check_coordinates(to_numpy(X), "transform")
+                reaching = coordinates_within(each, to_numpy(X))
+                checked = encoder._check_coordinates(reaching, "transform")
                 n_rows = rows_that_fit(encoder, len(checked), max_samples)
                 rows = subsample(len(checked), n_rows, random_state)
                 spectra[name] = spectrum_of_encoding(encoder, checked[rows])

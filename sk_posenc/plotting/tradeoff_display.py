@@ -109,7 +109,8 @@ class TradeoffDisplay:
         max_samples : int, default=2000
             Rows on which stable rank and distance preservation are measured at most.
         random_state : int, RandomState instance or None, default=0
-            Decides these rows, and the pairs.
+            Decides these rows, the same for all encoders. The pairs of them are a fixed draw,
+            as those of `distance_preservation_scorer` are.
         ax : Axes, default=None
             Where to draw. None: a new figure.
         scatter_kwargs : dict, default=None
@@ -128,11 +129,11 @@ class TradeoffDisplay:
         if psnr is not None and y is not None:
             raise ValueError("give psnr, or y and a regressor to measure it by, not both")
         check_max_samples(max_samples)
+        rows = subsample(len(X), max_samples, random_state)  # type: ignore[arg-type]
+        X_rows = np.asarray(to_numpy(X))[rows]
         ranks, preserved, scores = [], [], []
         for encoder in encoders:
             fitted = clone(encoder).fit(X)
-            rows = subsample(len(X), max_samples, random_state)  # type: ignore[arg-type]
-            X_rows = np.asarray(to_numpy(X))[rows]
             with config_context(array_api_dispatch=False):
                 E = to_numpy(_without_names(fitted).transform(X_rows))
             ranks.append(stable_rank(E))

@@ -1,0 +1,68 @@
+"""The encoder that an estimator holds, and the coordinates that reach it."""
+
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+
+def encoder_within(estimator: Any) -> Any:
+    """The encoder of this package inside an estimator: the last one of a Pipeline."""
+    encoder = _search(estimator)
+    if encoder is None:
+        raise TypeError(
+            "expected an encoder of sk_posenc, or a fitted Pipeline or regressor that holds one. "
+            f"Got {estimator!r}."
+        )
+    return encoder
+
+
+def coordinates_within(estimator: Any, X: Any) -> Any:
+    """The coordinates that reach this encoder, past the steps of Pipelines before it."""
+    if _is_encoder(estimator):
+        return X
+    if not isinstance(estimator, Pipeline):
+        return coordinates_within(_held_by(estimator), X)
+    i = max(i for i, step in enumerate(estimator) if _search(step) is not None)
+    return coordinates_within(estimator[i], estimator[:i].transform(X) if i else X)
+
+
+def encoding_by(estimator: Any, X: Any) -> Any:
+    """The encoding that an estimator makes of coordinates on the way to its prediction."""
+    if hasattr(estimator, "transform"):
+        return estimator.transform(X)
+    if isinstance(estimator, Pipeline):
+        last = estimator[-1]
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        return encoding_by(last, X) if _held_by(last) is not None else X
+    held = _held_by(estimator)
+    if held is None:
+        raise TypeError(
+            "expected an encoder, a Pipeline with one, or a regressor that holds one. Got "
+            f"{estimator!r}."
+        )
+    return encoding_by(held, X)
+
+
+def _held_by(estimator: Any) -> Any:
+    """What an estimator holds that encodes for it, if anything."""
+    for name in ("encoder_", "best_estimator_", "regressor_"):
+        if hasattr(estimator, name):
+            return getattr(estimator, name)
+    return None
+
+
+def _is_encoder(estimator: Any) -> bool:
+    # the base class stands on the metrics, whose scorers look for encoders
+    return hasattr(estimator, "_axis_similarity")
+
+
+def _search(estimator: Any) -> Any:
+    if _is_encoder(estimator):
+        return estimator
+    parts = estimator if isinstance(estimator, Pipeline) else [_held_by(estimator)]
+    for part in reversed(list(parts)):
+        found = None if part is None else _search(part)
+        if found is not None:
+            return found
+    return None
