@@ -17,8 +17,6 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
 from sk_posenc._memory import check_memory
 from sk_posenc._sampling import samples_per_axis
-from sk_posenc._settings import parse_choice as parse_choice  # for sk_posenc.kronecker
-from sk_posenc._settings import parse_integer as parse_integer
 from sk_posenc.metrics import stable_rank, stable_rank_of_gram
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.

@@ -14,7 +14,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from sk_posenc._base import check_memory
+from sk_posenc._memory import check_memory
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._encoders import ADAPTIVE_FINER

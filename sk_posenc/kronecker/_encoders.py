@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array
 
-from sk_posenc._base import check_memory
+from sk_posenc._memory import check_memory
 from sk_posenc.bases import Basis, BSpline, Impulse, Rectangle, resolve_basis
 from sk_posenc.bases import Triangle as _Triangle
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder

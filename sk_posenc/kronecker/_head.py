@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_posenc._base import check_memory, parse_integer
+from sk_posenc._memory import check_memory
+from sk_posenc._settings import parse_integer
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._encoders import AxisProduct
 from sk_posenc.kronecker._iterative import Iteration

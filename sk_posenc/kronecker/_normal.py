@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc._arrays import to_numpy
-from sk_posenc._base import check_memory
+from sk_posenc._memory import check_memory
 from sk_posenc.bases import Impulse, resolve_basis
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker import _solvers as solvers

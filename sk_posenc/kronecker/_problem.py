@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sk_posenc._base import check_memory
+from sk_posenc._memory import check_memory
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import (
     BLOCK_BYTES,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc import _csr
-from sk_posenc._base import check_memory
+from sk_posenc._memory import check_memory
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 Array = Any

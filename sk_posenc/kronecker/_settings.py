@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
-from sk_posenc._base import parse_choice
+from sk_posenc._settings import parse_choice
 from sk_posenc.kronecker import _solvers as solvers
 
 # The penalty that follows the function.
