@@ -33,17 +33,71 @@ class Rows(Protocol):
     def adjoint(self, values: Array) -> Array: ...
 
 
-def mode_products(array: Array, matrices: Sequence[Array]) -> Array:
+class Mirrored:
+    """A matrix whose columns are the same from both ends, the first ones even, the others odd.
+
+    Its products, and those of its transpose, take half the work.
+
+    Parameters
+    ----------
+    even, odd : arrays of shape (ceil(k / 2), n_even) and (floor(k / 2), n_odd)
+        The upper halves of the columns.
+    transposed : bool
+    """
+
+    def __init__(self, even: Array, odd: Array, transposed: bool = False) -> None:
+        self._even, self._odd, self._transposed = even, odd, transposed
+        rows, columns = even.shape[0] + odd.shape[0], even.shape[1] + odd.shape[1]
+        self.shape = (columns, rows) if transposed else (rows, columns)
+
+    @property
+    def T(self) -> "Mirrored":  # noqa: N802  as arrays have it
+        return Mirrored(self._even, self._odd, not self._transposed)
+
+    def times(self, array: Array) -> Array:
+        """The product with the middle axis of an array of three axes."""
+        xp = array_namespace(array)
+        half = self._odd.shape[0]
+        if self._transposed:
+            above, below = array[:, :half, :], xp.flip(array, axis=1)[:, :half, :]
+            middle = array[:, half : self._even.shape[0], :]
+            both = xp.concat([above + below, middle], axis=1)
+            parts = [_times(self._even.T, both), _times(self._odd.T, above - below)]
+        else:
+            n_even = self._even.shape[1]
+            even, odd = _times(self._even, array[:, :n_even, :]), array[:, n_even:, :]
+            odd = _times(self._odd, odd)
+            first, middle = even[:, :half, :], even[:, half:, :]
+            parts = [first + odd, middle, xp.flip(first - odd, axis=1)]
+        return xp.concat(parts, axis=1)
+
+
+def mirrored(matrix: NDArray) -> NDArray | Mirrored:
+    """A matrix with what is known of its columns, if they are the same from both ends."""
+    flipped, half = matrix[::-1], len(matrix) // 2
+    even = int(np.sum((matrix == flipped).all(axis=0)))
+    symmetric = half and (matrix[:, :even] == flipped[:, :even]).all()
+    if not (symmetric and (matrix[:, even:] == -flipped[:, even:]).all()):
+        return matrix
+    upper, lower = matrix[: len(matrix) - half, :even], matrix[:half, even:]
+    return Mirrored(np.ascontiguousarray(upper), np.ascontiguousarray(lower))
+
+
+def _times(matrix: Array, array: Array) -> Array:
+    xp = array_namespace(array)
+    if array.shape[2] == 1:
+        return xp.matmul(array[:, :, 0], matrix.T)[:, :, None]
+    return xp.matmul(matrix, array)
+
+
+def mode_products(array: Array, matrices: Sequence[Array | Mirrored]) -> Array:
     """Matrix a along axis a + 1 of an array (n_columns, n_1, ..., n_d), for all a."""
     xp = array_namespace(array)
     for axis, matrix in enumerate(matrices, start=1):
         shape = tuple(array.shape)
-        after = math.prod(shape[axis + 1 :])
-        if after == 1:
-            array = xp.matmul(xp.reshape(array, (-1, shape[axis])), matrix.T)
-        else:
-            array = xp.matmul(matrix, xp.reshape(array, (-1, shape[axis], after)))
-        array = xp.reshape(array, (*shape[:axis], matrix.shape[0], *shape[axis + 1 :]))
+        block = xp.reshape(array, (math.prod(shape[:axis]), shape[axis], -1))
+        product = matrix.times(block) if isinstance(matrix, Mirrored) else _times(matrix, block)
+        array = xp.reshape(product, (*shape[:axis], matrix.shape[0], *shape[axis + 1 :]))
     return array
 
 
@@ -83,8 +137,8 @@ class SparseRows:
         self, matrix: sparse.csr_array, shape: tuple[int, ...], rotations: list[NDArray]
     ) -> None:
         self.matrix, self._shape = matrix, shape
-        self._rotations = rotations
-        self._back = [np.ascontiguousarray(each.T) for each in rotations]
+        self._rotations = [mirrored(each) for each in rotations]
+        self._back = [each.T for each in self._rotations]
 
     def fitted(self, z: NDArray) -> NDArray:
         flat = mode_products(z, self._rotations).reshape(len(z), -1)

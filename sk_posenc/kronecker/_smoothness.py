@@ -18,6 +18,10 @@ _CELLS = 8
 # are left out: nothing but rounding would hold them.
 _NOTHING = 1e-8
 
+# Integrals of a function and of its mirror image differ by no more than this where both are
+# among the functions, relative to the largest.
+_SYMMETRIC = 1e-10
+
 # Rows of the mesh encoded at a time.
 _BLOCK = 2**23
 
@@ -96,15 +100,44 @@ def _functions_on(encoder: Any, length: float) -> float:
 
 
 def smooth_axis(encoder: Any) -> SmoothAxis:
-    """Diagonalise both integrals of a fitted encoder of one axis."""
+    """Diagonalise both integrals of a fitted encoder of one axis.
+
+    Where reversing the axis leaves them as they are, half the functions are even and half odd:
+    the even ones come first, and each half is diagonalised by itself.
+    """
     integrals = integrate(encoder)
-    sizes, Q = linalg.eigh(integrals.size, driver="evd", check_finite=False)
-    kept = sizes > _NOTHING * sizes[-1]
-    white = Q[:, kept] / np.sqrt(sizes[kept])
-    slopes, U = linalg.eigh(white.T @ integrals.slope @ white, driver="evd", check_finite=False)
+    halves = _halves(integrals)
+    found = [
+        linalg.eigh(half.T @ integrals.size @ half, driver="evd", check_finite=False)
+        for half in halves
+    ]
+    largest = max(float(sizes[-1]) for sizes, _ in found)
+    bases, slopes = [], []
+    for half, (sizes, Q) in zip(halves, found, strict=True):
+        kept = sizes > _NOTHING * largest
+        white = Q[:, kept] / np.sqrt(sizes[kept])
+        slope = white.T @ (half.T @ integrals.slope @ half) @ white
+        own, U = linalg.eigh(slope, driver="evd", check_finite=False)
+        slopes.append(np.maximum(own, 0.0))
+        bases.append(half @ (white @ U))
     rank = float(encoder.stable_rank_[0])
     floor = (math.pi / rank) ** 2  # a constant counts as half a wave on the domain
-    return SmoothAxis(white @ U, np.maximum(slopes, 0.0) / rank**2, floor)
+    return SmoothAxis(np.concatenate(bases, axis=1), np.concatenate(slopes) / rank**2, floor)
+
+
+def _halves(integrals: AxisIntegrals) -> list[NDArray[np.float64]]:
+    """Orthonormal even and odd combinations of functions, or all functions as they are."""
+    k = len(integrals.size)
+    symmetric = k > 1 and all(
+        np.allclose(each, each[::-1, ::-1], rtol=0, atol=_SYMMETRIC * np.abs(each).max())
+        for each in (integrals.size, integrals.slope)
+    )
+    if not symmetric:
+        return [np.eye(k)]
+    ends, mirrored = np.eye(k)[:, : k // 2], np.eye(k)[:, ::-1][:, : k // 2]
+    middle = np.eye(k)[:, k // 2 : k // 2 + k % 2]
+    even = np.concatenate([(ends + mirrored) / math.sqrt(2), middle], axis=1)
+    return [even, (ends - mirrored) / math.sqrt(2)]
 
 
 def strengths(axes: list[SmoothAxis], exponent: float) -> NDArray[np.float64]:
