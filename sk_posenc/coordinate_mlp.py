@@ -296,6 +296,10 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
         Raises
         ------
+        ValueError
+            For NaN or infinity, and for settings that are impossible.
+        TypeError
+            For settings of the wrong type.
         FloatingPointError
             Where training diverges.
         torch.cuda.OutOfMemoryError
@@ -323,6 +327,11 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         Returns
         -------
         self : CoordinateMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, and for targets of another shape than before.
         """
         return self._train(X, y, not self.initialized_, fit_params)
 
