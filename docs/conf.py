@@ -143,7 +143,11 @@ def _inline(translator: HTML5Translator, node: math) -> None:
 
 
 def _displayed(translator: HTML5Translator, node: math_block) -> None:
-    parts = node.astext().strip().split(r"\qquad")  # stand below each other in a narrow window
+    text = node.astext().strip()
+    if r"\\" in text or "&" in text:
+        parts = [rf"\begin{{aligned}}{text}\end{{aligned}}"]
+    else:
+        parts = text.split(r"\qquad")  # these stand below each other in a narrow window
     formulas = " ".join(_convert(part, "block") for part in parts)
     translator.body.append(f'<div class="formula">{formulas}</div>')
     raise SkipNode
