@@ -145,7 +145,7 @@ def _inline(translator: HTML5Translator, node: math) -> None:
 def _displayed(translator: HTML5Translator, node: math_block) -> None:
     text = node.astext().strip()
     if r"\\" in text or "&" in text:
-        parts = [rf"\begin{{aligned}}{text}\end{{aligned}}"]
+        parts = [rf"\begin{{split}}{text}\end{{split}}"]
     else:
         parts = text.split(r"\qquad")  # these stand below each other in a narrow window
     formulas = " ".join(_convert(part, "block") for part in parts)
