@@ -1,11 +1,13 @@
 """Settings of the documentation; the README has the command that builds it."""
 
 import ast
+import re
 from graphlib import TopologicalSorter
 from inspect import getdoc
 from pathlib import Path
 from textwrap import indent
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils.nodes import Node, SkipNode, math, math_block
 from latex2mathml.converter import convert
@@ -42,6 +44,8 @@ myst_heading_anchors = 3
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings tell types and shapes
 autodoc_inherit_docstrings = False
+autodoc_preserve_defaults = True  # as written: the names of classes, not their repr
+toc_object_entries_show_parents = "hide"  # the page says of which class
 numpydoc_show_class_members = False
 # What is there must be complete: summaries, parameters and returns with types and words.
 numpydoc_validation_checks = {
@@ -75,6 +79,7 @@ html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
     "show_prev_next": False,
@@ -85,16 +90,66 @@ html_show_sourcelink = False
 html_math_renderer = "mathml"
 
 
+_MATHML = "{http://www.w3.org/1998/Math/MathML}"
+_FUNCTIONS = {"arccos", "cos", "exp", "ln", "log", "max", "min", "sin"}
+
+
+def _convert(latex: str, display: str) -> str:
+    """MathML of a formula, with the thin spaces that TeX sets around names of functions."""
+    tree = ElementTree.fromstring(convert(latex, display=display))
+    for leaf in tree.iter(f"{_MATHML}mi"):
+        if leaf.text == "~":  # what becomes of \sim
+            leaf.tag, leaf.text = f"{_MATHML}mo", "\N{TILDE OPERATOR}"
+    for bar in tree.iter(f"{_MATHML}mo"):
+        if bar.text == "|":
+            bar.attrib |= {"lspace": "0", "rspace": "0"}
+    for row in tree.iter(f"{_MATHML}mrow"):
+        items = list(row)
+        for item, before, after in reversed(
+            list(zip(items, [None, *items], [*items[1:], None], strict=False))
+        ):
+            if item.text == "\N{MINUS SIGN}" and _opens(before):
+                item.set("form", "prefix")
+            name = item if len(item) == 0 else item[0]
+            if name.text not in _FUNCTIONS:
+                continue
+            if name.tag == f"{_MATHML}mo":  # else it has the wide spaces of a relation
+                name.attrib |= {"lspace": "0", "rspace": "0"}
+            place = list(row).index(item)
+            if _needs_space(after):
+                row.insert(place + 1, _thin_space())
+            if _needs_space(before):
+                row.insert(place, _thin_space())
+    ElementTree.register_namespace("", _MATHML.strip("{}"))
+    return ElementTree.tostring(tree, encoding="unicode")
+
+
+def _opens(before: ElementTree.Element | None) -> bool:
+    """Whether a minus behind this is a sign, not a difference."""
+    return before is None or before.text in {"(", "[", "=", ","}
+
+
+def _needs_space(neighbour: ElementTree.Element | None) -> bool:
+    return neighbour is not None and neighbour.tag.removeprefix(_MATHML) not in {"mo", "mspace"}
+
+
+def _thin_space() -> ElementTree.Element:
+    return ElementTree.Element(f"{_MATHML}mspace", width="0.167em")
+
+
 def _inline(translator: HTML5Translator, node: math) -> None:
-    translator.body.append(convert(node.astext()))
+    translator.body.append(_convert(node.astext(), "inline"))
     raise SkipNode
 
 
 def _displayed(translator: HTML5Translator, node: math_block) -> None:
     text = node.astext().strip()
     if r"\\" in text or "&" in text:
-        text = rf"\begin{{aligned}}{text}\end{{aligned}}"
-    translator.body.append(f'<div class="formula">{convert(text, display="block")}</div>')
+        parts = [rf"\begin{{split}}{text}\end{{split}}"]
+    else:
+        parts = text.split(r"\qquad")  # these stand below each other in a narrow window
+    formulas = " ".join(_convert(part, "block") for part in parts)
+    translator.body.append(f'<div class="formula">{formulas}</div>')
     raise SkipNode
 
 
@@ -155,9 +210,40 @@ def _modules_of(node: ast.ImportFrom) -> list[str]:
     return [base, *inside]
 
 
+def _break_lines(app: Sphinx, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
+    """Where lines may break in a narrow window: in long names between their words, and not
+    between a formula and its punctuation or within a shape."""
+
+    def between_words(name: str) -> str:
+        outer = r"(?<=[.(=/,])(?=[A-Za-z_]|&quot;)(?!py\b)|(?<=[^\W_]_)(?<!\bsk_)(?=[A-Za-z])"
+        inner = r"(?<=[a-z])(?=[A-Z]\w{2})"
+        return re.sub(inner, '<wbr class="inner">', re.sub(outer, "<wbr>", name))
+
+    def breaking(found: re.Match[str]) -> str:
+        return f'<span class="pre breaks">{between_words(found[1])}</span>'
+
+    def in_table(found: re.Match[str]) -> str:
+        table = re.sub(r'<span class="pre">([^<]{8,})</span>', breaking, found[0])
+        return re.sub(r"<td><p>\(\d[^<]*", lambda shape: shape[0].replace(" ", "&#160;"), table)
+
+    if "body" not in context:
+        return
+    body = re.sub(r"<table.*?</table>", in_table, context["body"], flags=re.DOTALL)
+    body = re.sub(r'(?<!"n">)<span class="pre">([^<]{30,})</span>', breaking, body)
+    body = re.sub(r"(?<=<h1>)[^<]+", lambda title: between_words(title[0]), body)
+    body = body.replace('<span class="sig-name', '<wbr><span class="sig-name')
+    body = body.replace('<span class="sig-paren">(</span>', '<span class="sig-paren">(</span><wbr>')
+    context["body"] = re.sub(
+        r'\(?<math [^>]*display="inline".*?</math>[.,;:)\]]*',
+        r'<span class="whole">\g<0></span>',
+        body,
+    )
+
+
 def setup(app: Sphinx) -> None:
     """Formulas as MathML, which browsers draw by themselves: no script, no network."""
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
     app.add_directive("modules", Modules)
     app.add_directive("terms", Terms)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("html-page-context", _break_lines)

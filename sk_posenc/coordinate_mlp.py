@@ -276,8 +276,10 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
         Raises
         ------
+        ValueError
+            For NaN or infinity, and for settings that are impossible.
         TypeError
-            For `fit_params` without a `train_split`.
+            For settings of the wrong type, and for `fit_params` without a `train_split`.
         FloatingPointError
             Where training diverges.
         torch.cuda.OutOfMemoryError
@@ -305,6 +307,11 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         Returns
         -------
         self : CoordinateMLPRegressor
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, and for targets of another shape than before.
         """
         return self._train(X, y, not self.initialized_, fit_params)
 

@@ -129,6 +129,11 @@ class CoordinateMLP(nn.Module):
     is_scaled : Tensor of shape (), bool
         Whether `set_scaling` has been called.
 
+    Raises
+    ------
+    ValueError
+        For hidden layers that are not positive integers, and for another activation.
+
     See Also
     --------
     CoordinateMLPRegressor : Trains this network as a scikit-learn estimator.

@@ -443,7 +443,7 @@ class RandomFourierEncoder(_FourierBase):
 
     References
     ----------
-    A. Rahimi, B. Recht, "Random Features for Large-Scale Kernel Machines", NIPS 2007.
+    Ali Rahimi, B. Recht, "Random Features for Large-Scale Kernel Machines", NIPS 2007.
 
     M. Tancik et al., "Fourier Features Let Networks Learn High Frequency Functions in Low
     Dimensional Domains", NeurIPS 2020.

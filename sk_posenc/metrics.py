@@ -24,8 +24,10 @@ _GRAM_UP_TO = 2000
 
 
 def stable_rank(A: Any) -> float:
-    """Stable rank of a matrix: ||A||_F**2 / ||A||_2**2.
+    r"""Stable rank of a matrix: its squared Frobenius norm over its squared spectral norm.
 
+    :math:`\|A\|_F^2 / \|A\|_2^2 = \sum_i \sigma_i^2 / \max_i \sigma_i^2`, with the singular values
+    :math:`\sigma_i` of A.
     Between 1 and the rank; unlike it, moved little by small singular values.
 
     Parameters
@@ -139,7 +141,8 @@ def distance_preservation(
     Raises
     ------
     ValueError
-        For fewer than two samples, lengths that differ, NaN or infinity.
+        For fewer than two samples or pairs, lengths that differ, NaN or infinity, and a
+        `level` outside [-1, 1).
 
     Examples
     --------
@@ -271,6 +274,13 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
         In coordinate units; the width of the domain where the similarity does not fall
         that low inside it.
 
+    Raises
+    ------
+    ValueError
+        For a `level` outside (0, 1).
+    TypeError
+        For an encoder of another kind.
+
     References
     ----------
     J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
@@ -377,6 +387,11 @@ def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     -------
     float
 
+    Raises
+    ------
+    TypeError
+        Where the estimator neither encodes nor holds an encoder.
+
     Examples
     --------
     >>> import numpy as np
@@ -405,6 +420,11 @@ def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float
     -------
     float
 
+    Raises
+    ------
+    TypeError
+        Where the estimator neither encodes nor holds an encoder.
+
     Examples
     --------
     >>> import numpy as np
@@ -432,6 +452,11 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     Returns
     -------
     float
+
+    Raises
+    ------
+    TypeError
+        Where the estimator is and holds no single encoder of this package.
 
     Examples
     --------
@@ -487,6 +512,11 @@ def make_psnr_scorer(data_range: float) -> _PSNRScorer:
     -------
     callable
         ``scorer(estimator, X, y)``, greater is better.
+
+    Raises
+    ------
+    ValueError
+        For a `data_range` that is not finite and positive.
 
     Examples
     --------

@@ -37,6 +37,13 @@ class CoordinateKFold(BaseCrossValidator):
         Decides "random" folds: None shuffles anew in each call of `split`. The other
         schemes have nothing random in them and do not read it.
 
+    Raises
+    ------
+    TypeError
+        For an `n_splits` that is no integer.
+    ValueError
+        For fewer than two folds, and for another scheme.
+
     See Also
     --------
     sklearn.model_selection.KFold : Folds by the order of the rows.

@@ -97,7 +97,7 @@ def tangent_kernel(
     ----------
     .. [1] A. Jacot, F. Gabriel, C. Hongler. "Neural tangent kernel: convergence and
        generalization in neural networks". NeurIPS 2018.
-    .. [2] Y. Cho, L. K. Saul. "Kernel methods for deep learning". NeurIPS 2009.
+    .. [2] Youngmin Cho, L. K. Saul. "Kernel methods for deep learning". NeurIPS 2009.
 
     Examples
     --------

@@ -157,8 +157,8 @@ def suggest_encoder(
 
     See Also
     --------
-    sk_posenc.tangent_kernel : What a network sees through an encoding.
-    sk_posenc.KroneckerRidgeCV : Search of all that a closed-form head can choose.
+    tangent_kernel : What a network sees through an encoding.
+    KroneckerRidgeCV : Search of all that a closed-form head can choose.
 
     Notes
     -----
@@ -168,7 +168,7 @@ def suggest_encoder(
     to the next under Adam; over exponentially distributed t of mean :math:`\tau` the prediction
     is on average that of a ridge regression,
 
-    .. math:: W y, \qquad W = K_* (K + \tfrac{n}{\tau} I)^{-1}.
+    .. math:: W y, \qquad W = K_* \left(K + \frac{n}{\tau} I\right)^{-1}.
 
     Leaving samples out would ask for values one spacing away from the others, on a grid
     twice as far as the values between them. W is linear instead, so its squared error *between*

@@ -121,6 +121,13 @@ class BasisDisplay:
         -------
         BasisDisplay
 
+        Raises
+        ------
+        ValueError
+            For an `axis` that an encoder does not have, and for no encoder.
+        TypeError
+            Where an estimator is and holds no encoder of this package.
+
         Examples
         --------
         >>> import numpy as np
@@ -205,6 +212,11 @@ class BasisDisplay:
         Returns
         -------
         BasisDisplay
+
+        Raises
+        ------
+        ValueError
+            For another name of a basis, no basis, and fewer than two points.
         """
         pyplot(f"{cls.__name__}.from_bases")
         named = by_name(bases, lambda b: b if isinstance(b, str) else type(b).__name__, repr)

@@ -47,6 +47,12 @@ class ReconstructionDisplay:
     psnr_ : float
         Of all samples, in dB.
 
+    Raises
+    ------
+    ValueError
+        For NaN or infinity, more than two axes, over two axes other than one or three
+        channels, and a `train` or `axis_names` of another length.
+
     Examples
     --------
     >>> import numpy as np
@@ -148,6 +154,7 @@ class ReconstructionDisplay:
         X : array-like of shape (n_samples, n_axes)
             Coordinates.
         y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_channels)
+            The signal there, and what was predicted.
         ax : Axes or sequence of Axes, default=None
             One per panel, or one that is split. None: a new figure.
         **settings : dict

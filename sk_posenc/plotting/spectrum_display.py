@@ -96,6 +96,13 @@ class SpectrumDisplay:
         Returns
         -------
         SpectrumDisplay
+
+        Raises
+        ------
+        ValueError
+            For coordinates that are not finite or have other axes, and for no encoder.
+        TypeError
+            Where an estimator is and holds no encoder of this package.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         check_max_samples(max_samples)
@@ -128,6 +135,11 @@ class SpectrumDisplay:
         Returns
         -------
         SpectrumDisplay
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinity.
         """
         pyplot(f"{cls.__name__}.from_encodings")
         if not isinstance(encodings, Mapping):

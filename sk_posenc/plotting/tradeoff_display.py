@@ -119,6 +119,11 @@ class TradeoffDisplay:
         Returns
         -------
         TradeoffDisplay
+
+        Raises
+        ------
+        ValueError
+            For no encoders, `y` without `regressor` or the other way round, and `psnr` with both.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         encoders = list(estimator) if isinstance(estimator, list | tuple) else [estimator]
@@ -193,6 +198,11 @@ class TradeoffDisplay:
         Returns
         -------
         TradeoffDisplay
+
+        Raises
+        ------
+        ValueError
+            Where the search has no score of one of these names.
 
         Examples
         --------
