@@ -18,9 +18,9 @@ from sk_posenc._memory import check_memory
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._encoders import ADAPTIVE_FINER
-from sk_posenc.kronecker._iterative import Iterated, Iteration, System, conjugate_gradients
+from sk_posenc.kronecker._iterative import Iterated, Iteration, System, in_turn
 from sk_posenc.kronecker._problem import WAY_OUT, Problem
-from sk_posenc.kronecker._rows import mode_products
+from sk_posenc.kronecker._rows import mirrored, mode_products
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._smoothness import integrate
@@ -92,8 +92,8 @@ class Steering:
             return place.array(array.astype(dtype))
 
         self._masses = [placed(mass) for mass in masses]
-        self._forth = [placed(V.T) for _, V in waves]
-        self._back = [placed(V) for _, V in waves]
+        self._back = [mirrored(V.astype(dtype), place.array) for _, V in waves]
+        self._forth = [each.T for each in self._back]
         own = [
             np.einsum("ik,ij,jk->k", V, mass, V) for (_, V), mass in zip(waves, masses, strict=True)
         ]
@@ -104,6 +104,7 @@ class Steering:
         self,
         systems: Sequence[System],
         alpha: float,
+        back: NDArray,
         *,
         tolerance: float,
         max_iter: int,
@@ -111,14 +112,12 @@ class Steering:
     ) -> list[Iterated]:
         """Solutions for uncorrelated columns of targets, all with the same directions."""
         total = systems[0].total
-        nothing = 0.0 * systems[0].goal
-        spread = math.sqrt(sum(system.left(nothing) for system in systems) / total) or 1.0
         found: list[Iterated] = []
         steps = 0
         for turn in range(1 + _PASSES):
             tensor, strength = None, alpha * _PILOT
             if turn > 0:
-                functions = [each.z * (self.height / spread) for each in found]
+                functions = self._functions([each.z for each in found], back)
                 tensor = steering(self.lattice, functions, _WIDTH, _FLOOR)
                 strength, start = alpha, [each.z for each in found]
             penalty = SteeredPenalty(
@@ -127,21 +126,26 @@ class Steering:
                 strength * self.per_node * self.height**2,
                 total,
             )
-            found, left_open = [], 0.0
-            for system, own in zip(systems, start, strict=True):
-                found.append(
-                    conjugate_gradients(
-                        system,
-                        penalty,
-                        tolerance=tolerance * (1.0 if turn == _PASSES else _COARSER),
-                        max_iter=max_iter,
-                        start=own,
-                        open_elsewhere=left_open,
-                    )
-                )
-                left_open += system.left(found[-1].z)
+            coarser = 1.0 if turn == _PASSES else _COARSER
+            found = in_turn(
+                systems, penalty, start, tolerance=coarser * tolerance, max_iter=max_iter
+            )
             steps += max(each.n_iter for each in found)
         return [each._replace(n_iter=steps) for each in found]
+
+    def _functions(self, solutions: list[Array], back: NDArray) -> list[Array]:
+        """Values at the nodes for each column of targets, in units of their root mean squares."""
+        functions = []
+        for row in back:
+            z = sum(float(share) * each for share, each in zip(row, solutions, strict=True))
+            size = math.sqrt(self.mean_square(z)) or 1.0
+            functions.append(z * (self.height / size))
+        return functions
+
+    def mean_square(self, z: Array) -> float:
+        """Of a function, over its domain."""
+        sizes = mode_products(z[None, ...], self._masses)[0, ...]
+        return max(0.0, float(array_namespace(z).sum(z * sizes)))
 
 
 class SteeredPenalty:
@@ -174,8 +178,7 @@ class SteeredPenalty:
         return back if self._roots is None else self._roots * back
 
     def mean_square(self, z: Array) -> float:
-        sizes = mode_products(z[None, ...], self._steering._masses)[0, ...]
-        return max(0.0, float(array_namespace(z).sum(z * sizes)))
+        return self._steering.mean_square(z)
 
 
 @dataclass(eq=False)
@@ -188,6 +191,7 @@ class AdaptiveIteration(Iteration):
         self,
         systems: Sequence[System],
         alpha: float,
+        back: NDArray,
         *,
         tolerance: float,
         max_iter: int,
@@ -196,6 +200,7 @@ class AdaptiveIteration(Iteration):
         return self.steering.run(
             systems,
             alpha,
+            back,
             tolerance=tolerance,
             max_iter=max_iter,
             start=self.starts(start, len(systems)),
@@ -233,7 +238,7 @@ class AdaptiveProblem(Problem):
     def condition_number(self, alpha: float) -> float:
         return math.nan
 
-    def whole(self) -> Problem:
+    def check_linear(self) -> None:
         raise ValueError(
             'penalty="adaptive" follows the targets, so that no hat matrix tells leave-one-out '
             "residuals and standard deviations: predict with return_std=False"
@@ -282,11 +287,17 @@ def _sum_of_shifts(axis: Axis) -> float:
 
 def _waves(size: int, spacing: float, wraps: bool) -> tuple[NDArray, NDArray]:
     """Eigenvalues and eigenvectors of squared differences of neighbours along an axis."""
-    step = np.diff(np.eye(size), axis=0)
+    nodes = np.arange(size)
     if wraps:
-        step = np.vstack([step, np.eye(size)[:1] - np.eye(size)[-1:]])
-    values, vectors = np.linalg.eigh(step.T @ step / spacing**2)
-    return np.maximum(values, 0.0), vectors
+        step = np.eye(size) - np.roll(np.eye(size), 1, axis=0)
+        values, vectors = np.linalg.eigh(step.T @ step / spacing**2)
+        return np.maximum(values, 0.0), vectors
+    half_waves = np.concatenate([nodes[::2], nodes[1::2]])  # the even ones first
+    vectors = np.cos(math.pi / size * (nodes[:, None] + 0.5) * half_waves)
+    vectors *= np.sqrt((2 - (half_waves == 0)) / size)
+    sign = np.where(half_waves % 2, -1.0, 1.0)
+    vectors = (vectors + sign * vectors[::-1]) / 2  # exactly even and odd
+    return (2 / spacing * np.sin(math.pi / (2 * size) * half_waves)) ** 2, vectors
 
 
 def problem_for(

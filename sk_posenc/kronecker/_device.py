@@ -16,7 +16,7 @@ from sk_posenc._base import CoordinateEncoder
 from sk_posenc.fourier import LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
 from sk_posenc.kronecker._encoders import axis_features
-from sk_posenc.kronecker._rows import mode_products
+from sk_posenc.kronecker._rows import Mirrored, mode_products
 
 Array = Any
 
@@ -110,7 +110,11 @@ class DeviceRows:
     """Rows of bases that end, as :class:`SparseRows`, on a device of torch."""
 
     def __init__(
-        self, matrix: Any, shape: tuple[int, ...], rotations: list[Array], place: Place
+        self,
+        matrix: Any,
+        shape: tuple[int, ...],
+        rotations: Sequence[Array | Mirrored],
+        place: Place,
     ) -> None:
         self._matrix, self._transposed = place.sparse(matrix), place.sparse(matrix.T.tocsr())
         self._shape, self._rotations = shape, rotations

@@ -138,6 +138,7 @@ class HeldOut:
         (found,) = iteration.run(
             [system],
             alpha * problem.scale,
+            np.eye(1),
             tolerance=min(1.0, _COARSER * self._tolerance),
             max_iter=min(_STEPS, self._max_iter),
             start=[] if start is None else [start],

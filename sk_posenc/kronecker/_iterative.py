@@ -223,6 +223,34 @@ def conjugate_gradients(
     return Iterated(z, n_iter, error, rounded)
 
 
+def in_turn(
+    systems: Sequence[System],
+    penalty: Penalty,
+    starts: Sequence[Array | None],
+    *,
+    tolerance: float,
+    max_iter: int,
+) -> list[Iterated]:
+    """Solve the systems of uncorrelated columns, largest first.
+
+    What the first ones leave open counts in the residuals of the others.
+    """
+    found: list[Iterated] = []
+    left_open = 0.0
+    for system, start in zip(systems, starts, strict=True):
+        own = conjugate_gradients(
+            system,
+            penalty,
+            tolerance=tolerance,
+            max_iter=max_iter,
+            start=start,
+            open_elsewhere=left_open,
+        )
+        left_open += system.left(own.z)
+        found.append(own)
+    return found
+
+
 @dataclass(eq=False)
 class Iteration:
     """Samples and penalty as conjugate gradients need them, all in one place and dtype.
@@ -253,6 +281,7 @@ class Iteration:
         self,
         systems: Sequence[System],
         alpha: float,
+        back: NDArray,
         *,
         tolerance: float,
         max_iter: int,
@@ -262,6 +291,8 @@ class Iteration:
 
         Parameters
         ----------
+        back : ndarray of shape (n_columns, n_systems)
+            What turns their solutions into those of the columns of targets.
         start : sequence of arrays of shape (r_1, ..., r_d)
             Where to start the first of them, or all.
         """
@@ -283,7 +314,7 @@ class Iteration:
         """
         uncorrelated, back = principal_columns(columns, self.weights)
         systems = [self.system(column) for column in uncorrelated]
-        found = self.run(systems, alpha, tolerance=tolerance, max_iter=max_iter, start=start)
+        found = self.run(systems, alpha, back, tolerance=tolerance, max_iter=max_iter, start=start)
         solutions = [to_numpy(each.z) for each in found]
         return Solved(
             np.tensordot(back, np.stack([z.astype(np.float64) for z in solutions]), axes=1),
@@ -318,26 +349,15 @@ class DiagonalIteration(Iteration):
         self,
         systems: Sequence[System],
         alpha: float,
+        back: NDArray,
         *,
         tolerance: float,
         max_iter: int,
         start: Sequence[NDArray] = (),
     ) -> list[Iterated]:
-        found: list[Iterated] = []
-        left_open = 0.0
-        for system, own in zip(systems, self.starts(start, len(systems)), strict=True):
-            found.append(
-                conjugate_gradients(
-                    system,
-                    DiagonalPenalty(alpha * self.penalty, self.size, system.total),
-                    tolerance=tolerance,
-                    max_iter=max_iter,
-                    start=own,
-                    open_elsewhere=left_open,
-                )
-            )
-            left_open += system.left(found[-1].z)
-        return found
+        penalty = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        starts = self.starts(start, len(systems))
+        return in_turn(systems, penalty, starts, tolerance=tolerance, max_iter=max_iter)
 
 
 class Solved(NamedTuple):

@@ -12,11 +12,13 @@ from sk_posenc._memory import check_memory
 from sk_posenc.bases import Impulse, resolve_basis
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import encoders_per_axis
-from sk_posenc.kronecker._iterative import DiagonalPenalty, conjugate_gradients, turned
-from sk_posenc.kronecker._rows import can_be_sparse, mode_products, sparse_products
+from sk_posenc.kronecker._iterative import DiagonalPenalty, System, in_turn, turned
+from sk_posenc.kronecker._rows import can_be_sparse, mirrored, mode_products, sparse_products
+from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Columns up to which the normal equations of functions that do not end are stored.
@@ -185,29 +187,32 @@ class NormalEquations(Expansion):
         back, forth = turned(covariance, np.sqrt(variances / self.total))
         columns = (centred @ forth.T).T  # (q, k)
         squares = np.maximum(np.einsum("ij,jk,ik->i", forth, covariance, forth), 0.0)
-        axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
-        rotations, size, per_alpha = diagonalise(axes, penalty)
-        scale = self.gram.diagonal().mean() if isinstance(penalty, str) else self.total
         gram = place.sparse(self.gram) if self._sparse else place.array(self.gram)
-        solutions, n_iter, error, left_open = [], 1, 0.0, 0.0
-        for column, square in zip(columns, squares, strict=True):
-            system = _GramSystem(
-                gram, rotations, column.reshape(self._shape), float(square), self.total, place
-            )
-            found = conjugate_gradients(
-                system,
-                DiagonalPenalty(
-                    place.array(alpha * float(scale) * per_alpha), place.array(size), self.total
-                ),
-                tolerance=tolerance,
-                max_iter=max_iter,
-                open_elsewhere=left_open,
-            )
-            left_open += system.left(found.z)
-            solutions.append(to_numpy(found.z))
-            n_iter = max(n_iter, found.n_iter)
-            error = max(error, 0.0 if found.rounded else found.error)
-        z = np.tensordot(back, np.stack(solutions), axes=1)
+        settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
+
+        def systems(rotations: list[NDArray]) -> list[System]:
+            return [
+                _GramSystem(
+                    gram, rotations, column.reshape(self._shape), float(square), self.total, place
+                )
+                for column, square in zip(columns, squares, strict=True)
+            ]
+
+        starts = [None] * len(columns)
+        rotations: list[NDArray] = []
+        if penalty == ADAPTIVE:
+            steering = Steering(self.axes, place, np.float64)
+            found = steering.run(systems([]), alpha * self.total, back, start=starts, **settings)
+        else:
+            axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
+            rotations, size, per_alpha = diagonalise(axes, penalty)
+            scale = self.gram.diagonal().mean() if isinstance(penalty, str) else self.total
+            strength = place.array(alpha * float(scale) * per_alpha)
+            diagonal = DiagonalPenalty(strength, place.array(size), self.total)
+            found = in_turn(systems(rotations), diagonal, starts, **settings)
+        z = np.tensordot(back, np.stack([to_numpy(each.z) for each in found]), axes=1)
+        n_iter = max(1, *(each.n_iter for each in found))
+        error = max(0.0 if each.rounded else each.error for each in found)
         return mode_products(z, rotations), n_iter, error
 
 
@@ -224,7 +229,7 @@ class _GramSystem:
         place: Place,
     ) -> None:
         self._gram, self._shape, self.total = gram, moments.shape, total
-        self._rotations = [place.array(each) for each in rotations]
+        self._rotations = [mirrored(each, place.array) for each in rotations]
         self._back = [each.T for each in self._rotations]
         self.goal = mode_products(place.array(moments)[None], self._back)[0]
         self._square, self._image, self._step = square, 0.0 * self.goal, self.goal

@@ -78,6 +78,7 @@ class Posterior:
     def __init__(self, problem: Problem, alpha: float) -> None:
         self._problem, self._alpha = problem, alpha
         samples = problem.samples
+        problem.check_linear()
         if problem.iterates:
             raise ValueError(
                 "standard deviations take an n x n matrix, which the conjugate gradients of "

@@ -28,6 +28,7 @@ from sk_posenc.kronecker._rows import (
     Rows,
     SparseRows,
     can_be_sparse,
+    mirrored,
     sparse_products,
 )
 from sk_posenc.kronecker._samples import Samples
@@ -223,8 +224,12 @@ class Problem(Expansion):
             bands.append(band)
         return bands if solvers.can_band(bands, alpha) else []
 
+    def check_linear(self) -> None:
+        """Refuse what a hat matrix would tell, where the solution is no linear map of targets."""
+
     def whole(self) -> "Problem":
         """The same problem, factorised for leave-one-out."""
+        self.check_linear()
         if self.iterates and (self.adds_up or self.layout == "scattered"):
             raise ValueError(
                 f"the noise, and standard deviations by it, take an n x n matrix, which the "
@@ -424,7 +429,7 @@ class Problem(Expansion):
             coordinates = [axis.coordinates for axis in self.axes]
             matrix = sparse_products(encoders, coordinates, dtype)
             shape = tuple(axis.n_columns for axis in self.axes)
-            steps = [place.array(each) for each in rotations or []]
+            steps = [mirrored(each, place.array) for each in rotations or []]
             if place.device is None:
                 return SparseRows(matrix, shape, steps)
             return DeviceRows(matrix, shape, steps, place)

@@ -5,7 +5,7 @@ Arrays over coefficients have shape (n_columns, r_1, ..., r_d), over samples
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,15 +72,15 @@ class Mirrored:
         return xp.concat(parts, axis=1)
 
 
-def mirrored(matrix: NDArray) -> NDArray | Mirrored:
-    """A matrix with what is known of its columns, if they are the same from both ends."""
+def mirrored(matrix: NDArray, to: Callable[[NDArray], Array]) -> Array | Mirrored:
+    """A matrix, or its halves if its columns are the same from both ends, where they belong."""
     flipped, half = matrix[::-1], len(matrix) // 2
     even = int(np.sum((matrix == flipped).all(axis=0)))
     symmetric = half and (matrix[:, :even] == flipped[:, :even]).all()
     if not (symmetric and (matrix[:, even:] == -flipped[:, even:]).all()):
-        return matrix
+        return to(matrix)
     upper, lower = matrix[: len(matrix) - half, :even], matrix[:half, even:]
-    return Mirrored(np.ascontiguousarray(upper), np.ascontiguousarray(lower))
+    return Mirrored(to(np.ascontiguousarray(upper)), to(np.ascontiguousarray(lower)))
 
 
 def _times(matrix: Array, array: Array) -> Array:
@@ -130,15 +130,18 @@ class SparseRows:
     ----------
     matrix : csr_array of shape (n, k_1 ... k_d)
     shape : tuple (k_1, ..., k_d)
-    rotations : list of d ndarrays of shape (k_a, r_a), or empty for none
+    rotations : list of d matrices of shape (k_a, r_a), or empty for none
     """
 
     def __init__(
-        self, matrix: sparse.csr_array, shape: tuple[int, ...], rotations: list[NDArray]
+        self,
+        matrix: sparse.csr_array,
+        shape: tuple[int, ...],
+        rotations: Sequence[Array | Mirrored],
     ) -> None:
         self.matrix, self._shape = matrix, shape
-        self._rotations = [mirrored(each) for each in rotations]
-        self._back = [each.T for each in self._rotations]
+        self._rotations = rotations
+        self._back = [each.T for each in rotations]
 
     def fitted(self, z: NDArray) -> NDArray:
         flat = mode_products(z, self._rotations).reshape(len(z), -1)

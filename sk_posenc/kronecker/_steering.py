@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, is_numpy_array
 from numpy.typing import NDArray
 
 from sk_posenc.kronecker._rows import mode_products
@@ -25,7 +25,7 @@ Array = Any
 Matrices = dict[tuple[int, int], Array]
 
 # Numbers of an array that stay in the caches of a processor while it is worked on.
-_BLOCK = 2**15
+_BLOCK = 2**16
 
 # A Gaussian is cut where it is this many deviations wide.
 _CUT = 4.0
@@ -48,6 +48,7 @@ class Lattice:
     ) -> None:
         self.shape, self.spacings, self.wraps = shape, tuple(spacings), tuple(wraps)
         self.pairs = [(a, b) for a in range(len(shape)) for b in range(a, len(shape))]
+        self.stencils = {pair: self._stencil(pair) for pair in self.pairs}
 
     def gradients(self, values: Array) -> list[Array]:
         """Slopes along each axis, by differences on both sides; at ends on one."""
@@ -67,9 +68,11 @@ class Lattice:
             slopes.append(xp.moveaxis(slope, 0, a))
         return slopes
 
-    def blocks(self) -> Iterator[tuple[int, int]]:
-        """Ranges of nodes of the first axis that are worked on at a time."""
+    def blocks(self, values: Array) -> Iterator[tuple[int, int]]:
+        """Ranges of nodes of the first axis that are worked on at a time; on a device all."""
         step = max(1, _BLOCK // max(1, math.prod(self.shape[1:])))
+        if not is_numpy_array(values):
+            step = self.shape[0]
         for start in range(0, self.shape[0], step):
             yield start, min(start + step, self.shape[0])
 
@@ -96,7 +99,7 @@ class Lattice:
             padded = xp.moveaxis(inner, 0, a)
         return padded
 
-    def stencil(self, pair: tuple[int, int]) -> list[tuple[float, tuple[int, ...]]]:
+    def _stencil(self, pair: tuple[int, int]) -> list[tuple[float, tuple[int, ...]]]:
         """Factors and offsets of the second difference along two axes, or twice along one."""
         a, b = pair
         if a == b:
@@ -160,18 +163,18 @@ class SteeredCurvature:
         lattice, xp = self._lattice, array_namespace(coefficients)
         padded = lattice.padded(coefficients)
         total = xp.zeros_like(padded)
-        for rows in lattice.blocks():
+        for rows in lattice.blocks(padded):
             bends = {pair: self._bend(padded, pair, rows) for pair in lattice.pairs}
             for pair, force in self._forces(bends, rows).items():
                 force = lattice.clear_ends(force, pair, rows)
                 twice = 1.0 if pair[0] == pair[1] else 2.0
-                for factor, offset in lattice.stencil(pair):
+                for factor, offset in lattice.stencils[pair]:
                     total[lattice.window(rows, offset)] += (twice * factor) * force
         return lattice.folded(total)
 
     def _bend(self, padded: Array, pair: tuple[int, int], rows: tuple[int, int]) -> Array:
         lattice = self._lattice
-        plus, minus, *others = lattice.stencil(pair)
+        plus, minus, *others = lattice.stencils[pair]
         if pair[0] == pair[1]:
             ((factor, offset),) = others
             bend = padded[lattice.window(rows, plus[1])] + padded[lattice.window(rows, minus[1])]
@@ -212,7 +215,7 @@ def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: 
     ----------
     lattice : Lattice
     functions : sequence of arrays of shape (m_1, ..., m_d)
-        In units of their standard deviations.
+        Each in units of its size.
     width : float
         Standard deviation of the Gaussian that smooths ``g g'``, in units of the spacings.
     floor : float
@@ -229,8 +232,8 @@ def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: 
         for a, b in lattice.pairs:
             outer[a, b] = outer[a, b] + slopes[a] * slopes[b]
     smooth = {
-        pair: mode_products((entry / len(functions))[None, ...], smoothing)[0, ...]
-        for pair, entry in outer.items()
+        pair: mode_products((total / len(functions))[None, ...], smoothing)[0, ...]
+        for pair, total in outer.items()
     }
     T = _inverse({(a, b): S + floor**2 * (a == b) for (a, b), S in smooth.items()})
     middle = sum(T[a, a] for a in range(len(lattice.shape))) / len(lattice.shape)
