@@ -221,9 +221,10 @@ class AdaptiveProblem(Problem):
         share: float | None = None,
         place: Place = NUMPY,
     ) -> None:
-        super().__init__(
-            samples, encoder, _EXPONENT, share=share, place=place, finer=ADAPTIVE_FINER
-        )
+        super().__init__(samples, encoder, _EXPONENT, share=share, place=place)
+
+    def _finer(self) -> float:
+        return ADAPTIVE_FINER
 
     def _choose_layout(self) -> str:
         _check([axis.encoder for axis in self.axes])

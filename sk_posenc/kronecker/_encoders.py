@@ -34,8 +34,8 @@ _SHARES: dict[type, float] = {
 # Samples that are no grid leave gaps of up to twice their mean spacing.
 SCATTERED_SHARE = 0.3
 
-# With a penalty of smoothness, how much finer than on a grid the shifts may be; with one that
-# follows the function, which needs room for edges.
+# With a penalty of smoothness, how much finer than on a grid the shifts may be off it; and with
+# one that follows the function, which needs room for edges, anywhere.
 SMOOTH_FINER = 1.25
 ADAPTIVE_FINER = 2.0
 
@@ -126,8 +126,8 @@ def fit_axis(
     share : float, default=None
         Stable rank as a share of `n_samples`, in place of what the encoder says.
     finer : float, default=None
-        Where a penalty of smoothness holds what the samples do not: how much finer than on a
-        grid shifts are off it; they are then as far apart as they sum to a constant.
+        Where a penalty of smoothness holds what the samples do not: how much finer automatic
+        shifts are; off a grid they are then as far apart as they sum to a constant.
     """
     own, n_samples = clone(encoder), float(n_samples)
     if isinstance(own, ShiftedBasisEncoder):
@@ -237,7 +237,7 @@ def _shifted_settings(
         held = spacings
         if not _is_auto(encoder.n_shifts):
             held = min(held, encoder.n_shifts if periodic else max(encoder.n_shifts - 1, 1))
-        own = _auto_share(basis, on_grid) if on_grid or not finer else finer * _share(basis)
+        own = finer * _share(basis) if finer else _auto_share(basis, on_grid)
         rank = max(1.0, own * held)
         settings["stable_rank"] = rank
     elif encoder.bandwidth is not None:

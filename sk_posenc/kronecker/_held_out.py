@@ -202,8 +202,7 @@ def held_out_search(
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
         elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
-            at, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
-            _climb(partial(score, group[0]), at, step, ways=(step,))
+            _climb_adaptive(alphas, partial(score, group[0]))
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -212,6 +211,13 @@ def held_out_search(
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     return results, int(np.nanargmax(scores)), held_out
+
+
+def _climb_adaptive(alphas: NDArray, score: Callable) -> None:
+    first, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
+    at = _climb(score, first, step, ways=(step,))
+    if at != first:  # samples have noise, and the place of the best is sharp
+        _climb(score, at, 1)
 
 
 def _climb_group(

@@ -66,8 +66,6 @@ class Problem(Expansion):
         Those to come.
     place : Place
         Where conjugate gradients run.
-    finer : float
-        With smoothness, how much finer than on a grid automatic shifts are off it.
     """
 
     def __init__(
@@ -80,15 +78,12 @@ class Problem(Expansion):
         whole: bool = False,
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
         place: Place = NUMPY,
-        finer: float = SMOOTH_FINER,
     ) -> None:
         self.samples = samples
         self.place = place
         self.penalty = penalty
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        self.axes = fit_axes(
-            samples, encoder, penalty, share, None if isinstance(penalty, str) else finer
-        )
+        self.axes = fit_axes(samples, encoder, penalty, share, self._finer())
         self.n_columns = math.prod(axis.n_columns for axis in self.axes)
         self.iterates = False
         self.layout = self._choose_layout()
@@ -118,6 +113,10 @@ class Problem(Expansion):
     def by_kernel(self) -> bool:
         """Whether the factor is that of the kernel matrix of the samples."""
         return self.layout in {"dual", "holes"} or self.adds_up
+
+    def _finer(self) -> float | None:
+        """How much finer than samples ask for automatic shifts are, where a penalty allows it."""
+        return None if isinstance(self.penalty, str) or self.samples.on_grid else SMOOTH_FINER
 
     def _choose_layout(self) -> str:
         samples, k = self.samples, self.n_columns
