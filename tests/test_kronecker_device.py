@@ -44,7 +44,7 @@ else:
     ]
 
     @pytest.mark.parametrize("device", DEVICES)
-    @pytest.mark.parametrize("penalty", ["slope", 2.0])
+    @pytest.mark.parametrize("penalty", ["slope", 2.0, "adaptive"])
     @pytest.mark.parametrize("basis", ["bspline", "gaussian"])
     @pytest.mark.parametrize("layout", ["grid", "holes", "scattered", "dual"])
     def test_tensors_are_solved_and_predicted_where_they_live(
@@ -73,19 +73,21 @@ else:
         close(own.predict(at), expected.predict(at), 1e-8)  # and NumPy's go on with NumPy
 
     @pytest.mark.parametrize("device", DEVICES)
-    def test_tensors_in_blocks_and_in_searches(device, pixels):
+    @pytest.mark.parametrize("penalties", [None, "adaptive"])
+    def test_tensors_in_blocks_and_in_searches(penalties, device, pixels):
         X, y, unseen, _ = pixels
         tensors = [torch.as_tensor(each, device=device) for each in (X, y, unseen)]
         with config_context(array_api_dispatch=True):
-            search = KroneckerRidgeCV().fit(*tensors[:2])
+            search = KroneckerRidgeCV(penalties=penalties).fit(*tensors[:2])
             values = search.predict(tensors[2])
             encoder = clone(BSPLINE).set_params(domain=(0.0, 1.0))
-            blocks = KroneckerRidge(encoder, alpha=1e-2, **EXACT)
+            penalty = penalties or "ridge"
+            blocks = KroneckerRidge(encoder, alpha=1e-2, penalty=penalty, **EXACT)
             for at in (slice(1_000), slice(1_000, None)):
                 blocks.partial_fit(tensors[0][at], tensors[1][at])
             summed = blocks.predict(tensors[2])
-        host = KroneckerRidgeCV().fit(X, y)
+        host = KroneckerRidgeCV(penalties=penalties).fit(X, y)
         assert (search.penalty_, search.alpha_) == (host.penalty_, host.alpha_)
         assert psnr_score(host.predict(unseen), values.cpu().numpy()) > 50
-        whole = KroneckerRidge(encoder, alpha=1e-2, **EXACT).fit(X, y)
+        whole = clone(blocks).fit(X, y)
         close(summed.cpu().numpy(), whole.predict(unseen), 1e-8)
