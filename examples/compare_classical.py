@@ -100,6 +100,9 @@ def network(encoder: object) -> Method:
 def methods(task: str) -> dict[str, Method]:
     chosen: dict[str, Method] = {
         "KroneckerRidgeCV()": regressor(KroneckerRidgeCV),
+        'KroneckerRidgeCV(penalties="adaptive")': regressor(
+            lambda: KroneckerRidgeCV(penalties="adaptive")
+        ),
         "KroneckerRidge()": regressor(KroneckerRidge),
     }
     chosen["CoordinateMLPRegressor(ShiftedBasisEncoder())"] = network(ShiftedBasisEncoder())

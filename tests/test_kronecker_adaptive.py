@@ -322,6 +322,19 @@ def test_selection_among_smoothness_and_adaptive_fits(picture):
     assert deviation < 0.01 * y.std()
 
 
+def test_folds_leave_out_what_is_too_little(picture):
+    everywhere, values, known = picture
+    X, y = everywhere[known][:1_000], values[known][:1_000]
+    search = KroneckerRidgeCV(penalties=["adaptive", 2.0], cv=2).fit(X, y)
+    results = search.cv_results_
+    alphas = results["param_alpha"]
+    unscored = np.isnan(results["mean_test_score"])
+    np.testing.assert_array_equal(
+        unscored, (results["param_penalty"] == "adaptive") & (alphas < 0.2)
+    )
+    assert results["rank_test_score"][search.best_index_] == 1
+
+
 def test_volumes_have_it_by_default(monkeypatch):
     for module in (problem_module, ridge_cv):
         monkeypatch.setattr(module, "DIRECT_UP_TO", 500)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc.kronecker._adaptive import AdaptiveProblem
 from sk_posenc.kronecker._iterative import (
     DiagonalIteration,
     Iteration,
@@ -19,15 +20,22 @@ from sk_posenc.kronecker._iterative import (
 )
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._search import differ_in_exponent, fold_search, search_results
+from sk_posenc.kronecker._search import (
+    LEAST_ADAPTIVE,
+    differ_in_exponent,
+    fold_search,
+    search_results,
+)
 from sk_posenc.kronecker._settings import ADAPTIVE
 
 # The share of the cells, each as wide as the samples are apart, that is held out.
 _HELD_OUT = 0.12
 
-# The tolerance of candidates, in units of that of the fit; and their steps.
+# The tolerance of candidates, in units of that of the fit; and their steps, those of each of the
+# fits that follow each other too.
 _COARSER = 4.0
 _STEPS = 10
+_ADAPTIVE_STEPS = 20
 
 # Exponents that differ by 1 smooth about alike where alphas differ by this factor.
 _PER_EXPONENT = 6.4
@@ -36,9 +44,7 @@ _PER_EXPONENT = 6.4
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
 
-# The same of a penalty that follows the function: less of it gains next to nothing, and takes
-# many steps.
-_FIRST_ADAPTIVE = 0.2
+# Steps upwards from the least of a penalty that follows the function.
 _ADAPTIVE_STEP = 5.0
 
 
@@ -135,12 +141,13 @@ class HeldOut:
             (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
         )
         system = iteration.system(self.first, weights)
+        steps = _ADAPTIVE_STEPS if isinstance(problem, AdaptiveProblem) else _STEPS
         (found,) = iteration.run(
             [system],
             alpha * problem.scale,
             np.eye(1),
             tolerance=min(1.0, _COARSER * self._tolerance),
-            max_iter=min(_STEPS, self._max_iter),
+            max_iter=min(steps, self._max_iter),
             start=[] if start is None else [start],
         )
         self._starts = {index: to_numpy(found.z)}
@@ -214,7 +221,7 @@ def held_out_search(
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable) -> None:
-    first, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
+    first, step = _nearest(alphas, LEAST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
     at = _climb(score, first, step, ways=(step,))
     if at != first:  # samples have noise, and the place of the best is sharp
         _climb(score, at, 1)

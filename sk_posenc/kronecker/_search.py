@@ -16,6 +16,10 @@ from sk_posenc.kronecker._iterative import dtype_for
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._settings import ADAPTIVE
+
+# Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
+LEAST_ADAPTIVE = 0.2
 
 # Up to these alphas a fit costs a signal without noise less than 0.1 dB.
 _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
@@ -128,10 +132,15 @@ def fold_search(
     folds: list[tuple[NDArray, NDArray]],
     tolerance: float,
     max_iter: int,
+    *,
+    automatic: bool = False,
 ) -> dict[str, Any]:
-    """Errors on the test rows of each fold, one factorisation for all alphas."""
+    """Errors on the test rows of each fold, one factorisation for all alphas.
+
+    Automatic alphas that are too little for a penalty to be worth its time have the score NaN.
+    """
     shape = (len(paths), len(alphas), len(folds))
-    scores, fit_times, score_times = np.empty(shape), np.empty(shape), np.empty(shape)
+    scores, fit_times, score_times = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
     for k, (train, test) in enumerate(folds):
         if weights is not None:
             train = train[weights[train] > 0]
@@ -150,6 +159,8 @@ def fold_search(
             iteration = problem.iteration(dtype_for(tolerance)) if problem.iterates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
+                if automatic and path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE:
+                    continue
                 start = time.perf_counter()
                 if rotated is None:
                     solution, _, _ = problem.solve(

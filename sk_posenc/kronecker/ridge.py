@@ -40,33 +40,49 @@ class KroneckerRidge(KroneckerHead):
     ----------
     encoder : encoder or list of one per axis, default=None
         Cloned and fitted for each axis by itself; None: ``ShiftedBasisEncoder()``, the
-        Gaussian. Settings that it has per axis go to their axis; its `tensor_product` and
-        `sparse_output` play no part. On a grid "auto" means one shift per distinct
-        coordinate (a whole number of them where the basis is too narrow for that) and a
-        stable rank of 0.42 of the distinct coordinates: B-splines 0.48, triangles 0.67
-        and rectangles 1, as in interpolation; Fourier functions 0.5, random ones 0.25. Off
-        a grid the stable rank is at most 0.3 of the samples per axis; 1.25 times that of a
-        grid with a penalty of smoothness, and shifts then as far apart as they sum to a
-        constant: one bandwidth for a B-spline. On a grid the 10
-        frequencies that a LogFourierEncoder has by default become as many as it takes for
-        one cycle between the highest two. Frequencies beyond half
-        the sampling rate of a grid, which it cannot tell from slower ones, are taken as those:
-        the fit at the samples is the same, and does not swing between them. Outside its domain
-        a coordinate counts as the nearest end, unless the boundary is "periodic" or "cut".
+        Gaussian, or the triangle with ``penalty="adaptive"``. Settings that it has per axis go
+        to their axis; its `tensor_product` and `sparse_output` play no part. What it has
+        as "auto" depends on the samples:
+
+        - on a grid, one shift per distinct coordinate (a whole number of them where the basis
+          is too narrow for that) and a stable rank of 0.42 of the distinct coordinates:
+          B-splines 0.48, triangles 0.67 and rectangles 1, as in interpolation; Fourier
+          functions 0.5, random ones 0.25;
+        - off a grid, a stable rank of at most 0.3 of the samples per axis;
+        - with a penalty of smoothness off a grid, 1.25 times that of a grid, and twice that of
+          a grid with ``penalty="adaptive"``, anywhere; shifts are then as far apart as they sum
+          to a constant: one bandwidth for a B-spline or a triangle;
+        - the 10 frequencies that a LogFourierEncoder has by default become on a grid as many as
+          it takes for one cycle between the highest two. Frequencies beyond half the sampling
+          rate of a grid, which it cannot tell from slower ones, are taken as those: the fit at
+          the samples is the same, and does not swing between them.
+
+        Outside its domain a coordinate counts as the nearest end, unless the boundary is
+        "periodic" or "cut".
     alpha : float, default=1e-6
         Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
-        features; of smoothness, to the number of samples. At most about 1e-4 interpolates;
-        samples with noise want more: see :class:`KroneckerRidgeCV`.
-    penalty : {"ridge", "slope", "curvature"} or float, default="ridge"
-        What is penalised along each axis: the coefficients, P = I, or their first or
-        second differences, P = D'D + 0.01 I, where the last term bounds what differences
-        do not see. "slope" and "curvature" need a ShiftedBasisEncoder. A number p, above 0
-        and at most 8, is the exponent of *smoothness*, for scattered samples: the penalty is
-        ``n z' (sum over the axes of slope integrals) ** p z``, in coefficients z in which the
-        mean square of the function is ``z'z``, for waves of w radians per unit
-        ``n w ** (2 p)``; the unit of length of an axis is its domain over the stable rank,
-        and a constant counts as half a wave. 1.25 to 1.75 for textures and edges, 2 to 2.5
-        for smooth fields.
+        features; of smoothness and of "adaptive", to the number of samples. At most about 1e-4
+        interpolates; "adaptive" wants 0.1 to 1 for that. Samples with noise want more: see
+        :class:`KroneckerRidgeCV`.
+    penalty : {"ridge", "slope", "curvature", "adaptive"} or float, default="ridge"
+        What is penalised.
+
+        - "ridge", "slope" and "curvature" penalise along each axis the coefficients, P = I, or
+          their first or second differences, P = D'D + 0.01 I, where the last term bounds what
+          differences do not see. The latter two need a ShiftedBasisEncoder.
+        - A number p, above 0 and at most 8, is the exponent of *smoothness*, for scattered
+          samples: the penalty is :math:`n \sum_k (\sum_a \omega_{ak}^2)^p z_k^2`, in
+          coefficients z of functions whose mean square over the domain is 1 and whose mean
+          squared slope along axis a is :math:`\omega_{ak}^2`. The unit of length of an axis
+          is its domain over the stable rank, and a constant counts as half a wave. 1.25 to
+          1.75 suits textures and edges, 2 to 2.5 smooth fields.
+        - "adaptive" follows the function: smoothness of exponent 2 that gives way across
+          edges. The penalty is the mean over the domain of :math:`n\, \mathrm{tr}(T H T H)`,
+          with H the second differences at each node of the shifts, and T, scaled to 1 in the
+          median, the inverse of :math:`\overline{g g^\top} + 0.1^2 I`: products of the
+          slopes g of a fit before, smoothed by a Gaussian of 1.5 units of length, in root mean
+          squares of the function. Of four fits the first has T = I and a tenth of `alpha`. It
+          needs ShiftedBasisEncoders, and up to three axes.
     tol : float, default=0.1
         Conjugate gradients stop where five steps together move the function, as the root
         mean square over the whole domain with its holes, by less than this share of the root
@@ -83,15 +99,17 @@ class KroneckerRidge(KroneckerHead):
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike.
     layout_ : {"grid", "holes", "scattered", "dual", "normal"}
-        "grid": solved axis by axis (by conjugate gradients with a penalty of smoothness, but
-        for small grids). "holes": cells of the grid are empty or weights are not a product
-        over the axes; solved by conjugate gradients on the grid, directly up to 2,000 samples.
+        "grid": solved axis by axis; by conjugate gradients with a penalty of smoothness, but
+        for small grids, and with "adaptive". "holes": cells of the grid are empty or weights are
+        not a product over the axes; solved by conjugate gradients on the grid, directly up to
+        2,000 samples.
         "scattered": products of the features of all axes, up to 2,000 of them or as many
         samples multiplied out, beyond by conjugate gradients, in up to four axes. "dual": by
         the product of the kernels of all axes, up to 8,000 samples. "normal": by the sums of
         :meth:`partial_fit`. All have the same solution.
     n_iter_ : int
-        Steps of conjugate gradients, 1 where the solution is direct.
+        Steps of conjugate gradients, 1 where the solution is direct; of all four fits
+        with "adaptive".
     coef_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
         Not in the layout "dual".
     dual_coef_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
@@ -100,9 +118,10 @@ class KroneckerRidge(KroneckerHead):
         Mean of the targets.
     condition_ : float
         Condition number of the regularised system; where conjugate gradients solve a bound,
-        or NaN, not known, with a penalty of smoothness or sums.
+        or NaN, not known, with a penalty of smoothness, "adaptive" or sums.
     noise_variance_ : ndarray of shape (n_outputs,)
-        Mean square of the leave-one-out residuals; found when first asked for.
+        Mean square of the leave-one-out residuals; found when first asked for. "adaptive" is
+        no linear map of the targets, and has neither it nor standard deviations.
     n_features_in_ : int
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
@@ -122,9 +141,9 @@ class KroneckerRidge(KroneckerHead):
 
     Notes
     -----
-    The penalty is a product over the axes, not a sum: only so do all alphas share one
-    factorisation per axis, the hat matrix is diagonal with it, and any number of axes has
-    a kernel.
+    The named penalties of coefficients are products over the axes, not sums: only so do all
+    alphas share one factorisation per axis, the hat matrix is diagonal with it, and any number
+    of axes has a kernel.
 
     Computations are in float64. With float32 coordinates the eigendecompositions still
     are, and the products along the axes are in float32.
@@ -142,8 +161,7 @@ class KroneckerRidge(KroneckerHead):
     Examples
     --------
     >>> import numpy as np
-    >>> from sk_posenc import grid_samples
-    >>> from sk_posenc.kronecker import KroneckerRidge
+    >>> from sk_posenc import KroneckerRidge, grid_samples
     >>> x = np.arange(64) / 64
     >>> X, y = grid_samples(np.sin(6 * x)[:, None] * np.cos(4 * x), axes=(x, x))
     >>> model = KroneckerRidge().fit(X, y)

@@ -53,7 +53,8 @@ class KroneckerRidgeCV(KroneckerHead):
     Parameters
     ----------
     encoders : encoder or list of encoders, default=None
-        Candidates; each may be a list of one per axis. None: the B-spline.
+        Candidates; each may be a list of one per axis. None: the B-spline, and the triangle
+        for the penalty "adaptive".
     stable_ranks : list of float, default=None
         Candidates, as shares of the samples per axis, set in place of what encoders say.
         None: as each encoder says.
@@ -61,10 +62,10 @@ class KroneckerRidgeCV(KroneckerHead):
         Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, with
         smoothness 25 from 1e-5; with ``cv=None``, on a grid the least of those that smooth
         away no more than noise and are about as good as the best (see Notes).
-    penalties : list of {"ridge", "slope", "curvature"} or floats, default=None
-        None: where all encoders are ShiftedBasisEncoders and there are up to three axes,
-        "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75, 2 and 2.5;
-        else "ridge".
+    penalties : list of {"ridge", "slope", "curvature", "adaptive"} or floats, default=None
+        Candidates, or one. None: where all encoders are ShiftedBasisEncoders and there are up
+        to three axes, "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75,
+        2 and 2.5, in three axes and from 2,000 samples on "adaptive" too; else "ridge".
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out, on a shortlist by generalised cross-validation where
         candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
@@ -82,7 +83,7 @@ class KroneckerRidgeCV(KroneckerHead):
     best_encoder_ : encoder or list of one per axis
         Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model.
     alpha_ : float
-    penalty_ : str
+    penalty_ : str or float
     best_index_ : int
         Row of `cv_results_`.
     best_score_ : float
@@ -116,17 +117,17 @@ class KroneckerRidgeCV(KroneckerHead):
     error, without the noise, is at most 15 % beyond the best.
 
     Held-out cells are always the same ones. Fits without them start from each other and stop
-    early, at ten steps or four times `tol`, and of several targets the largest principal
-    component is judged for all; its error is scaled to that of the targets. Automatic alphas
-    are climbed, from 0.01 in decades and then in neighbours, then exponents at alphas that
-    smooth about alike: scores of candidates that the climb does not meet are NaN. Alphas that
-    are given are all scored.
+    early, at ten steps, twenty of each fit of "adaptive", or four times `tol`, and of several
+    targets the largest principal component is judged for all; its error is scaled to that of the
+    targets. Automatic alphas are climbed, from 0.01 in decades and then in neighbours, then
+    exponents at alphas that smooth about alike; for "adaptive" upwards from 0.2, in steps of
+    five. Scores of candidates that the climb does not meet are NaN, and with a `cv` those of
+    "adaptive" below 0.2. Alphas that are given are all scored.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from sk_posenc import grid_samples
-    >>> from sk_posenc.kronecker import KroneckerRidgeCV
+    >>> from sk_posenc import KroneckerRidgeCV, grid_samples
     >>> x = np.arange(64) / 64
     >>> clean = np.sin(6 * x)[:, None] * np.cos(4 * x)
     >>> noise = np.random.default_rng(0).normal(scale=0.1, size=clean.shape)
@@ -196,8 +197,11 @@ class KroneckerRidgeCV(KroneckerHead):
         if self.cv is not None:
             weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
             folds = list(check_cv(self.cv).split(X, y, groups))
-            results = fold_search(X, y, weights, paths, alphas, folds, **settings)
-            best = int(np.argmax(results["mean_test_score"]))
+            automatic = self.alphas is None
+            results = fold_search(
+                X, y, weights, paths, alphas, folds, **settings, automatic=automatic
+            )
+            best = int(np.nanargmax(results["mean_test_score"]))
         else:
             problems = problems_of(paths, samples, alphas, self._place)
             automatic = self.alphas is None
