@@ -236,9 +236,6 @@ def speed(size: int, repeats: int, console: Console) -> None:
         few, all_of_them = ShiftedBasisEncoder(name, n_shifts=half), ShiftedBasisEncoder(name)
         calls[f"{name}, {half} shifts"] = fit_predict(few, X, y)
         calls[f"{name}, {size} shifts"] = fit_predict(all_of_them, X, y)
-    calls['penalty="adaptive", alpha=0.3'] = lambda: (
-        KroneckerRidge(penalty="adaptive", alpha=0.3).fit(X, y).predict(X)
-    )
     calls[f"Gaussian, {size} shifts"] = fit_predict(ShiftedBasisEncoder(), X, y)
     times = interleaved(calls, repeats)
     table = Table(title=f"{size} x {size} x 3, fit + predict, CPU seconds of one thread")

@@ -7,7 +7,7 @@ defaults. The network has five hidden layers of 256 on 512 random Fourier featur
 several with the truth known, and its time is that of the best alone. Times are of fit and
 predict, CPU seconds of one thread.
 
-    OMP_NUM_THREADS=1 python examples/benchmark_volumes.py [--quick] [--size 64] [--size 128]
+    OMP_NUM_THREADS=1 python examples/benchmark_volumes.py [--size 64] [--no-network] [--quick]
 """
 
 import argparse
@@ -143,12 +143,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="small volumes, a few epochs")
     parser.add_argument("--size", type=int, action="append", choices=(64, 128), help="both if none")
+    parser.add_argument("--no-network", action="store_true", help="ours and Delaunay alone")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     console = Console(width=140)
     for n in arguments.size or (64, 128):
         for name in ("video", "blobs") if n > 64 else SIGNALS:
-            compare(name, n, (2,) if arguments.quick else EPOCHS[n], console)
+            epochs = () if arguments.no_network else (2,) if arguments.quick else EPOCHS[n]
+            compare(name, n, epochs, console)
             if arguments.quick:
                 return
 

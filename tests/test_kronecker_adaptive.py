@@ -24,8 +24,10 @@ from sk_posenc import (
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _steering as steering_module
 from sk_posenc.kronecker import ridge_cv
+from sk_posenc.kronecker._held_out import _climb_adaptive
 from sk_posenc.kronecker._rows import Mirrored, mirrored
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, steering
+from sk_posenc.kronecker.ridge_cv import SMOOTH_ALPHAS
 
 TRIANGLE = ShiftedBasisEncoder("triangle", n_shifts=7, stable_rank=4, domain=(-1.0, 2.0))
 
@@ -330,9 +332,32 @@ def test_folds_leave_out_what_is_too_little(picture):
     alphas = results["param_alpha"]
     unscored = np.isnan(results["mean_test_score"])
     np.testing.assert_array_equal(
-        unscored, (results["param_penalty"] == "adaptive") & (alphas < 0.2)
+        unscored, (results["param_penalty"] == "adaptive") & (alphas < 0.02)
     )
     assert results["rank_test_score"][search.best_index_] == 1
+
+
+@pytest.mark.parametrize(
+    ("errors", "unworthy", "tried"),
+    [
+        ({0.2: 1.0, 1.0: 0.9, 5.0: 1.1, 0.5: 0.95, 2.0: 0.85}, [], 6),  # noise: up, then around
+        ({0.2: 1.0, 1.0: 1.1, 0.04: 0.97}, [0.04], 3),
+        ({0.2: 1.0, 1.0: 1.1, 0.04: 0.8, 0.01: 0.79}, [0.01], 4),
+        ({0.2: 1.0, 1.0: 1.1, 0.04: 0.8, 0.01: 0.5}, [], 4),
+    ],
+)
+def test_less_is_taken_only_where_it_is_worth_its_time(errors, unworthy, tried):
+    given = np.array(list(errors))
+    seen = set()
+
+    def score(j):
+        nearest = given[np.argmin(np.abs(np.log(given / SMOOTH_ALPHAS[j])))]
+        seen.add(j)
+        return -errors[nearest]
+
+    places = _climb_adaptive(SMOOTH_ALPHAS, score)
+    assert len(seen) <= tried
+    assert [given[np.argmin(np.abs(np.log(given / SMOOTH_ALPHAS[j])))] for j in places] == unworthy
 
 
 def test_volumes_have_it_by_default(monkeypatch):

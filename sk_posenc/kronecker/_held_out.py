@@ -44,8 +44,11 @@ _PER_EXPONENT = 6.4
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
 
-# Steps upwards from the least of a penalty that follows the function.
+# The same of a penalty that follows the function; less of it takes many steps, and must lower the
+# squared error to this share.
+_FIRST_ADAPTIVE = 0.2
 _ADAPTIVE_STEP = 5.0
+_WORTH = 0.9
 
 
 def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
@@ -190,6 +193,7 @@ def held_out_search(
     held_out = HeldOut(samples, columns, problems, tolerance, max_iter)
     scores = np.full((len(paths), len(alphas)), np.nan)
     times = np.zeros_like(scores)
+    unworthy = np.zeros(scores.shape, dtype=bool)
 
     def score(index: int, j: int) -> float:
         if not 0 <= j < len(alphas):
@@ -209,7 +213,7 @@ def held_out_search(
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
         elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
-            _climb_adaptive(alphas, partial(score, group[0]))
+            unworthy[group[0], _climb_adaptive(alphas, partial(score, group[0]))] = True
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -217,14 +221,21 @@ def held_out_search(
                 for j in np.argsort(-alphas):
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
-    return results, int(np.nanargmax(scores)), held_out
+    return results, int(np.nanargmax(np.where(unworthy, np.nan, scores))), held_out
 
 
-def _climb_adaptive(alphas: NDArray, score: Callable) -> None:
-    first, step = _nearest(alphas, LEAST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
+def _climb_adaptive(alphas: NDArray, score: Callable) -> list[int]:
+    """Places that are scored but not worth their time."""
+    first, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
     at = _climb(score, first, step, ways=(step,))
     if at != first:  # samples have noise, and the place of the best is sharp
         _climb(score, at, 1)
+        return []
+    while alphas[at] > LEAST_ADAPTIVE:
+        if score(at - step) <= _WORTH * score(at):
+            return [at - step]
+        at -= step
+    return []
 
 
 def _climb_group(

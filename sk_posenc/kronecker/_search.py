@@ -19,7 +19,7 @@ from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
 
 # Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
-LEAST_ADAPTIVE = 0.2
+LEAST_ADAPTIVE = 0.02
 
 # Up to these alphas a fit costs a signal without noise less than 0.1 dB.
 _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}

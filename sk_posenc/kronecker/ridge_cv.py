@@ -120,9 +120,10 @@ class KroneckerRidgeCV(KroneckerHead):
     early, at ten steps, twenty of each fit of "adaptive", or four times `tol`, and of several
     targets the largest principal component is judged for all; its error is scaled to that of the
     targets. Automatic alphas are climbed, from 0.01 in decades and then in neighbours, then
-    exponents at alphas that smooth about alike; for "adaptive" upwards from 0.2, in steps of
-    five. Scores of candidates that the climb does not meet are NaN, and with a `cv` those of
-    "adaptive" below 0.2. Alphas that are given are all scored.
+    exponents at alphas that smooth about alike; for "adaptive" in steps of five upwards from
+    0.2, or downwards while that lowers the error by 10 %. Scores of candidates that the climb does
+    not meet are NaN, and with a `cv` those of "adaptive" below 0.02. Alphas that are given are
+    all scored.
 
     Examples
     --------
