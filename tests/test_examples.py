@@ -189,3 +189,15 @@ def test_choosing_an_encoder_is_compared_on_signals_that_were_trained():
     console = script.Console(width=200, record=True, quiet=False, file=io.StringIO())
     script.show(lines, console)
     assert "HalvingGridSearchCV" in console.export_text()
+
+
+def test_volumes_of_the_benchmark():
+    script = load("benchmark_volumes")
+    hard, soft, frames = (script.SIGNALS[name](24) for name in ("blobs", "soft blobs", "video"))
+    for volume in (hard, soft, frames):
+        assert volume.shape == (24, 24, 24)
+        assert volume.min() >= 0
+        assert 0.1 < volume.std() < volume.max() <= 1
+    # they differ at edges alone
+    assert 0.6 < np.mean(hard == soft) < 1
+    assert np.abs(np.diff(frames, axis=0)).mean() < np.abs(np.diff(frames, axis=1)).mean()

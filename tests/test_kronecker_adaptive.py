@@ -368,6 +368,9 @@ def test_volumes_have_it_by_default(monkeypatch):
     known = np.random.default_rng(0).uniform(size=len(values)) < 0.25
     search = KroneckerRidgeCV().fit(points[known], values[known])
     assert "adaptive" in set(search.cv_results_["param_penalty"])
+    monkeypatch.setattr(ridge_cv, "_ADAPTIVE_UP_TO", 900)
+    many = KroneckerRidgeCV().fit(points[known], values[known])
+    assert "adaptive" not in set(many.cv_results_["param_penalty"])
     flat = KroneckerRidgeCV().fit(points[known][:, :2], values[known])
     assert "adaptive" not in set(flat.cv_results_["param_penalty"])
 

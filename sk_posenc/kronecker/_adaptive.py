@@ -43,8 +43,8 @@ _PILOT = 0.1
 # Tolerance of all fits but the last, in units of its own.
 _COARSER = 4.0
 
-# The Gaussian that smooths products of slopes, in domains per stable rank; and the slope, in
-# standard deviations of the targets per the same, below which nothing is an edge.
+# The Gaussian that smooths products of slopes, in domains per stable rank; and the slope, in root
+# mean squares of the function per the same, below which nothing is an edge.
 _WIDTH = 1.5
 _FLOOR = 0.1
 
@@ -82,7 +82,7 @@ class Steering:
         ]
         wraps = [encoder.boundary == "periodic" for encoder in encoders]
         self.lattice = Lattice(sizes, spacings, wraps)
-        # what functions that are all 1 add up to: coefficients times this are values
+        # coefficients that are all 1 make a function that is this high
         self.height = math.prod(_sum_of_shifts(axis) for axis in axes)
         self.per_node = math.prod(gaps)  # a penalty is a mean over the domain
         masses = [integrate(encoder).size for encoder in encoders]

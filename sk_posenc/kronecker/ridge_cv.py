@@ -37,8 +37,10 @@ SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
 # Exponents of smoothness that are tried off a grid.
 _EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
 
-# Axes from which a penalty that follows the function is worth its time without being asked for.
+# Axes from which, and samples up to which, a penalty that follows the function is worth its time
+# and memory without being asked for.
 _ADAPTIVE_FROM = 3
+_ADAPTIVE_UP_TO = 1_000_000
 
 # In many axes the directions that a slope does not see outweigh all others.
 _SLOPE_UP_TO = 3
@@ -65,7 +67,7 @@ class KroneckerRidgeCV(KroneckerHead):
     penalties : list of {"ridge", "slope", "curvature", "adaptive"} or floats, default=None
         Candidates, or one. None: where all encoders are ShiftedBasisEncoders and there are up
         to three axes, "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75,
-        2 and 2.5, in three axes and from 2,000 samples on "adaptive" too; else "ridge".
+        2 and 2.5, in three axes and for 2,000 to a million samples "adaptive" too; else "ridge".
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out, on a shortlist by generalised cross-validation where
         candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
@@ -279,7 +281,7 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | fl
         return ["ridge"]
     if samples.is_grid:
         return ["slope"]
-    adaptive = n_axes >= _ADAPTIVE_FROM and len(samples.occupied) > DIRECT_UP_TO
+    adaptive = n_axes >= _ADAPTIVE_FROM and DIRECT_UP_TO < len(samples.occupied) <= _ADAPTIVE_UP_TO
     return [*_EXPONENTS, ADAPTIVE] if adaptive else list(_EXPONENTS)
 
 
