@@ -25,6 +25,7 @@ from sk_posenc.kronecker._search import (
     differ_in_exponent,
     fold_search,
     search_results,
+    shows_noise,
 )
 from sk_posenc.kronecker._settings import ADAPTIVE
 
@@ -48,7 +49,7 @@ _FIRST_STEP = 10.0
 # squared error to this share.
 _FIRST_ADAPTIVE = 0.2
 _ADAPTIVE_STEP = 5.0
-_WORTH = 0.9
+_WORTH = 0.95
 
 
 def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
@@ -213,7 +214,10 @@ def held_out_search(
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
         elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
-            unworthy[group[0], _climb_adaptive(alphas, partial(score, group[0]))] = True
+            # held out of a full grid, what is finer than it reads as noise
+            noisy = not samples.is_grid or shows_noise(samples, columns)
+            places = _climb_adaptive(alphas, partial(score, group[0]), noisy)
+            unworthy[group[0], places] = True
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -224,14 +228,20 @@ def held_out_search(
     return results, int(np.nanargmax(np.where(unworthy, np.nan, scores))), held_out
 
 
-def _climb_adaptive(alphas: NDArray, score: Callable) -> list[int]:
-    """Places that are scored but not worth their time."""
+def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
+    """Climb from a middle alpha, upwards if there may be noise.
+
+    Returns
+    -------
+    list of int
+        Places that are scored but not worth their time.
+    """
     first, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
-    at = _climb(score, first, step, ways=(step,))
+    at = _climb(score, first, step, ways=(step,)) if noisy else first
     if at != first:  # samples have noise, and the place of the best is sharp
         _climb(score, at, 1)
         return []
-    while alphas[at] > LEAST_ADAPTIVE:
+    while at >= step and alphas[at - step] >= LEAST_ADAPTIVE:
         if score(at - step) <= _WORTH * score(at):
             return [at - step]
         at -= step

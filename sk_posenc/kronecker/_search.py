@@ -17,9 +17,10 @@ from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
+from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
-LEAST_ADAPTIVE = 0.02
+LEAST_ADAPTIVE = 0.04
 
 # Up to these alphas a fit costs a signal without noise less than 0.1 dB.
 _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
@@ -27,6 +28,9 @@ _INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
 # Noise below this share of the spread of the targets is taken for signal: of a signal finer
 # than the samples, leave-one-out cannot tell the two apart.
 _LEAST_NOISE = 0.02
+
+# The alpha at which samples of a grid tell their noise, whatever is fitted.
+_LEAST_ALPHA = 1e-4
 
 # Leave-one-out predicts one spacing away from the samples, and asks for more smoothing than
 # values between them do. An automatic alpha is therefore the least whose squared error is
@@ -86,12 +90,10 @@ def leave_one_out_search(
             residual[index, j] = np.sqrt(np.mean(energy * (alpha / (eigenvalues + alpha)) ** 2))
         times[index] = (time.perf_counter() - start) / len(alphas)
         if index == 0:
-            noise = problem.noise_floor(rotated[:-1], alphas.min() * problem.scale)
+            noise = _noise_variance(problem, columns, rotated[:-1], float(alphas.min()))
         if everything:
             score(index, range(len(alphas)), rotated)
-    spread = float(np.sqrt(np.mean(samples.mean(columns**2))))
-    noise_variance = max(0.0, noise**2 - (_LEAST_NOISE * spread) ** 2)
-    admitted = gentle | (residual <= math.sqrt(noise_variance))
+    admitted = gentle | (residual <= math.sqrt(noise))
     if not everything:
         gcv_admitted = np.where(admitted, gcv, np.inf)
         shortlist = gcv <= np.sort(gcv, axis=None)[min(_SHORTLIST, gcv.size) - 1]
@@ -104,10 +106,34 @@ def leave_one_out_search(
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
     if automatic:
-        best = _gentlest(np.where(admitted, -scores, np.nan), noise_variance)
+        best = _gentlest(np.where(admitted, -scores, np.nan), noise)
     else:
         best = int(np.nanargmax(scores))
     return results, best
+
+
+def _noise_variance(
+    problem: Problem, columns: NDArray, rotated: NDArray, least_alpha: float
+) -> float:
+    """Of the samples of a grid; 0 where it may as well be signal."""
+    noise = problem.noise_floor(rotated, least_alpha * problem.scale)
+    spread = np.mean(problem.samples.mean(columns**2))
+    return max(0.0, noise**2 - _LEAST_NOISE**2 * float(spread))
+
+
+def shows_noise(samples: Samples, columns: NDArray) -> bool:
+    """Whether samples of a full grid have more noise than may as well be signal.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, q)
+        Centred targets.
+    """
+    path = {"encoder": ShiftedBasisEncoder("bspline"), "stable_rank": None, "penalty": "slope"}
+    alphas = np.array([_LEAST_ALPHA])
+    problem = problem_of(path, samples, alphas, whole=True)
+    rotated = problem.rotate(problem.with_constant(columns))[:-1]
+    return _noise_variance(problem, columns, rotated, _LEAST_ALPHA) > 0
 
 
 def _interpolates(penalty: str | float) -> float:

@@ -123,9 +123,9 @@ class KroneckerRidgeCV(KroneckerHead):
     targets the largest principal component is judged for all; its error is scaled to that of the
     targets. Automatic alphas are climbed, from 0.01 in decades and then in neighbours, then
     exponents at alphas that smooth about alike; for "adaptive" in steps of five upwards from
-    0.2, or downwards while that lowers the error by 10 %. Scores of candidates that the climb does
-    not meet are NaN, and with a `cv` those of "adaptive" below 0.02. Alphas that are given are
-    all scored.
+    0.2 (on a full grid only where the quietest residuals show noise), or one downwards where that
+    lowers the error by 5 %. Scores of candidates that the climb does not meet are NaN, and with a
+    `cv` those of "adaptive" below 0.04. Alphas that are given are all scored.
 
     Examples
     --------
