@@ -671,7 +671,7 @@ def test_memory_is_refused_with_sizes(rng, monkeypatch):
     monkeypatch.setattr(problem_module, "DUAL_UP_TO", 100)
     monkeypatch.setattr(problem_module, "DIRECT_UP_TO", 100)
     monkeypatch.setattr(problem_module, "_ITERATED_AXES", 1)
-    with pytest.raises(ValueError, match=r"300 x 300 matrix .* [\d,]+ products of the features"):
+    with pytest.raises(ValueError, match=r"matrix of 300 x 300 .* [\d,]+ products of the features"):
         KroneckerRidge().fit(X, X[:, 0])
     line = np.arange(2_000_000.0)[:, None]
     with pytest.raises(ValueError, match=r"GiB .*available"):

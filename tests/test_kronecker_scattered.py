@@ -399,3 +399,56 @@ def test_what_blocks_refuse():
     fine = ShiftedBasisEncoder(n_shifts=200, stable_rank=50, domain=(-1.0, 2.0))
     with pytest.raises(ValueError, match="GiB"):
         KroneckerRidge(fine).partial_fit(X, y)
+
+
+@pytest.mark.parametrize("penalty", ["ridge", "slope", "curvature", 2.0])
+@pytest.mark.parametrize("alpha", [1e-2, 1.0, 10.0, 1e12])
+def test_an_exact_preconditioner_is_no_accident(alpha, penalty, iterating):
+    """A grid less one point, and weights nearly equal, leave next to nothing to iterate for."""
+    x = np.arange(16) / 16
+    X, y = grid_samples(np.sin(7 * x)[:, None] * np.cos(5 * x), (x, x))
+    for place in (100, 120, 201):
+        model = KroneckerRidge(penalty=penalty, alpha=alpha, tol=1e-8)
+        less = model.fit(np.delete(X, place, 0), np.delete(y, place)).predict(X)
+        assert np.abs(less - clone(model).fit(X, y).predict(X)).max() < 0.1
+    weights = 1 + 1e-3 * np.random.default_rng(0).uniform(size=len(y))
+    close(clone(model).fit(X, y, weights).predict(X), clone(model).fit(X, y).predict(X), 1e-2)
+
+
+def test_noise_far_below_the_samples_is_smoothed():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(1_000, 1))
+    truth = np.sin(7 * X[:, 0])
+    y = truth + 0.2 * rng.standard_normal(1_000)
+    search = KroneckerRidgeCV(penalties=[2.0, 2.5]).fit(X, y)
+    assert search.alpha_ > 1e4
+    assert np.std(search.predict(X) - truth) < 0.04
+
+
+def test_a_few_samples_are_enough_to_choose(iterating):
+    X, y = scattered(6, 2, 1)
+    assert np.isfinite(KroneckerRidgeCV(penalties=[1.5, 2.0]).fit(X, y).best_score_)
+
+
+def test_what_iterations_do_not_tell_is_no_attribute(iterating):
+    X, y = scattered(60, 2, 1)
+    model = KroneckerRidge(BSPLINE, penalty=2.0, alpha=1e-2).fit(X, y)
+    assert not hasattr(model, "noise_variance_")
+    with pytest.raises(AttributeError, match="noise_variance_ is not to be had"):
+        model.noise_variance_  # noqa: B018
+
+
+def test_settings_that_are_not_meant_so():
+    X, y = scattered(60, 2, 1)
+    with pytest.raises(ValueError, match=r"at most 4\. Got .*8.*divide"):
+        KroneckerRidgeCV(stable_ranks=[8]).fit(X, y)
+    for wrong in ("2.0", "smooth"):
+        with pytest.raises(ValueError, match=r"adaptive.*or a number"):
+            KroneckerRidge(penalty=wrong).fit(X, y)
+    many = np.random.default_rng(0).uniform(size=(300, 8))
+    with pytest.raises(ValueError, match=r'up to 4 axes.*penalty="ridge"'):
+        KroneckerRidgeCV(penalties=2.0).fit(many, many.sum(axis=1))
+    encoder = clone(BSPLINE).set_params(domain=(-1.0, 2.0))
+    summed = KroneckerRidge(encoder, alpha=1e-2).partial_fit(X, y)
+    with pytest.raises(ValueError, match="the model itself"):
+        summed.merge(summed)

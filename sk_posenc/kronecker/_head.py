@@ -204,9 +204,10 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _warn_of_error(self, error: float) -> None:
         if error > self._tolerance:
             warnings.warn(
-                f"conjugate gradients ended after max_iter={self._max_iter} steps, the last of "
-                f"which moved the function by {error:.2g} of its residuals, where tol="
-                f"{self._tolerance:g}: raise alpha, max_iter or tol",
+                f"conjugate gradients ended after max_iter={self._max_iter} steps. The last five "
+                f"moved the function by {error:.2g} times its residuals, tol={self._tolerance:g} "
+                "is asked for: raise alpha (1e-3 interpolates with smoothness, 0.1 to 1 with "
+                '"adaptive"), max_iter or tol',
                 ConvergenceWarning,
                 stacklevel=4,
             )
@@ -240,7 +241,11 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise AttributeError("noise_variance_ needs the samples, which partial_fit drops")
         assert isinstance(self._problem, Problem)
         if self._cached_noise is None:
-            whole, columns = self._problem.whole(), self._centred
+            try:
+                whole = self._problem.whole()
+            except ValueError as refused:
+                raise AttributeError(f"noise_variance_ is not to be had: {refused}") from refused
+            columns = self._centred
             if not whole.samples.repeats:
                 columns = whole.samples.to_samples(columns)
             rotated = whole.rotate(whole.with_constant(columns))

@@ -71,6 +71,8 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
     held = drawn[cells]
     if samples.weights is not None:
         held &= samples.weights.ravel() > 0
+    if not held.any() and len(samples.occupied) > 1:
+        held[samples.occupied[len(samples.occupied) // 2]] = True
     return held
 
 

@@ -210,12 +210,14 @@ def conjugate_gradients(
         residual = residual - length * image
         conditioned = penalty.precondition(residual)
         last, now = now, float(xp.sum(residual * conditioned))
+        if now <= tiny:  # nothing is left, as where the preconditioner is the inverse itself
+            return Iterated(z, n_iter, 0.0, False)
         if n_iter % _WINDOW == 0:
             step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
             error, before = step / max(rest, tiny), z
             whole = math.sqrt(penalty.mean_square(z))
-            rounded = step <= rounding * whole or now <= tiny
+            rounded = step <= rounding * whole
             if error <= tolerance or rounded:
                 rounded &= error > tolerance
                 break

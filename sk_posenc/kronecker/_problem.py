@@ -131,6 +131,11 @@ class Problem(Expansion):
                 self.iterates = True
             return layout
         if self.adds_up:
+            if not small and len(self.axes) > _ITERATED_AXES:
+                raise ValueError(
+                    f"a penalty of smoothness is for up to {_ITERATED_AXES} axes or few functions: "
+                    f'use penalty="ridge". Got {len(self.axes)} axes, {k:,} products of functions.'
+                )
             check_memory((k,), 96, WAY_OUT)
             self.iterates = not small
             return "scattered"
@@ -148,7 +153,7 @@ class Problem(Expansion):
             check_memory((n, n), 24, WAY_OUT)
             return "dual"
         raise ValueError(
-            f"{n:,} samples that are no grid take an {n:,} x {n:,} matrix "
+            f"{n:,} samples that are no grid take a matrix of {n:,} x {n:,} "
             f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
             f"{DUAL_UP_TO:,} samples, or {_ITERATED_AXES} axes, are solved. {WAY_OUT}"
         )

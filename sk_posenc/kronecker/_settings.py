@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
-from sk_posenc._settings import parse_choice
 from sk_posenc.kronecker import _solvers as solvers
 
 # The penalty that follows the function.
 ADAPTIVE = "adaptive"
+
+# More independent functions than this per sample are none but rounding.
+_LARGEST_SHARE = 4.0
 
 # Steeper penalties than this are rounding.
 _STEEPEST = 8.0
@@ -63,13 +65,14 @@ def drop_absent(
 
 
 def parse_penalty(value: Any, name: str) -> str | float:
+    words = sorted([*solvers.PENALTIES, ADAPTIVE])
+    if isinstance(value, str) and value in words:
+        return value
+    wanted = f"{name} must be one of {words}, or a number, the exponent of smoothness"
     if isinstance(value, str):
-        return parse_choice(*solvers.PENALTIES, ADAPTIVE)(value, name)
+        raise ValueError(f"{wanted}. Got {value!r}.")
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(
-            f"{name} must be one of {sorted([*solvers.PENALTIES, ADAPTIVE])}, or a number, the "
-            f"exponent of smoothness. Got {value!r}."
-        )
+        raise TypeError(f"{wanted}. Got {value!r}.")
     exponent = float(value)
     if not 0 < exponent <= _STEEPEST:
         raise ValueError(
@@ -99,6 +102,11 @@ def parse_share(value: Any) -> float:
     share = parse_not_negative(value, "stable_ranks")
     if share == 0:
         raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
+    if share > _LARGEST_SHARE:
+        raise ValueError(
+            f"stable_ranks are shares of the samples per axis, at most {_LARGEST_SHARE:g}. Got "
+            f"{value!r}: divide it by the samples per axis, or set it on the encoder"
+        )
     return share
 
 

@@ -89,10 +89,12 @@ class KroneckerRidge(KroneckerHead):
         mean square of the residuals at the samples. They run in single precision from 1e-3
         on, as long as its rounding allows.
     max_iter : int, default=1000
-        Their most steps.
+        Their most steps, for each of the fits of "adaptive", and again in double precision where
+        single precision does not do.
     nan_is_hole : bool, default=False
         Whether a sample with NaN in any of its targets is a hole, rather than an error: it
-        counts for nothing but its place on a grid.
+        counts for nothing but its place on a grid. Where most samples are holes, it is quicker to
+        leave them out.
 
     Attributes
     ----------
@@ -304,7 +306,7 @@ class KroneckerRidge(KroneckerHead):
         ----------
         *others : KroneckerRidge
             With the same encoder, fitted by ``partial_fit`` in other processes or on other
-            machines; left as they are.
+            machines; left as they are. What counts is this model's penalty and alpha.
 
         Returns
         -------
@@ -317,6 +319,8 @@ class KroneckerRidge(KroneckerHead):
         """
         own = self.__dict__.get("_sums")
         for other in others:
+            if other is self:
+                raise ValueError("merge adds the samples of other models. Got the model itself.")
             sums = other.__dict__.get("_sums") if isinstance(other, KroneckerRidge) else None
             if own is None or sums is None:
                 raise ValueError(

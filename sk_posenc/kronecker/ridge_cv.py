@@ -31,8 +31,9 @@ from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidgeCV"]
 
-DEFAULT_ALPHAS = np.logspace(-4, 3, 22)
-SMOOTH_ALPHAS = np.logspace(-5, 3, 25)
+# Far more samples than a signal needs, with noise, ask for the largest.
+DEFAULT_ALPHAS = np.logspace(-4, 6, 31)
+SMOOTH_ALPHAS = np.logspace(-5, 7, 37)
 
 # Exponents of smoothness that are tried off a grid.
 _EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
@@ -61,9 +62,9 @@ class KroneckerRidgeCV(KroneckerHead):
         Candidates, as shares of the samples per axis, set in place of what encoders say.
         None: as each encoder says.
     alphas : list of float, default=None
-        Candidates, greater than 0; the best score wins. None: 22 from 1e-4 to 1000, with
-        smoothness 25 from 1e-5; with ``cv=None``, on a grid the least of those that smooth
-        away no more than noise and are about as good as the best (see Notes).
+        Candidates, greater than 0; the best score wins. None: 31 from 1e-4 to 1e6, with
+        smoothness or "adaptive" 37 from 1e-5 to 1e7; with ``cv=None``, on a grid the least of
+        those that smooth away no more than noise and are about as good as the best (see Notes).
     penalties : list of {"ridge", "slope", "curvature", "adaptive"} or floats, default=None
         Candidates, or one. None: where all encoders are ShiftedBasisEncoders and there are up
         to three axes, "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75,
@@ -72,7 +73,8 @@ class KroneckerRidgeCV(KroneckerHead):
         None: exact leave-one-out, on a shortlist by generalised cross-validation where
         candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
         as wide as samples are apart (see Notes). Else a splitter, such as
-        :class:`CoordinateKFold`.
+        :class:`CoordinateKFold`; a number is scikit-learn's KFold, which cuts rows as they come:
+        an image by rows is then extrapolated.
     tol : float, default=0.1
         As in :class:`KroneckerRidge`.
     max_iter : int, default=1000
@@ -83,7 +85,8 @@ class KroneckerRidgeCV(KroneckerHead):
     Attributes
     ----------
     best_encoder_ : encoder or list of one per axis
-        Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model.
+        Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model, within
+        `tol` where conjugate gradients solve.
     alpha_ : float
     penalty_ : str or float
     best_index_ : int
