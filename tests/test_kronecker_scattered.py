@@ -421,7 +421,7 @@ def test_noise_far_below_the_samples_is_smoothed():
     truth = np.sin(7 * X[:, 0])
     y = truth + 0.2 * rng.standard_normal(1_000)
     search = KroneckerRidgeCV(penalties=[2.0, 2.5]).fit(X, y)
-    assert search.alpha_ > 1e4
+    assert search.alpha_ > 1e3  # beyond what pixels ask for
     assert np.std(search.predict(X) - truth) < 0.04
 
 
