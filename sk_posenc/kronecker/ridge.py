@@ -79,7 +79,7 @@ class KroneckerRidge(KroneckerHead):
         - "adaptive" follows the function: smoothness of exponent 2 that gives way across
           edges. The penalty is the mean over the domain of :math:`n\, \mathrm{tr}(T H T H)`,
           with H the second differences at each node of the shifts, and T, scaled to 1 in the
-          median, the inverse of :math:`\overline{g g^\top} + 0.1^2 I`: products of the
+          median, the inverse of :math:`\langle g g^\top \rangle + 0.1^2 I`: products of the
           slopes g of a fit before, smoothed by a Gaussian of 1.5 units of length, in root mean
           squares of the function. Of four fits the first has T = I and a tenth of `alpha`. It
           needs ShiftedBasisEncoders, and up to three axes.
