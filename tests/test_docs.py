@@ -3,6 +3,7 @@
 import contextlib
 import doctest
 import importlib
+import importlib.util
 import inspect
 import re
 from pathlib import Path
@@ -17,6 +18,8 @@ import sk_posenc
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+# scikit-learn has callbacks from 1.9 on, as the pages say.
+HAS_CALLBACKS = importlib.util.find_spec("sklearn.callback") is not None
 PAGES = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=str(ROOT))
 
 
@@ -46,6 +49,8 @@ def test_code_of_pages_runs(page):
     examples = list(PAGES.parse(page).examples())
     assert examples
     for example in examples:
+        if "sklearn.callback" in str(example.parsed) and not HAS_CALLBACKS:
+            continue
         with contextlib.suppress(SkipTest):  # where the page says why
             example.evaluate()
 

@@ -72,7 +72,7 @@ def test_leave_one_out_is_infinite_where_the_others_say_nothing():
     assert np.isfinite(np.delete(found, 3)).all()
 
 
-@pytest.mark.parametrize("head", [Ridge(1e-2), LinearRegression(), Ridge([1e-2, 1.0])])
+@pytest.mark.parametrize("head", [Ridge(1e-2), LinearRegression(), Ridge(np.array([1e-2, 1.0]))])
 def test_linear_heads_are_ranked_by_leave_one_out(head, series, rng):
     X, y = series
     y = np.column_stack([y, rng.normal(size=len(y))])

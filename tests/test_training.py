@@ -5,7 +5,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 from functools import partial
 
 import numpy as np
@@ -418,10 +417,26 @@ def test_a_search_resumes_from_its_checkpoints(data, tmp_path):
 # --- interruption and errors
 
 
+class PressCtrlC(Callback):
+    """Sends the signal that Ctrl-C is, after three epochs."""
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def ctrl_c_counts():
+    """Also where the tests run in the background, for which shells have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_counts")
 def test_ctrl_c_leaves_a_usable_estimator(data):
     X, y = data
-    model = small(FourierEncoder(), max_epochs=100_000)
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    model = small(FourierEncoder(), max_epochs=100_000, callbacks=[PressCtrlC()])
     with pytest.raises(KeyboardInterrupt):
         model.fit(X, y)
     assert 0 < len(model.history_) < 100_000

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_numpy_array
+from array_api_compat import array_namespace, device, is_numpy_array
 from numpy.typing import NDArray
 
 from sk_posenc.kronecker._rows import mode_products
@@ -223,7 +223,7 @@ def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: 
     """
     xp = array_namespace(functions[0])
     smoothing = [
-        xp.asarray(each, dtype=functions[0].dtype, device=functions[0].device)
+        xp.asarray(each, dtype=functions[0].dtype, device=device(functions[0]))
         for each in smoothing_matrices(lattice, width)
     ]
     outer: Matrices = dict.fromkeys(lattice.pairs, 0.0)
