@@ -20,6 +20,7 @@ from sk_posenc import (
     psnr_score,
 )
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.kronecker import _head as head_module
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _rows as rows_module
 from sk_posenc.kronecker._smoothness import integrate, smooth_axis
@@ -452,3 +453,14 @@ def test_settings_that_are_not_meant_so():
     summed = KroneckerRidge(encoder, alpha=1e-2).partial_fit(X, y)
     with pytest.raises(ValueError, match="the model itself"):
         summed.merge(summed)
+
+
+def test_an_alpha_that_was_found_is_no_reason_to_warn(monkeypatch):
+    monkeypatch.setattr(head_module, "_ILL_CONDITIONED", 1e3)
+    X = np.random.default_rng(0).uniform(size=(200, 1))
+    y = np.sin(7 * X[:, 0])
+    search = KroneckerRidgeCV(penalties=[1.5, 2.0, 2.5]).fit(X, y)
+    assert np.abs(search.predict(X) - y).max() < 1e-3
+    assert search.condition_ > 1e3
+    with pytest.warns(UserWarning, match="condition number"):
+        KroneckerRidgeCV(penalties=search.penalty_, alphas=search.alpha_).fit(X, y)

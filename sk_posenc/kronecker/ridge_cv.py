@@ -233,6 +233,9 @@ class KroneckerRidgeCV(KroneckerHead):
         self.best_encoder_ = _as_given(self.encoders_)
         return self
 
+    def _chose_alpha(self) -> bool:
+        return self.alphas is None
+
     def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         """Settings of each factorisation, and the alphas, all checked."""
         if self.encoders is None:
