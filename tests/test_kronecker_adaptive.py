@@ -170,7 +170,7 @@ def test_every_layout_is_the_dense_definition(layout, n_axes, basis, rng):
         assert model.layout_ == {"block": "holes", "repeats": "holes"}.get(layout, layout)
     dense = DenseAdaptive(model).fit(X, y, weights)
     points = np.clip(inside(n_axes), -1, 2)
-    close(model.predict(points), dense.predict(points), 1e-7)
+    close(model.predict(points), dense.predict(points), 1e-8)
 
 
 @pytest.mark.parametrize("basis", ["triangle", "bspline"])
@@ -181,7 +181,7 @@ def test_circles(basis, rng):
     model = KroneckerRidge(encoder, alpha=0.05, penalty="adaptive", **EXACT).fit(X, y)
     dense = DenseAdaptive(model).fit(X, y)
     points = np.clip(inside(2), -1, 2)
-    close(model.predict(points), dense.predict(points), 1e-7)
+    close(model.predict(points), dense.predict(points), 1e-8)
     ends = model.predict([[-1.0, 0.3], [2.0, 0.3]])
     close(ends[0], ends[1])
 
@@ -210,7 +210,7 @@ def test_blocks_of_rows_are_all_rows(basis, n_outputs, rng):
     for rows in np.array_split(np.arange(300), 4):
         model.partial_fit(X[rows], y[rows])
     assert model.layout_ == "normal"
-    close(model.predict(inside(2)), whole.predict(inside(2)), 1e-7)
+    close(model.predict(inside(2)), whole.predict(inside(2)), 1e-8)
 
 
 @given(
@@ -269,11 +269,11 @@ def test_units_play_no_part(rng):
     at = rng.uniform(size=(50, 2))
     expected = clone(model).fit(X, y).predict(at)
     moved = clone(model).fit(X * [1000, 0.01] + [5, -3], y)
-    close(moved.predict(at * [1000, 0.01] + [5, -3]), expected, 1e-7)
+    close(moved.predict(at * [1000, 0.01] + [5, -3]), expected, 1e-8)
     scaled = clone(model).fit(X, y * [100.0, 0.01] + 7)
-    close((scaled.predict(at) - 7) / [100.0, 0.01], expected, 1e-7)
+    close((scaled.predict(at) - 7) / [100.0, 0.01], expected, 1e-8)
     order = rng.permutation(len(X))
-    close(clone(model).fit(X[order], y[order]).predict(at), expected, 1e-7)
+    close(clone(model).fit(X[order], y[order]).predict(at), expected, 1e-8)
 
 
 def test_it_is_linear_algebra_that_knows_nothing_of_a_constant():
