@@ -143,9 +143,7 @@ class HeldOut:
         weights = np.where(self._held, 0.0, 1.0)
         if iteration.weights is not None:
             weights = weights * iteration.weights
-        start = next(
-            (z for i, z in self._starts.items() if self._problems[i].axes is problem.axes), None
-        )
+        start = self._start(problem)
         system = iteration.system(self.first, weights)
         steps = _ADAPTIVE_STEPS if isinstance(problem, AdaptiveProblem) else _STEPS
         (found,) = iteration.run(
@@ -163,10 +161,14 @@ class HeldOut:
 
     def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
         """What a fit on a path may begin with, if it is still here."""
-        axes = self._problems[index].axes
-        here = any(self._problems[i].axes is axes for i in self._iterations)
-        start = next((z for i, z in self._starts.items() if self._problems[i].axes is axes), None)
-        return (self.iteration(index) if here else None), start
+        problem = self._problems[index]
+        here = any(self._problems[i].axes is problem.axes for i in self._iterations)
+        return (self.iteration(index) if here else None), self._start(problem)
+
+    def _start(self, problem: Problem) -> NDArray | None:
+        """The last solution, where it is one of the same functions."""
+        last = self._starts.items()
+        return next((z for i, z in last if self._problems[i].axes is problem.axes), None)
 
 
 def held_out_search(
