@@ -26,7 +26,7 @@ from sk_posenc.kronecker import _steering as steering_module
 from sk_posenc.kronecker import ridge_cv
 from sk_posenc.kronecker._held_out import _climb_adaptive
 from sk_posenc.kronecker._rows import Mirrored, mirrored
-from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, steering
+from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker.ridge_cv import SMOOTH_ALPHAS
 
 TRIANGLE = ShiftedBasisEncoder("triangle", n_shifts=7, stable_rank=4, domain=(-1.0, 2.0))
@@ -224,7 +224,8 @@ def test_the_penalty_is_a_form_that_is_never_negative(shape, seed, flat, data):
     rng = np.random.default_rng(seed)
     lattice = Lattice(tuple(shape), rng.uniform(0.3, 2, len(shape)), wraps)
     functions = [rng.standard_normal(shape) for _ in range(2)]
-    tensor = None if flat else steering(lattice, functions, 1.0, 0.3)
+    smoothing = smoothing_matrices(lattice, 1.0)
+    tensor = None if flat else steering(lattice, functions, smoothing, 0.3)
     penalty = SteeredCurvature(lattice, tensor)
     one, two = rng.standard_normal((2, *shape))
     close(np.sum(one * penalty.apply(two)), np.sum(two * penalty.apply(one)))
@@ -240,7 +241,9 @@ def test_the_penalty_is_a_form_that_is_never_negative(shape, seed, flat, data):
 
 def test_blocks_of_nodes_are_all_nodes(monkeypatch, rng):
     lattice = Lattice((9, 5, 6), (0.5, 1.0, 2.0), (False, True, False))
-    penalty = SteeredCurvature(lattice, steering(lattice, [rng.standard_normal((9, 5, 6))], 1, 0.3))
+    functions = [rng.standard_normal((9, 5, 6))]
+    smoothing = smoothing_matrices(lattice, 1.0)
+    penalty = SteeredCurvature(lattice, steering(lattice, functions, smoothing, 0.3))
     values = rng.standard_normal((9, 5, 6))
     at_once = penalty.apply(values)
     monkeypatch.setattr(steering_module, "_BLOCK", 70)

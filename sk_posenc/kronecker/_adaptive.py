@@ -6,7 +6,6 @@ function changes; fits that follow are penalised across its edges less than alon
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
@@ -18,13 +17,13 @@ from sk_posenc._memory import check_memory
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._encoders import ADAPTIVE_FINER
-from sk_posenc.kronecker._iterative import Iterated, Iteration, System, in_turn
+from sk_posenc.kronecker._iterative import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._problem import WAY_OUT, Problem
-from sk_posenc.kronecker._rows import mirrored, mode_products
+from sk_posenc.kronecker._rows import Rows, mirrored, mode_products
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._smoothness import integrate
-from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, steering
+from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 Array = Any
@@ -91,6 +90,7 @@ class Steering:
         def placed(array: NDArray) -> Array:
             return place.array(array.astype(dtype))
 
+        self._smoothing = [placed(each) for each in smoothing_matrices(self.lattice, _WIDTH)]
         self._masses = [placed(mass) for mass in masses]
         self._back = [mirrored(V.astype(dtype), place.array) for _, V in waves]
         self._forth = [each.T for each in self._back]
@@ -105,12 +105,12 @@ class Steering:
         systems: Sequence[System],
         alpha: float,
         back: NDArray,
+        starts: Sequence[Array | None],
         *,
         tolerance: float,
         max_iter: int,
-        start: Sequence[Array | None],
     ) -> list[Iterated]:
-        """Solutions for uncorrelated columns of targets, all with the same directions."""
+        """Fits that follow each other's directions, the same ones for all columns of targets."""
         total = systems[0].total
         found: list[Iterated] = []
         steps = 0
@@ -118,8 +118,8 @@ class Steering:
             tensor, strength = None, alpha * _PILOT
             if turn > 0:
                 functions = self._functions([each.z for each in found], back)
-                tensor = steering(self.lattice, functions, _WIDTH, _FLOOR)
-                strength, start = alpha, [each.z for each in found]
+                tensor = steering(self.lattice, functions, self._smoothing, _FLOOR)
+                strength, starts = alpha, [each.z for each in found]
             penalty = SteeredPenalty(
                 self,
                 SteeredCurvature(self.lattice, tensor),
@@ -128,7 +128,7 @@ class Steering:
             )
             coarser = 1.0 if turn == _PASSES else _COARSER
             found = in_turn(
-                systems, penalty, start, tolerance=coarser * tolerance, max_iter=max_iter
+                systems, penalty, starts, tolerance=coarser * tolerance, max_iter=max_iter
             )
             steps += max(each.n_iter for each in found)
         return [each._replace(n_iter=steps) for each in found]
@@ -181,32 +181,6 @@ class SteeredPenalty:
         return self._steering.mean_square(z)
 
 
-@dataclass(eq=False)
-class AdaptiveIteration(Iteration):
-    """Fits that follow each other's directions, in coefficients as they are."""
-
-    steering: Steering
-
-    def run(
-        self,
-        systems: Sequence[System],
-        alpha: float,
-        back: NDArray,
-        *,
-        tolerance: float,
-        max_iter: int,
-        start: Sequence[NDArray] = (),
-    ) -> list[Iterated]:
-        return self.steering.run(
-            systems,
-            alpha,
-            back,
-            tolerance=tolerance,
-            max_iter=max_iter,
-            start=self.starts(start, len(systems)),
-        )
-
-
 class AdaptiveProblem(Problem):
     """A Kronecker ridge problem whose penalty follows the function.
 
@@ -248,15 +222,11 @@ class AdaptiveProblem(Problem):
     def _unrotated(self, z: NDArray) -> NDArray:
         return z
 
-    def iteration(self, dtype: Any) -> Iteration:
-        weights = self.samples.weights
-        return AdaptiveIteration(
-            self._rows_in(None, dtype),
-            self.place,
-            np.dtype(dtype),
-            None if weights is None else weights.ravel(),
-            Steering(self.axes, self.place, dtype),
-        )
+    def _rows_for(self, dtype: Any) -> Rows:
+        return self._rows_in(None, dtype)
+
+    def scheme(self, dtype: Any) -> Scheme:
+        return Steering(self.axes, self.place, dtype)
 
 
 def _check(encoders: Sequence[Any]) -> None:
@@ -307,11 +277,13 @@ def problem_for(
     penalty: str | float,
     *,
     share: float | None = None,
-    whole: bool = False,
-    alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
     place: Place = NUMPY,
+    **factorised: Any,
 ) -> Problem:
-    """The problem of a penalty, whichever it is; see :class:`Problem`."""
+    """The problem of a penalty, whichever it is; see :class:`Problem`.
+
+    What is said of factorisations plays no part where there are none.
+    """
     if penalty == ADAPTIVE:
         return AdaptiveProblem(samples, encoder, share=share, place=place)
-    return Problem(samples, encoder, penalty, share=share, whole=whole, alphas=alphas, place=place)
+    return Problem(samples, encoder, penalty, share=share, place=place, **factorised)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from sk_posenc._arrays import to_numpy
 from sk_posenc.kronecker._adaptive import AdaptiveProblem
 from sk_posenc.kronecker._iterative import (
-    DiagonalIteration,
     Iteration,
     dtype_for,
     principal_columns,
@@ -128,9 +127,7 @@ class HeldOut:
         for other, iteration in self._iterations.items():
             if self._problems[other].axes is problem.axes:
                 if other != index:
-                    assert isinstance(iteration, DiagonalIteration)
-                    penalty = problem.penalty_in(iteration.dtype)
-                    iteration = replace(iteration, penalty=penalty)
+                    iteration = replace(iteration, scheme=problem.scheme(iteration.dtype))
                     self._iterations[index] = iteration
                 return iteration
         self._iterations.clear()  # large; paths with the same axes follow one another

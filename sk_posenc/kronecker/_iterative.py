@@ -253,41 +253,18 @@ def in_turn(
     return found
 
 
-@dataclass(eq=False)
-class Iteration:
-    """Samples and penalty as conjugate gradients need them, all in one place and dtype.
-
-    Attributes
-    ----------
-    rows : Rows
-    place : Place
-    dtype : numpy.dtype
-    weights : ndarray of shape (n,) or None
-    """
-
-    rows: Rows
-    place: Place
-    dtype: np.dtype
-    weights: NDArray | None
-
-    def system(self, column: NDArray, weights: NDArray | None = None) -> SampledSystem:
-        """Of one column of targets, (n,), with weights other than those of the samples."""
-        weights = self.weights if weights is None else weights
-        return SampledSystem(
-            self.rows,
-            self.place.array(column.astype(self.dtype)),
-            None if weights is None else self.place.array(weights.astype(self.dtype)),
-        )
+class Scheme(Protocol):
+    """How systems are solved for an alpha."""
 
     def run(
         self,
         systems: Sequence[System],
         alpha: float,
         back: NDArray,
+        starts: Sequence[Array | None],
         *,
         tolerance: float,
         max_iter: int,
-        start: Sequence[NDArray] = (),
     ) -> list[Iterated]:
         """Solve the systems of uncorrelated columns, largest first.
 
@@ -295,46 +272,14 @@ class Iteration:
         ----------
         back : ndarray of shape (n_columns, n_systems)
             What turns their solutions into those of the columns of targets.
-        start : sequence of arrays of shape (r_1, ..., r_d)
-            Where to start the first of them, or all.
+        starts : sequence of n_systems arrays of shape (r_1, ..., r_d), or None
         """
-        raise NotImplementedError
-
-    def solve(
-        self,
-        columns: NDArray,
-        alpha: float,
-        *,
-        tolerance: float,
-        max_iter: int,
-        start: Sequence[NDArray] = (),
-    ) -> "Solved":
-        """Solve for all columns (q, n).
-
-        Columns go one by one, uncorrelated and largest first: the small ones need few steps
-        to be as exact as the large ones.
-        """
-        uncorrelated, back = principal_columns(columns, self.weights)
-        systems = [self.system(column) for column in uncorrelated]
-        found = self.run(systems, alpha, back, tolerance=tolerance, max_iter=max_iter, start=start)
-        solutions = [to_numpy(each.z) for each in found]
-        return Solved(
-            np.tensordot(back, np.stack([z.astype(np.float64) for z in solutions]), axes=1),
-            solutions,
-            max(each.n_iter for each in found),
-            max(each.error for each in found),
-            any(each.rounded for each in found),
-        )
-
-    def starts(self, start: Sequence[NDArray], n_systems: int) -> list[Array | None]:
-        """Where each of the systems starts."""
-        placed: list[Array | None] = [self.place.array(z.astype(self.dtype)) for z in start]
-        return (placed + [None] * n_systems)[:n_systems]
+        ...
 
 
-@dataclass(eq=False)
-class DiagonalIteration(Iteration):
-    """In coefficients in which the penalty is diagonal.
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """A scheme in coefficients in which the penalty is diagonal.
 
     Attributes
     ----------
@@ -352,14 +297,79 @@ class DiagonalIteration(Iteration):
         systems: Sequence[System],
         alpha: float,
         back: NDArray,
+        starts: Sequence[Array | None],
+        **stop: Any,
+    ) -> list[Iterated]:
+        penalty = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        return in_turn(systems, penalty, starts, **stop)
+
+
+@dataclass(eq=False)
+class Iteration:
+    """Samples and a scheme as conjugate gradients need them, all in one place and dtype.
+
+    Attributes
+    ----------
+    rows : Rows
+    place : Place
+    dtype : numpy.dtype
+    weights : ndarray of shape (n,) or None
+    scheme : Scheme
+    """
+
+    rows: Rows
+    place: Place
+    dtype: np.dtype
+    weights: NDArray | None
+    scheme: Scheme
+
+    def system(self, column: NDArray, weights: NDArray | None = None) -> SampledSystem:
+        """Of one column of targets, (n,), with weights other than those of the samples."""
+        weights = self.weights if weights is None else weights
+        return SampledSystem(
+            self.rows,
+            self.place.array(column.astype(self.dtype)),
+            None if weights is None else self.place.array(weights.astype(self.dtype)),
+        )
+
+    def run(
+        self,
+        systems: Sequence[System],
+        alpha: float,
+        back: NDArray,
+        start: Sequence[NDArray] = (),
+        **stop: Any,
+    ) -> list[Iterated]:
+        """As the scheme does, with NumPy's arrays to start the first systems from, or all."""
+        placed: list[Array | None] = [self.place.array(z.astype(self.dtype)) for z in start]
+        starts = (placed + [None] * len(systems))[: len(systems)]
+        return self.scheme.run(systems, alpha, back, starts, **stop)
+
+    def solve(
+        self,
+        columns: NDArray,
+        alpha: float,
         *,
         tolerance: float,
         max_iter: int,
         start: Sequence[NDArray] = (),
-    ) -> list[Iterated]:
-        penalty = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
-        starts = self.starts(start, len(systems))
-        return in_turn(systems, penalty, starts, tolerance=tolerance, max_iter=max_iter)
+    ) -> "Solved":
+        """Solve for all columns (q, n).
+
+        Columns go one by one, uncorrelated and largest first: the small ones need few steps
+        to be as exact as the large ones.
+        """
+        uncorrelated, back = principal_columns(columns, self.weights)
+        systems = [self.system(column) for column in uncorrelated]
+        found = self.run(systems, alpha, back, start, tolerance=tolerance, max_iter=max_iter)
+        solutions = [to_numpy(each.z) for each in found]
+        return Solved(
+            np.tensordot(back, np.stack([z.astype(np.float64) for z in solutions]), axes=1),
+            solutions,
+            max(each.n_iter for each in found),
+            max(each.error for each in found),
+            any(each.rounded for each in found),
+        )
 
 
 class Solved(NamedTuple):

@@ -16,7 +16,7 @@ from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import encoders_per_axis
-from sk_posenc.kronecker._iterative import DiagonalPenalty, System, in_turn, turned
+from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
 from sk_posenc.kronecker._rows import can_be_sparse, mirrored, mode_products, sparse_products
 from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
@@ -188,28 +188,31 @@ class NormalEquations(Expansion):
         columns = (centred @ forth.T).T  # (q, k)
         squares = np.maximum(np.einsum("ij,jk,ik->i", forth, covariance, forth), 0.0)
         gram = place.sparse(self.gram) if self._sparse else place.array(self.gram)
-        settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
-
-        def systems(rotations: list[NDArray]) -> list[System]:
-            return [
-                _GramSystem(
-                    gram, rotations, column.reshape(self._shape), float(square), self.total, place
-                )
-                for column, square in zip(columns, squares, strict=True)
-            ]
-
-        starts = [None] * len(columns)
+        scheme: Scheme
         rotations: list[NDArray] = []
+        scale = self.total
         if penalty == ADAPTIVE:
-            steering = Steering(self.axes, place, np.float64)
-            found = steering.run(systems([]), alpha * self.total, back, start=starts, **settings)
+            scheme = Steering(self.axes, place, np.float64)
         else:
             axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
             rotations, size, per_alpha = diagonalise(axes, penalty)
-            scale = self.gram.diagonal().mean() if isinstance(penalty, str) else self.total
-            strength = place.array(alpha * float(scale) * per_alpha)
-            diagonal = DiagonalPenalty(strength, place.array(size), self.total)
-            found = in_turn(systems(rotations), diagonal, starts, **settings)
+            scheme = Diagonal(place.array(size), place.array(per_alpha))
+            if isinstance(penalty, str):
+                scale = float(self.gram.diagonal().mean())
+        systems = [
+            _GramSystem(
+                gram, rotations, column.reshape(self._shape), float(square), self.total, place
+            )
+            for column, square in zip(columns, squares, strict=True)
+        ]
+        found = scheme.run(
+            systems,
+            alpha * scale,
+            back,
+            [None] * len(systems),
+            tolerance=tolerance,
+            max_iter=max_iter,
+        )
         z = np.tensordot(back, np.stack([to_numpy(each.z) for each in found]), axes=1)
         n_iter = max(1, *(each.n_iter for each in found))
         error = max(0.0 if each.rounded else each.error for each in found)

@@ -21,7 +21,7 @@ from sk_posenc.kronecker._axis import (
 )
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
 from sk_posenc.kronecker._encoders import SMOOTH_FINER
-from sk_posenc.kronecker._iterative import DiagonalIteration, Iteration, dtype_for
+from sk_posenc.kronecker._iterative import Diagonal, Iteration, Scheme, dtype_for
 from sk_posenc.kronecker._rows import (
     DenseRows,
     GridRows,
@@ -406,15 +406,22 @@ class Problem(Expansion):
 
     def iteration(self, dtype: Any) -> Iteration:
         """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
-        (rotations, size, per_alpha), weights = self._spectral, self.samples.weights
-        return DiagonalIteration(
-            self._rows_in([each.astype(dtype) for each in rotations], dtype),
+        weights = self.samples.weights
+        return Iteration(
+            self._rows_for(dtype),
             self.place,
             np.dtype(dtype),
             None if weights is None else weights.ravel(),
-            self.place.array(size.astype(dtype)),
-            self.place.array(per_alpha.astype(dtype)),
+            self.scheme(dtype),
         )
+
+    def scheme(self, dtype: Any) -> Scheme:
+        """How an iteration solves, all that the penalty decides."""
+        _, size, per_alpha = self._spectral
+        return Diagonal(*(self.place.array(each.astype(dtype)) for each in (size, per_alpha)))
+
+    def _rows_for(self, dtype: Any) -> Rows:
+        return self._rows_in([each.astype(dtype) for each in self._spectral[0]], dtype)
 
     def _rows_in(self, rotations: list[NDArray] | None, dtype: Any) -> Rows:
         """Rows of coefficients that are rotated along each axis, or as they are."""
@@ -448,10 +455,6 @@ class Problem(Expansion):
                 for a, axis in enumerate(self.axes)
             ]
         )
-
-    def penalty_in(self, dtype: Any) -> Any:
-        """What each z is penalised by, per alpha, as an iteration has it."""
-        return self.place.array(self._spectral[2].astype(dtype))
 
     def with_exponent(self, exponent: float) -> "Problem":
         """The same problem of smoothness with another exponent."""

@@ -129,9 +129,8 @@ def shows_noise(samples: Samples, columns: NDArray) -> bool:
     columns : ndarray of shape (n_samples, q)
         Centred targets.
     """
-    path = {"encoder": ShiftedBasisEncoder("bspline"), "stable_rank": None, "penalty": "slope"}
-    alphas = np.array([_LEAST_ALPHA])
-    problem = problem_of(path, samples, alphas, whole=True)
+    encoder = ShiftedBasisEncoder("bspline")
+    problem = Problem(samples, encoder, "slope", whole=True, alphas=[_LEAST_ALPHA])
     rotated = problem.rotate(problem.with_constant(columns))[:-1]
     return _noise_variance(problem, columns, rotated, _LEAST_ALPHA) > 0
 

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_numpy_array
+from array_api_compat import array_namespace, is_numpy_array
 from numpy.typing import NDArray
 
 from sk_posenc.kronecker._rows import mode_products
@@ -57,8 +57,7 @@ class Lattice:
         for a, (spacing, wraps) in enumerate(zip(self.spacings, self.wraps, strict=True)):
             along = xp.moveaxis(values, a, 0)
             if wraps:
-                above, below, steps = xp.roll(along, -1, axis=0), xp.roll(along, 1, axis=0), 2.0
-                slope = (above - below) / (steps * spacing)
+                slope = (xp.roll(along, -1, axis=0) - xp.roll(along, 1, axis=0)) / (2 * spacing)
             elif along.shape[0] == 1:
                 slope = xp.zeros_like(along)
             else:
@@ -208,7 +207,9 @@ class SteeredCurvature:
         return squares / len(self._lattice.shape)
 
 
-def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: float) -> Matrices:
+def steering(
+    lattice: Lattice, functions: Sequence[Array], smoothing: Sequence[Array], floor: float
+) -> Matrices:
     """T of the gradients of functions, 1 in the median over nodes and directions.
 
     Parameters
@@ -216,16 +217,12 @@ def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: 
     lattice : Lattice
     functions : sequence of arrays of shape (m_1, ..., m_d)
         Each in units of its size.
-    width : float
-        Standard deviation of the Gaussian that smooths ``g g'``, in units of the spacings.
+    smoothing : sequence of d arrays of shape (m_a, m_a)
+        :func:`smoothing_matrices`, which smooth ``g g'``.
     floor : float
         Slope below which nothing is an edge, per unit of the spacings.
     """
     xp = array_namespace(functions[0])
-    smoothing = [
-        xp.asarray(each, dtype=functions[0].dtype, device=device(functions[0]))
-        for each in smoothing_matrices(lattice, width)
-    ]
     outer: Matrices = dict.fromkeys(lattice.pairs, 0.0)
     for function in functions:
         slopes = lattice.gradients(function)
@@ -243,7 +240,14 @@ def steering(lattice: Lattice, functions: Sequence[Array], width: float, floor: 
 
 
 def smoothing_matrices(lattice: Lattice, width: float) -> list[NDArray[np.float64]]:
-    """Gaussian means along each axis, (m_a, m_a), mirrored at ends that are no circle."""
+    """Gaussian means along each axis, (m_a, m_a), mirrored at ends that are no circle.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    width : float
+        Standard deviation, in units of the spacings.
+    """
     matrices = []
     for size, spacing, wraps in zip(lattice.shape, lattice.spacings, lattice.wraps, strict=True):
         deviation = width / spacing
