@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc._memory import check_memory
 from sk_posenc._settings import parse_integer
+from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._encoders import AxisProduct
 from sk_posenc.kronecker._iterative import Iteration
@@ -25,9 +26,6 @@ from sk_posenc.kronecker._settings import (
     parse_orders,
     parse_tolerance,
 )
-
-# Past this condition number float64 keeps fewer than four digits.
-_ILL_CONDITIONED = 1e12
 
 
 class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -193,7 +191,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
         self.condition_ = problem.condition_number(self._alpha)
-        if self.condition_ > _ILL_CONDITIONED and not self._chose_alpha():
+        if self.condition_ > solvers.ILL_CONDITIONED and not self._chose_alpha():
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
                 f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",

@@ -14,7 +14,6 @@ from sk_posenc._arrays import to_numpy
 from sk_posenc.kronecker._adaptive import AdaptiveProblem
 from sk_posenc.kronecker._iterative import (
     Iteration,
-    dtype_for,
     principal_columns,
 )
 from sk_posenc.kronecker._problem import Problem
@@ -131,7 +130,7 @@ class HeldOut:
                     self._iterations[index] = iteration
                 return iteration
         self._iterations.clear()  # large; paths with the same axes follow one another
-        self._iterations[index] = problem.iteration(dtype_for(self._tolerance))
+        self._iterations[index] = problem.iteration(self._tolerance)
         return self._iterations[index]
 
     def score(self, index: int, alpha: float) -> float:

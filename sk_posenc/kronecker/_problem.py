@@ -46,8 +46,15 @@ _EXACT_UP_TO = 2**19
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
 
-# The share of residuals, the smallest, that show the noise.
+# The share of residuals, the smallest, that show the noise; of that many standard deviations at
+# most, and by so many standard errors more, as the sample of them is small.
 _QUIET = 0.1
+_QUIET_LIMIT = float(ndtri(0.5 + _QUIET / 2))
+_STANDARD_ERRORS = 2.0
+
+# Eigenvalues are exact to rounding of the largest: residuals at a smaller share of it, as alpha,
+# are what a processor makes of them.
+_SHOWN_BY = 1e-10
 
 
 class Problem(Expansion):
@@ -404,8 +411,11 @@ class Problem(Expansion):
     def _spectral(self) -> tuple[list[NDArray], NDArray, NDArray]:
         return diagonalise(self.axes, self.penalty)
 
-    def iteration(self, dtype: Any) -> Iteration:
-        """What conjugate gradients need, in arithmetic of a dtype; large, and not kept."""
+    def iteration(self, tolerance: float) -> Iteration:
+        """What conjugate gradients need down to a tolerance; large, and not kept."""
+        return self._iteration_in(dtype_for(tolerance, len(self.samples.occupied)))
+
+    def _iteration_in(self, dtype: Any) -> Iteration:
         weights = self.samples.weights
         return Iteration(
             self._rows_for(dtype),
@@ -479,14 +489,14 @@ class Problem(Expansion):
                 "alpha > 0. Got alpha=0."
             )
         if iteration is None:
-            iteration = self.iteration(dtype_for(tolerance))
+            iteration = self.iteration(tolerance)
         columns = cells.reshape(len(cells), -1)
         settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
         starts = [] if start is None else [start]
         solved = iteration.solve(columns, alpha, start=starts, **settings)
         n_iter = solved.n_iter
         if solved.rounded and iteration.dtype == np.float32:
-            iteration = self.iteration(np.float64)
+            iteration = self._iteration_in(np.float64)
             solved = iteration.solve(columns, alpha, start=solved.uncorrelated, **settings)
             n_iter += solved.n_iter
         error = 0.0 if solved.rounded else solved.error  # no arithmetic comes nearer
@@ -551,25 +561,32 @@ class Problem(Expansion):
         ) / left_out
 
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
-        """Standard deviation of white noise, from the smallest leave-one-out residuals.
+        """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
 
         Each residual is a known combination of samples, so that of noise alone its
         variance would be known. Where a signal has quiet parts, the least tenth of the
-        residuals holds noise alone; where it has none, it is an upper bound.
+        residuals holds noise alone; where it has none, it is an upper bound. Two standard
+        errors of that quantile are added: few samples tell little of their noise.
 
         Parameters
         ----------
         rotated : ndarray
             Targets by :meth:`rotate`, of a problem for leave-one-out.
         alpha : float
-            Small: what the fit cannot follow is then noise.
+            Small: what the fit cannot follow is then noise. Where rounding would decide, a
+            larger one takes its place.
         """
-        kept = alpha / (solvers.spectrum(self.factors) + alpha)
+        eigenvalues = solvers.spectrum(self.factors)
+        alpha = max(alpha, _SHOWN_BY * float(eigenvalues.max()))
+        kept = alpha / (eigenvalues + alpha)
         bases = [factor.left[0].T for factor in self.factors]
         residuals = solvers.apply_along_axes(rotated * kept, [(U,) for U in bases])
         gain = solvers.apply_along_axes((kept**2)[None], [(U**2,) for U in bases])
         sizes = np.abs(residuals) / np.sqrt(gain)
-        return float(np.quantile(sizes, _QUIET) / ndtri(0.5 + _QUIET / 2))
+        # the error of a quantile, as a share of it: by the density of residuals there
+        density = math.sqrt(2 / math.pi) * math.exp(-(_QUIET_LIMIT**2) / 2)
+        error = math.sqrt(_QUIET * (1 - _QUIET) / sizes.size) / (density * _QUIET_LIMIT)
+        return float(np.quantile(sizes, _QUIET)) / _QUIET_LIMIT * (1 + _STANDARD_ERRORS * error)
 
     def with_constant(self, columns: NDArray) -> NDArray:
         """Targets over the cells, and a column of ones: what `leave_one_out` rotates."""

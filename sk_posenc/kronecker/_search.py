@@ -12,7 +12,6 @@ from scipy.stats import rankdata
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._device import NUMPY, Place
-from sk_posenc.kronecker._iterative import dtype_for
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -64,10 +63,11 @@ def leave_one_out_search(
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
-    automatic = automatic and samples.is_grid
     everything = gcv.size * samples.n_cells * (n_columns + 1) <= _ALL_EXACT
     residual = np.empty_like(gcv)  # root mean square of what the fit leaves
     gentle = np.array([alphas <= _interpolates(path["penalty"]) for path in paths])
+    sound = _sound(problems, alphas) if automatic else np.ones(gcv.shape, dtype=bool)
+    gentle |= np.cumsum(sound, axis=1) <= 1  # up to the first that is sound
 
     def score(index: int, which: Iterable[int], rotated: NDArray) -> None:
         for j in which:
@@ -93,7 +93,7 @@ def leave_one_out_search(
             noise = _noise_variance(problem, columns, rotated[:-1], float(alphas.min()))
         if everything:
             score(index, range(len(alphas)), rotated)
-    admitted = gentle | (residual <= math.sqrt(noise))
+    admitted = sound & (gentle | (residual <= math.sqrt(noise)))
     if not everything:
         gcv_admitted = np.where(admitted, gcv, np.inf)
         shortlist = gcv <= np.sort(gcv, axis=None)[min(_SHORTLIST, gcv.size) - 1]
@@ -105,11 +105,24 @@ def leave_one_out_search(
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
-    if automatic:
+    if automatic and samples.is_grid:
         best = _gentlest(np.where(admitted, -scores, np.nan), noise)
     else:
-        best = int(np.nanargmax(scores))
+        best = int(np.nanargmax(np.where(sound, scores, np.nan)))
     return results, best
+
+
+def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
+    """Which candidates (n_paths, n_alphas) leave a system that rounding does not decide."""
+    conditions = [[each.condition_number(a * each.scale) for a in alphas] for each in problems]
+    sound = np.array(conditions) <= solvers.ILL_CONDITIONED
+    if not sound.any():
+        raise ValueError(
+            f"with every alpha up to {alphas.max():g} the system has a condition number beyond "
+            f"{solvers.ILL_CONDITIONED:g}, and rounding decides its solution: lower penalties or "
+            "stable_ranks, or give alphas"
+        )
+    return sound
 
 
 def _noise_variance(
@@ -181,7 +194,7 @@ def fold_search(
             problem = problem_of(path, samples, alphas, whole=False)
             cells = samples.to_cells(columns - mean)
             rotated = problem.rotate(cells) if problem.rotates else None
-            iteration = problem.iteration(dtype_for(tolerance)) if problem.iterates else None
+            iteration = problem.iteration(tolerance) if problem.iterates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
                 if automatic and path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE:

@@ -117,9 +117,11 @@ class KroneckerRidgeCV(KroneckerHead):
     photograph it smooths away up to 2 dB between the pixels. Automatic alphas are
     therefore admitted up to 0.01 (0.001 with other penalties than "slope"), and beyond
     while the residuals of the fit are no larger than the noise, which the smallest tenth
-    of the leave-one-out residuals of the least smoothing candidate shows; noise below 2 %
-    of the spread of the targets counts as none. Of those, the least is taken whose squared
-    error, without the noise, is at most 15 % beyond the best.
+    of the leave-one-out residuals of the least smoothing candidate shows, with two standard
+    errors of that quantile; noise below 2 % of the spread of the targets counts as none. Of
+    those, the least is taken whose squared error, without the noise, is at most 15 % beyond
+    the best. An automatic alpha with which the system has a condition number beyond 1e12 is
+    not taken: rounding would decide its solution.
 
     Held-out cells are always the same ones. Fits without them start from each other and stop
     early, at ten steps, twenty of each fit of "adaptive", or four times `tol`, and of several
