@@ -20,9 +20,9 @@ from sk_posenc import (
     psnr_score,
 )
 from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
-from sk_posenc.kronecker import _head as head_module
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _rows as rows_module
+from sk_posenc.kronecker import _solvers as solvers_module
 from sk_posenc.kronecker._smoothness import integrate, smooth_axis
 
 PENALTIES = ["ridge", "slope", "curvature", 1.5, 2.0]
@@ -455,12 +455,23 @@ def test_settings_that_are_not_meant_so():
         summed.merge(summed)
 
 
-def test_an_alpha_that_was_found_is_no_reason_to_warn(monkeypatch):
-    monkeypatch.setattr(head_module, "_ILL_CONDITIONED", 1e3)
-    X = np.random.default_rng(0).uniform(size=(200, 1))
+@pytest.mark.parametrize("layout", ["line", "scattered", "holes"])
+@pytest.mark.parametrize("cv", [None, 3])
+def test_an_alpha_that_is_found_leaves_a_sound_system(layout, cv, monkeypatch):
+    X = np.random.default_rng(0).uniform(size=(200, 1 if layout == "line" else 3))
+    if layout == "holes":
+        X = np.random.default_rng(0).permutation(np.argwhere(np.ones((15, 15))))[:190] / 15
     y = np.sin(7 * X[:, 0])
-    search = KroneckerRidgeCV(penalties=[1.5, 2.0, 2.5]).fit(X, y)
-    assert np.abs(search.predict(X) - y).max() < 1e-3
-    assert search.condition_ > 1e3
+    settings = {"penalties": [2.0, 2.5] if layout == "line" else "ridge", "cv": cv}
+    limit = KroneckerRidgeCV(**settings).fit(X, y).condition_ ** 0.5
+    monkeypatch.setattr(solvers_module, "ILL_CONDITIONED", limit)
+    with warnings.catch_warnings():
+        if cv is not None:  # the fit to all samples may be worse conditioned than those to a part
+            warnings.filterwarnings("ignore", "the regularised system has condition number")
+        search = KroneckerRidgeCV(**settings).fit(X, y)
+    assert search.condition_ <= limit * (1 if cv is None else 3)
     with pytest.warns(UserWarning, match="condition number"):
-        KroneckerRidgeCV(penalties=search.penalty_, alphas=search.alpha_).fit(X, y)
+        KroneckerRidgeCV(penalties=search.penalty_, alphas=search.alpha_ / 1e3).fit(X, y)
+    monkeypatch.setattr(solvers_module, "ILL_CONDITIONED", 1.0)
+    with pytest.raises(ValueError, match="rounding decides its solution"):
+        KroneckerRidgeCV(**settings).fit(X, y)

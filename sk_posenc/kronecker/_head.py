@@ -191,17 +191,13 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
         self.condition_ = problem.condition_number(self._alpha)
-        if self.condition_ > solvers.ILL_CONDITIONED and not self._chose_alpha():
+        if self.condition_ > solvers.ILL_CONDITIONED:
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
                 f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",
                 UserWarning,
                 stacklevel=3,
             )
-
-    def _chose_alpha(self) -> bool:
-        """Whether alpha was found, so that nobody could have set it otherwise."""
-        return False
 
     def _warn_of_error(self, error: float) -> None:
         if error > self._tolerance:

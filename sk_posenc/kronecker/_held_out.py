@@ -20,6 +20,7 @@ from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     LEAST_ADAPTIVE,
+    best_of,
     differ_in_exponent,
     fold_search,
     search_results,
@@ -209,7 +210,15 @@ def held_out_search(
         if not problems[group[0]].iterates:
             for index in group:
                 own = fold_search(
-                    X, y, weights, [paths[index]], alphas, [held_out.fold], tolerance, max_iter
+                    X,
+                    y,
+                    weights,
+                    [paths[index]],
+                    alphas,
+                    [held_out.fold],
+                    tolerance,
+                    max_iter,
+                    automatic=automatic,
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
@@ -225,7 +234,7 @@ def held_out_search(
                 for j in np.argsort(-alphas):
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
-    return results, int(np.nanargmax(np.where(unworthy, np.nan, scores))), held_out
+    return results, best_of(np.where(unworthy, np.nan, scores), alphas), held_out
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:

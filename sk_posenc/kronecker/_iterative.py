@@ -30,6 +30,15 @@ _WINDOW = 5
 _SINGLE = 1e-3
 _DOUBLE_UP_TO = 2**14
 
+# Share by which what steps have lowered may differ from what is lower: rounding makes 1e-12 of it,
+# 1e-6 in single precision, and a system that is not positive definite any multiple.
+_ASTRAY = 1e-2
+
+_DIVERGED = (
+    "conjugate gradients diverge, for the system is singular but for rounding: raise alpha, or "
+    "give an encoder of fewer n_shifts or n_frequencies for its stable_rank"
+)
+
 
 def dtype_for(tolerance: float, n_samples: int) -> Any:
     """Arithmetic of conjugate gradients that stop at a tolerance."""
@@ -185,6 +194,11 @@ def conjugate_gradients(
     open_elsewhere : float
         Sum of squares of residuals of other columns, which the residuals are reckoned with.
 
+    Raises
+    ------
+    ValueError
+        Where steps diverge: the system is not positive definite, for rounding or overflow.
+
     Notes
     -----
     The domain counts as a whole, with its parts that have no samples: there a residual at the
@@ -205,16 +219,21 @@ def conjugate_gradients(
     before, error, n_iter, rounded = z, math.inf, 0, False
     if now <= tiny:
         return Iterated(z, 0, 0.0, False)
+    first, lowered = (z, residual), 0.0  # twice what the objective is lower by
     for n_iter in range(1, max_iter + 1):
         image = system.apply(direction) + penalty.apply(direction)
         length = now / float(xp.sum(direction * image))
+        if not (math.isfinite(length) and length > 0):
+            raise ValueError(_DIVERGED)
+        lowered += length * now
         system.advance(length)
         z = z + length * direction
         residual = residual - length * image
         conditioned = penalty.precondition(residual)
         last, now = now, float(xp.sum(residual * conditioned))
         if now <= tiny:  # nothing is left, as where the preconditioner is the inverse itself
-            return Iterated(z, n_iter, 0.0, False)
+            error = 0.0
+            break
         if n_iter % _WINDOW == 0:
             step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
@@ -225,6 +244,9 @@ def conjugate_gradients(
                 rounded &= error > tolerance
                 break
         direction = conditioned + (now / last) * direction
+    found = float(xp.sum((z - first[0]) * (residual + first[1])))
+    if not abs(found - lowered) <= _ASTRAY * lowered:
+        raise ValueError(_DIVERGED)
     return Iterated(z, n_iter, error, rounded)
 
 

@@ -1,6 +1,7 @@
 """Normal equations of a Kronecker ridge: sums over rows that come in blocks, from anywhere."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
-from sk_posenc.kronecker._encoders import encoders_per_axis
+from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
 from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
 from sk_posenc.kronecker._rows import can_be_sparse, mirrored, mode_products, sparse_products
 from sk_posenc.kronecker._settings import ADAPTIVE
@@ -24,8 +25,12 @@ from sk_posenc.shifted_basis import ShiftedBasisEncoder
 # Columns up to which the normal equations of functions that do not end are stored.
 _DENSE_UP_TO = 20_000
 
-# Points of an axis that stand for all samples, where those are not kept.
+# Points of an axis that stand for all samples, where those are not kept; and of each function.
 _MESH = 1_024
+_MESH_PER_COLUMN = 4
+
+# Where the mean squares of functions that end are no further apart, their sums need no turn.
+_SPARSE_FROM = 1e-7
 
 _WAY_OUT = "Give an encoder of lower stable_rank or fewer n_shifts, or a basis that ends."
 
@@ -68,8 +73,15 @@ def _given(value: Any) -> bool:
 class NormalEquations(Expansion):
     """Sums over samples of all that ridge regression needs of them.
 
+    Features of each axis are turned to combinations that are orthogonal over its domain, the
+    small ones apart from the large ones. Sums of products then keep the digits of the small ones,
+    which smoothness magnifies: by 1e4 along each axis. Where bases that end are well conditioned,
+    they stay as they are, and sparse.
+
     Attributes
     ----------
+    turns : list of ndarrays of shape (k_a, k_a), or None
+        Orthogonal, from the coefficients of the sums to those of the features.
     gram : csr_array or ndarray of shape (k, k)
         ``A' W A`` with A the products of the features of all axes.
     moments : ndarray of shape (k, q + 1)
@@ -90,12 +102,14 @@ class NormalEquations(Expansion):
                 continue
             low, high = (float(end) for end in np.ravel(own.domain))
             fitted = own.fit(np.array([[low], [high]]))
-            mesh = np.linspace(low, high, _MESH)
+            n_columns = axis_features(fitted, np.array([low])).shape[1]
+            mesh = np.linspace(low, high, max(_MESH, _MESH_PER_COLUMN * n_columns))
             axes.append(Axis(fitted, mesh, "ridge", n_axes == 1))
         self.axes = axes
         self._shape = tuple(axis.n_columns for axis in axes)
         k = math.prod(self._shape)
-        self._sparse = can_be_sparse([axis.encoder for axis in axes])
+        self.turns = self._turns()
+        self._sparse = self.turns is None and can_be_sparse([axis.encoder for axis in axes])
         if self._sparse:
             check_memory((k, 3), 64, _WAY_OUT)
             self.gram: Any = sparse.csr_array((k, k))
@@ -110,6 +124,16 @@ class NormalEquations(Expansion):
             self.gram = np.zeros((k, k))
         self.moments = np.zeros((k, n_outputs + 1))
         self.squares = np.zeros((n_outputs + 1, n_outputs + 1))
+
+    def _turns(self) -> list[NDArray[np.float64]] | None:
+        """None where sums do without: of one axis, or of features that end and are not alike."""
+        if len(self.axes) == 1 or math.prod(self._shape) > _DENSE_UP_TO:
+            return None
+        of_axes = {id(axis): axis.diagonalised() for axis in {id(a): a for a in self.axes}.values()}
+        turns, sizes = zip(*(of_axes[id(axis)] for axis in self.axes), strict=True)
+        spread = math.prod(float(each.min() / each.max()) for each in sizes)
+        ends = can_be_sparse([axis.encoder for axis in self.axes])
+        return None if ends and spread > _SPARSE_FROM else list(turns)
 
     def add(self, X: NDArray, y: NDArray, weights: NDArray) -> None:
         """Add a block of samples: (n, n_axes), (n, q) and (n,)."""
@@ -133,15 +157,27 @@ class NormalEquations(Expansion):
         columns = list(X.T)
         if self._sparse:
             return sparse_products([axis.encoder for axis in self.axes], columns, np.float64)
-        return solvers.rowwise_kronecker(
-            [axis.at(x) for axis, x in zip(self.axes, columns, strict=True)]
-        )
+        features = [axis.at(x) for axis, x in zip(self.axes, columns, strict=True)]
+        if self.turns is not None:
+            features = [each @ turn for each, turn in zip(features, self.turns, strict=True)]
+        return solvers.rowwise_kronecker(features)
 
     def merge(self, other: "NormalEquations") -> None:
         """Add the sums of other samples."""
-        self.gram = self.gram + other.gram
-        self.moments = self.moments + other.moments
+        gram, moments = other.gram, other.moments
+        if self.turns is not None and other.turns is not None:
+            # another processor may have turned the same features otherwise
+            ways = [own.T @ theirs for own, theirs in zip(self.turns, other.turns, strict=True)]
+            moments = self._along_axes(moments, ways)
+            gram = self._along_axes(self._along_axes(gram, ways).T, ways)
+        self.gram = self.gram + gram
+        self.moments = self.moments + moments
         self.squares = self.squares + other.squares
+
+    def _along_axes(self, columns: NDArray, matrices: Sequence[NDArray]) -> NDArray:
+        """Matrix a along axis a of columns of coefficients (k, m)."""
+        found = mode_products(columns.T.reshape(-1, *self._shape), matrices)
+        return found.reshape(-1, len(columns)).T
 
     def same_as(self, other: "NormalEquations") -> bool:
         """Whether sums of both are of the same functions and outputs."""
@@ -190,19 +226,22 @@ class NormalEquations(Expansion):
         gram = place.sparse(self.gram) if self._sparse else place.array(self.gram)
         scheme: Scheme
         rotations: list[NDArray] = []
+        steps = [] if self.turns is None else [turn.T for turn in self.turns]
         scale = self.total
         if penalty == ADAPTIVE:
             scheme = Steering(self.axes, place, np.float64)
         else:
             axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
             rotations, size, per_alpha = diagonalise(axes, penalty)
+            if self.turns is None:
+                steps = rotations
+            else:
+                steps = [turn.T @ R for turn, R in zip(self.turns, rotations, strict=True)]
             scheme = Diagonal(place.array(size), place.array(per_alpha))
             if isinstance(penalty, str):
                 scale = float(self.gram.diagonal().mean())
         systems = [
-            _GramSystem(
-                gram, rotations, column.reshape(self._shape), float(square), self.total, place
-            )
+            _GramSystem(gram, steps, column.reshape(self._shape), float(square), self.total, place)
             for column, square in zip(columns, squares, strict=True)
         ]
         found = scheme.run(

@@ -106,23 +106,29 @@ def leave_one_out_search(
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
     if automatic and samples.is_grid:
-        best = _gentlest(np.where(admitted, -scores, np.nan), noise)
+        scores = np.where(admitted, scores, np.nan)
+        best_of(scores, alphas)
+        best = _gentlest(-scores, noise)
     else:
-        best = int(np.nanargmax(np.where(sound, scores, np.nan)))
+        best = best_of(np.where(sound, scores, np.nan), alphas)
     return results, best
 
 
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
     """Which candidates (n_paths, n_alphas) leave a system that rounding does not decide."""
     conditions = [[each.condition_number(a * each.scale) for a in alphas] for each in problems]
-    sound = np.array(conditions) <= solvers.ILL_CONDITIONED
-    if not sound.any():
+    return np.array(conditions) <= solvers.ILL_CONDITIONED
+
+
+def best_of(scores: NDArray, alphas: NDArray) -> int:
+    """The place of the best score, of those that are not NaN."""
+    if np.isnan(scores).all():
         raise ValueError(
             f"with every alpha up to {alphas.max():g} the system has a condition number beyond "
             f"{solvers.ILL_CONDITIONED:g}, and rounding decides its solution: lower penalties or "
             "stable_ranks, or give alphas"
         )
-    return sound
+    return int(np.nanargmax(scores))
 
 
 def _noise_variance(
@@ -175,7 +181,8 @@ def fold_search(
 ) -> dict[str, Any]:
     """Errors on the test rows of each fold, one factorisation for all alphas.
 
-    Automatic alphas that are too little for a penalty to be worth its time have the score NaN.
+    Automatic alphas have the score NaN where rounding decides the solution, or where they are too
+    little for a penalty to be worth its time.
     """
     shape = (len(paths), len(alphas), len(folds))
     scores, fit_times, score_times = np.full(shape, np.nan), np.zeros(shape), np.zeros(shape)
@@ -197,7 +204,9 @@ def fold_search(
             iteration = problem.iteration(tolerance) if problem.iterates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
-                if automatic and path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE:
+                slow = path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE
+                unsound = problem.condition_number(alpha) > solvers.ILL_CONDITIONED
+                if automatic and (slow or unsound):
                     continue
                 start = time.perf_counter()
                 if rotated is None:

@@ -15,6 +15,7 @@ from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._problem import DIRECT_UP_TO
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
+    best_of,
     fold_search,
     leave_one_out_search,
     problem_of,
@@ -209,7 +210,7 @@ class KroneckerRidgeCV(KroneckerHead):
             results = fold_search(
                 X, y, weights, paths, alphas, folds, **settings, automatic=automatic
             )
-            best = int(np.nanargmax(results["mean_test_score"]))
+            best = best_of(results["mean_test_score"], alphas)
         else:
             problems = problems_of(paths, samples, alphas, self._place)
             automatic = self.alphas is None
@@ -234,9 +235,6 @@ class KroneckerRidgeCV(KroneckerHead):
         self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
         return self
-
-    def _chose_alpha(self) -> bool:
-        return self.alphas is None
 
     def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         """Settings of each factorisation, and the alphas, all checked."""
