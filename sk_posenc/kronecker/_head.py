@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,6 +158,11 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
         return posterior
 
+    def _take_over(self, fitted: Self) -> Self:
+        """What a fit of a copy has learnt, as the last step: one that fails has changed nothing."""
+        self.__dict__ = fitted.__dict__
+        return self
+
     def _fit_final(
         self,
         samples: Samples,
@@ -186,7 +191,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             iteration=iteration,
             start=start,
         )
-        self._warn_of_error(error)
+        self._warn_of_error(error, stacklevel=5)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
@@ -196,10 +201,10 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
                 f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
-    def _warn_of_error(self, error: float) -> None:
+    def _warn_of_error(self, error: float, stacklevel: int) -> None:
         if error > self._tolerance:
             warnings.warn(
                 f"conjugate gradients ended after max_iter={self._max_iter} steps. The last five "
@@ -207,7 +212,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 "is asked for: raise alpha (1e-3 interpolates with smoothness, 0.1 to 1 with "
                 '"adaptive"), max_iter or tol',
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=stacklevel,
             )
 
     @property

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -135,10 +136,9 @@ class NormalEquations(Expansion):
         ends = can_be_sparse([axis.encoder for axis in self.axes])
         return None if ends and spread > _SPARSE_FROM else list(turns)
 
-    def add(self, X: NDArray, y: NDArray, weights: NDArray) -> None:
-        """Add a block of samples: (n, n_axes), (n, q) and (n,)."""
+    def with_block(self, X: NDArray, y: NDArray, weights: NDArray) -> "NormalEquations":
+        """The sums with those of a block of samples: (n, n_axes), (n, q) and (n,)."""
         targets = np.column_stack([y, np.ones(len(y))]).astype(np.float64)
-        # all sums before any is stored: a block counts as a whole or not at all
         gram, moments = self.gram, self.moments
         for start in range(0, len(X), self._block()):
             at = slice(start, start + self._block())
@@ -146,8 +146,13 @@ class NormalEquations(Expansion):
             weighted = sparse.diags_array(w[:, 0]) @ A if self._sparse else A * w
             gram = gram + A.T @ weighted
             moments = moments + weighted.T @ targets[at]
-        self.gram, self.moments = gram, moments
-        self.squares = self.squares + targets.T @ (weights[:, None] * targets)
+        return self._with(gram, moments, self.squares + targets.T @ (weights[:, None] * targets))
+
+    def _with(self, gram: Any, moments: NDArray, squares: NDArray) -> "NormalEquations":
+        """The same functions with other sums."""
+        again = copy(self)
+        again.gram, again.moments, again.squares = gram, moments, squares
+        return again
 
     def _block(self) -> int:
         width = 1_000 if self._sparse else self.gram.shape[0]
@@ -162,17 +167,15 @@ class NormalEquations(Expansion):
             features = [each @ turn for each, turn in zip(features, self.turns, strict=True)]
         return solvers.rowwise_kronecker(features)
 
-    def merge(self, other: "NormalEquations") -> None:
-        """Add the sums of other samples."""
+    def merged(self, other: "NormalEquations") -> "NormalEquations":
+        """The sums with those of other samples."""
         gram, moments = other.gram, other.moments
         if self.turns is not None and other.turns is not None:
             # another processor may have turned the same features otherwise
             ways = [own.T @ theirs for own, theirs in zip(self.turns, other.turns, strict=True)]
             moments = self._along_axes(moments, ways)
             gram = self._along_axes(self._along_axes(gram, ways).T, ways)
-        self.gram = self.gram + gram
-        self.moments = self.moments + moments
-        self.squares = self.squares + other.squares
+        return self._with(self.gram + gram, self.moments + moments, self.squares + other.squares)
 
     def _along_axes(self, columns: NDArray, matrices: Sequence[NDArray]) -> NDArray:
         """Matrix a along axis a of columns of coefficients (k, m)."""

@@ -1,6 +1,7 @@
 """Ridge regression on products of encodings, one per axis, in closed form."""
 
 import math
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -211,8 +212,13 @@ class KroneckerRidge(KroneckerHead):
         ------
         ValueError
             For NaN or infinity, settings that are impossible, and samples whose system is
-            larger than memory.
+            larger than memory. The estimator is then as before.
         """
+        fitted = copy(self)
+        fitted._fit(X, y, sample_weight)
+        return self._take_over(fitted)
+
+    def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_not_negative(self.alpha, "alpha")
         penalty = parse_penalty(self.penalty, "penalty")
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
@@ -222,7 +228,6 @@ class KroneckerRidge(KroneckerHead):
             encoder = ShiftedBasisEncoder("triangle" if penalty == ADAPTIVE else "gaussian")
         problem = problem_for(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha)
-        return self
 
     def _can_partial_fit(self) -> bool:
         missing = missing_settings(self.encoder)
@@ -281,6 +286,11 @@ class KroneckerRidge(KroneckerHead):
         >>> model.layout_, np.round(model.predict([[0.5, 0.5]]), 2)
         ('normal', array([0.07]))
         """
+        fitted = copy(self)
+        fitted._add_block(X, y, sample_weight)
+        return self._take_over(fitted)
+
+    def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_not_negative(self.alpha, "alpha")
         penalty = parse_penalty(self.penalty, "penalty")
         sums = self.__dict__.get("_sums")
@@ -295,9 +305,8 @@ class KroneckerRidge(KroneckerHead):
                 f"y must have the {sums.n_outputs} outputs of the blocks before. "
                 f"Got {columns.shape[1]}."
             )
-        sums.add(X, columns, np.ones(len(X)) if weights is None else weights)
-        self._adopt(sums, penalty, alpha)
-        return self
+        weights = np.ones(len(X)) if weights is None else weights
+        self._adopt(sums.with_block(X, columns, weights), penalty, alpha)
 
     def merge(self, *others: "KroneckerRidge") -> Self:
         """Add the samples that other models have seen by :meth:`partial_fit`.
@@ -333,11 +342,13 @@ class KroneckerRidge(KroneckerHead):
                     f"{other.encoder!r} beside {self.encoder!r}."
                 )
         assert own is not None or not others
-        if own is not None:
-            for other in others:
-                own.merge(other._sums)
-            self._adopt(own, self._penalty, self._relative_alpha)
-        return self
+        if own is None:
+            return self
+        for other in others:
+            own = own.merged(other._sums)
+        fitted = copy(self)
+        fitted._adopt(own, self._penalty, self._relative_alpha)
+        return self._take_over(fitted)
 
     def _adopt(self, sums: NormalEquations, penalty: str | float, alpha: float) -> None:
         """Take sums as what is fitted, to be solved when asked for."""
@@ -357,4 +368,4 @@ class KroneckerRidge(KroneckerHead):
             self._penalty, self._relative_alpha, self._tolerance, self._max_iter, self._place
         )
         self._settled = True
-        self._warn_of_error(error)
+        self._warn_of_error(error, stacklevel=4)

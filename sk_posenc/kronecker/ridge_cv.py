@@ -1,6 +1,7 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
 import numbers
+from copy import copy
 from itertools import product
 from typing import Any, Self
 
@@ -195,6 +196,17 @@ class KroneckerRidgeCV(KroneckerHead):
         ValueError
             As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
         """
+        fitted = copy(self)
+        fitted._fit(X, y, sample_weight, groups)
+        return self._take_over(fitted)
+
+    def _fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> None:
         X, y, weights = self._check_samples(X, y, sample_weight)
         kept = drop_absent(X, y, weights)
         if len(kept[0]) < 2:
@@ -234,7 +246,6 @@ class KroneckerRidgeCV(KroneckerHead):
             )
         self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
-        return self
 
     def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
         """Settings of each factorisation, and the alphas, all checked."""
