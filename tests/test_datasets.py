@@ -119,8 +119,8 @@ def test_tensors_are_read_as_arrays(requires_grad):
     back = samples_to_grid(samples, (3, 4))
     assert isinstance(back, np.ndarray)
     np.testing.assert_array_equal(back, values)
-    for taken, given in ((y, tensor), (back, samples)):
-        assert not np.shares_memory(taken, given.detach().numpy())
+    for taken, source in ((y, tensor), (back, samples)):
+        assert not np.shares_memory(taken, source.detach().numpy())
 
 
 def test_missing_values_pass_through():
