@@ -17,7 +17,12 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import DataLoader, Subset
 
-from sk_posenc import CoordinateMLP, CoordinateMLPRegressor, ShiftedBasisEncoder
+from sk_posenc import (
+    CoordinateMLP,
+    CoordinateMLPRegressor,
+    EncoderModule,
+    ShiftedBasisEncoder,
+)
 from sk_posenc._batches import TensorBatches
 
 small = partial(
@@ -293,6 +298,56 @@ def test_bad_module_parameters(name, value):
 def test_bad_widths_of_the_module(name, value):
     with pytest.raises((ValueError, TypeError), match=f"{name} must be"):
         CoordinateMLP(**{"in_features": 2, name: value})
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (torch.zeros(4, 3), ValueError, r"x must have 2 columns, .* Got shape \(4, 3\)"),
+        (torch.zeros(4), ValueError, r"x must have 2 columns, .* Got shape \(4,\)"),
+        (torch.tensor(0.0), ValueError, r"x must have 2 columns, .* Got shape \(\)"),
+        (torch.zeros(4, 2, dtype=torch.int32), TypeError, r"x\.float\(\)\. Got torch\.int32"),
+        (torch.zeros(4, 2).double(), TypeError, r"x must be torch\.float32.*Got torch\.float64"),
+        (np.zeros((4, 2)), TypeError, r"torch\.as_tensor\(x\)\. Got ndarray"),
+    ],
+    ids=["3 columns", "1-d", "0-d", "integers", "double", "array"],
+)
+def test_other_inputs_of_the_module(x, error, message):
+    with pytest.raises(error, match=message):
+        CoordinateMLP(2, hidden_layer_sizes=(4,))(x)
+
+
+def test_a_network_of_doubles_wants_doubles():
+    net = CoordinateMLP(2, hidden_layer_sizes=(4,)).double()
+    assert net(torch.zeros(3, 2).double()).shape == (3, 1)
+    with pytest.raises(TypeError, match=r"x must be torch\.float64.*Got torch\.float32"):
+        net(torch.zeros(3, 2))
+
+
+def test_encoders_that_do_not_fit_the_module():
+    X = np.random.default_rng(0).uniform(size=(9, 2))
+    encoder = ShiftedBasisEncoder(stable_rank=4).fit(X)
+    with pytest.raises(TypeError, match=r"such as EncoderModule\(encoder\)"):
+        CoordinateMLP(2, encoder=encoder)
+    module = EncoderModule(encoder)
+    with pytest.raises(ValueError, match=rf"in_features must be {module.n_features}.*Got 3"):
+        CoordinateMLP(3, encoder=module)
+    with pytest.raises(ValueError, match=r"the encoding of x must have 3 columns.*\(5, 2\)"):
+        CoordinateMLP(3, encoder=torch.nn.Identity())(torch.zeros(5, 2))
+    in_double = CoordinateMLP(module.n_features, encoder=module)
+    with pytest.raises(TypeError, match="give the EncoderModule that dtype"):
+        in_double(torch.as_tensor(X))
+
+
+@pytest.mark.parametrize("name", ["input_shift", "input_scale", "target_shift", "target_scale"])
+def test_scaling_of_other_shapes_is_refused_as_a_whole(name):
+    net = CoordinateMLP(2, 3)
+    shapes = {"input_shift": 2, "input_scale": 2, "target_shift": 3, "target_scale": 3}
+    scaling = {key: torch.full((n,), 7.0) for key, n in shapes.items()}
+    with pytest.raises(ValueError, match=rf"{name} must have shape \({shapes[name]},\).*\(1,\)"):
+        net.set_scaling(**scaling | {name: torch.ones(1)})
+    assert not net.is_scaled
+    assert not any((getattr(net, key) == 7.0).any() for key in shapes)
 
 
 @pytest.mark.parametrize(
