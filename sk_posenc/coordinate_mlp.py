@@ -461,10 +461,26 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
         with self._told_as_task(X_given, y_given, tell):
-            super().partial_fit(rows, targets, **fit_params)
+            self._loop_and_notify(rows, targets, fit_params, "fit" if tell else "partial_fit")
         interrupt, self._interrupt = self._interrupt, None
         if interrupt is not None:
             raise interrupt
+
+    def _loop_and_notify(
+        self, X: Tensor, y: Tensor, fit_params: dict[str, Any], method: str
+    ) -> None:
+        """skorch's `partial_fit`, which takes each KeyboardInterrupt for an early stop."""
+        if "_routing_method" in signature(NeuralNet.fit_loop).parameters:
+            fit_params = fit_params | {"_routing_method": method}
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            if not self._has_trained():
+                raise
+            if not wants_to_stop(self):
+                self._interrupt = interrupt
+        self.notify("on_train_end", X=X, y=y)
 
     def _check_batch_memory(self, n_rows: int) -> None:
         if self._fitted_encoder is not None and self.device_.type == "cpu":
@@ -604,13 +620,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         if epochs is None:
             epochs = 0 if self._finished else max(0, self._planned_epochs - self._epochs_done)
         self._epochs_at_start = len(self.history)
-        try:
-            with self._memory_explained("training"):
-                return super().fit_loop(X, y, epochs=epochs, **fit_params)
-        except KeyboardInterrupt as interrupt:
-            if not wants_to_stop(self):
-                self._interrupt = interrupt  # skorch ends training quietly; `_train` does not
-            raise
+        with self._memory_explained("training"):
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def get_split_datasets(
         self, X: Tensor, y: Tensor | None = None, **fit_params: Any
