@@ -157,8 +157,16 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     encoding is made anew for each batch and never held as a whole; in front, it is made once.
     Coordinates are encoded in their own precision: float32 coordinates save time.
 
-    *Interruption.* Ctrl-C leaves the estimator as trained so far, and is raised again, so that
-    a search or a script stops too. skorch's EarlyStopping ends training without it.
+    *Interruption and errors.* A fit or `partial_fit` that raises an error leaves the estimator as
+    it was, weights and optimiser included; one never fitted stays so. Ctrl-C is raised again, so
+    that a search or a script stops too. It leaves a first fit, `partial_fit` and a warm start as
+    trained so far, without the record of an epoch that did not end; where a fitted estimator is
+    fitted anew, or no batch has been trained yet, it leaves the estimator as it was. skorch's
+    EarlyStopping ends training without Ctrl-C.
+
+    *Parameters set later.* What `set_params` sets on a fitted network holds in later fits and
+    clones. Those of the optimiser count at once; those of module and criterion make new ones, as
+    in skorch.
 
     *Reproducibility.* float32 throughout and no operation whose result depends on the order of
     threads; `mixed_precision`, skorch's `compile` and other iterators are opt-in.
@@ -180,7 +188,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
     *Memory.* X in float32 and C order is not copied on a CPU; `predict` goes 4096 rows at a time
     whatever `batch_size` is (`iterator_valid__batch_size` changes that). Targets and predictions
-    are float64 outside the network; predictions of 1-d targets come as float32.
+    are float64 outside the network; predictions of 1-d targets come as float32. `partial_fit`
+    holds a copy of the weights and of the state of the optimiser while it runs.
 
     References
     ----------

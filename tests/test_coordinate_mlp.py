@@ -89,6 +89,96 @@ def test_parameters_of_the_parts_arrive(data, name, value, read):
     assert read(model.fit(X, y).set_params(**{name: value}).fit(X, y)) == value
 
 
+def batches_of(model, training=True):
+    return model.get_iterator(Dataset(torch.ones(9, 2), torch.ones(9)), training=training)
+
+
+SET_LATER = [
+    ("optimizer__betas", (0.5, 0.6), lambda m: m.optimizer_.param_groups[0]["betas"]),
+    ("optimizer__weight_decay", 0.1, lambda m: m.optimizer_.param_groups[0]["weight_decay"]),
+    ("optimizer__lr", 0.3, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("optimizer__param_groups__0__lr", 0.4, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("lr", 0.2, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("optimizer", torch.optim.SGD, lambda m: type(m.optimizer_)),
+    ("module__sigma", 0.25, lambda m: m.module_.activation.sigma),
+    ("criterion", torch.nn.L1Loss, lambda m: type(m.criterion_)),
+    ("criterion__reduction", "sum", lambda m: m.criterion_.reduction),
+    ("iterator_train__batch_size", 150, lambda m: m.history[-1, "batches", 0, "train_batch_size"]),
+    ("iterator_train", DataLoader, lambda m: type(batches_of(m))),
+    (
+        "iterator_valid__batch_size",
+        7,
+        lambda m: m.get_iterator(Dataset(torch.ones(9, 2))).batch_size,
+    ),
+    ("callbacks__print_log__keys_ignored", ["dur"], lambda m: m.callbacks_[-1][1].keys_ignored),
+    ("callbacks__train_loss__name", "error", lambda m: m.callbacks_[2][1].name),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read"), SET_LATER, ids=[each[0] for each in SET_LATER])
+def test_what_is_set_on_a_fitted_network_stays_set(data, name, value, read):
+    model = small(activation="gaussian", max_epochs=1).fit(*data)
+    assert read(model) != value
+    model.set_params(**{name: value})
+    assert model.get_params(deep=False)[name] == value
+    assert read(clone(model).fit(*data)) == value
+    assert read(pickle.loads(pickle.dumps(model)).partial_fit(*data)) == value  # and at once
+    assert read(model.fit(*data)) == value
+    assert read(model.fit(*data)) == value
+
+
+def test_parameters_of_groups_stay_set(data):
+    groups = [("linears.0.*", {"lr": 0.5})]
+    model = small(max_epochs=1).fit(*data).set_params(optimizer__param_groups=groups)
+    for net in (model, clone(model).fit(*data)):
+        assert [group["lr"] for group in net.optimizer_.param_groups] == [0.5, 1e-2]
+    with pytest.raises(ValueError, match="the groups are 0 to 1"):
+        model.set_params(optimizer__param_groups__2__lr=0.1)
+
+
+def test_an_optimiser_at_work_keeps_what_it_has_learnt(data):
+    model = small(max_epochs=1).fit(*data)
+    optimizer = model.optimizer_
+    moments = [each["exp_avg"].clone() for each in optimizer.state.values()]
+    model.set_params(optimizer__betas=(0.5, 0.6), lr=0.3)
+    assert model.optimizer_ is optimizer
+    for before, now in zip(moments, optimizer.state.values(), strict=True):
+        assert torch.equal(before, now["exp_avg"])
+    assert optimizer.param_groups[0]["lr"] == 0.3
+
+
+def test_a_learning_rate_set_later_is_where_a_schedule_starts(data):
+    model = small(max_epochs=1, lr_schedule="cosine").fit(*data).set_params(lr=0.3)
+    seen = []
+
+    class Rates(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    model.callbacks_.append(("rates", Rates()))
+    model.partial_fit(*data)
+    assert seen[0] == pytest.approx(0.3)
+
+
+def test_decay_that_is_set_later_spares_what_places_an_encoding(data):
+    encoder = ShiftedBasisEncoder(stable_rank=4)
+    model = small(encoder, train_encoder=True, max_epochs=1).fit(*data)
+    for net in (model.set_params(optimizer__weight_decay=0.1), model.fit(*data)):
+        assert [group["weight_decay"] for group in net.optimizer_.param_groups] == [0.1, 0.0]
+
+
+def test_callbacks_that_are_set_later_are_called(data):
+    seen = []
+
+    class Spy(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(len(net.history))
+
+    model = small(max_epochs=1).fit(*data).set_params(callbacks=[Spy()])
+    model.partial_fit(*data).fit(*data)
+    assert seen == [2, 1]
+
+
 def test_iterator_parameters_arrive(data):
     seen = []
 
