@@ -85,19 +85,20 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         TypeError
             For settings of the wrong type.
         """
-        before = self.__dict__.copy()
-        try:
-            checked = validate_data(self, X, dtype=float_dtypes(X))
-            self.domain_ = _resolve_domain(self.domain, checked)
-            self._ends = [(float(low), float(high)) for low, high in self.domain_]
-            asked = self._fit_axes(samples_per_axis(checked))
-            self._formula = self._arrays()
-            self.stable_rank_ = np.array([self._reached(axis) for axis in range(len(asked))])
-        except Exception:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-        reached = self.stable_rank_
+        fitted = copy.copy(self)
+        fitted._learn(X)
+        self.__dict__ = fitted.__dict__  # last: a refused or interrupted fit has changed nothing
+        return self
+
+    def _learn(self, X: ArrayLike) -> None:
+        """Set the fitted attributes, and warn where the stable rank falls short."""
+        checked = self._validated(_without_gradient(X), reset=True)
+        self.domain_ = _resolve_domain(self.domain, checked)
+        self._ends = [(float(low), float(high)) for low, high in self.domain_]
+        asked = self._fit_axes(samples_per_axis(checked))
+        self._formula = self._arrays()
+        reached = np.array([self._reached(axis) for axis in range(len(asked))])
+        self.stable_rank_ = reached
         self._publish(array_namespace(checked), device_of(checked))
         for axis in np.flatnonzero(reached < 0.9 * asked):
             warnings.warn(
@@ -105,9 +106,8 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                 f"{reached[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "
                 f"is asked: {self._advice()}",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return self
 
     def transform(self, X: ArrayLike) -> Array:
         """Encode coordinates.
@@ -326,11 +326,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _check_coordinates(self, X: Array, method: str) -> Array:
         check_is_fitted(self)
-        learns = getattr(X, "requires_grad", False)
-        checked: Array = validate_data(self, X, dtype=float_dtypes(X), reset=False)
-        if learns and not getattr(checked, "requires_grad", True):
-            # torch.asarray of older versions cuts the graph, and turns a leaf's gradient off
-            checked = X.requires_grad_().to(checked.dtype)
+        checked = self._validated(X, reset=False)
         self._check_namespace(checked, method)
         xp = array_namespace(checked)
         # Past this, a coordinate has no digit left that says where in a period it lies.
@@ -348,6 +344,14 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                     "with a domain that covers it"
                 )
         return checked
+
+    def _validated(self, X: Any, reset: bool) -> Array:
+        """Checked coordinates: of NumPy, or under dispatch as they came, with their gradient."""
+        if not get_config()["array_api_dispatch"]:
+            X = to_numpy(X)
+        values = _without_gradient(X)
+        checked: Array = validate_data(self, values, dtype=float_dtypes(X), reset=reset)
+        return checked if values is X else X.to(checked.dtype)
 
     def _check_namespace(self, X: Array, method: str) -> None:
         here = array_namespace(X).__name__, str(device_of(X))
@@ -424,6 +428,11 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _advice(self) -> str:
         """What to change where the stable rank falls short."""
         return "lower stable_rank"
+
+
+def _without_gradient(X: Any) -> Any:
+    """A tensor that requires a gradient as one that does not, anything else as it is."""
+    return X.detach() if getattr(X, "requires_grad", False) else X
 
 
 def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:

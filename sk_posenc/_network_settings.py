@@ -95,22 +95,9 @@ def check_settings(net: Any) -> None:
             "encoder must be an encoder of sk_posenc or None; put other transformers into a "
             f"Pipeline in front of the network. Got {net.encoder!r} instead."
         )
-    for name, example in (
-        ("module", "sk_posenc.CoordinateMLP"),
-        ("criterion", "torch.nn.MSELoss"),
-        ("optimizer", "torch.optim.Adam"),
-    ):
-        if isinstance(getattr(net, name), str):
-            raise TypeError(
-                f"{name} must be a class, such as {example}, not its name. "
-                f"Got {getattr(net, name)!r} instead."
-            )
-    if (
-        isinstance(net.lr, bool)
-        or not isinstance(net.lr, Real)
-        or not 0 <= float(net.lr) < math.inf
-    ):
-        raise ValueError(f"lr must be a finite number of at least 0. Got {net.lr!r} instead.")
+    _check_class(net, "module", "sk_posenc.CoordinateMLP")
+    _check_class(net, "criterion", "torch.nn.MSELoss")
+    check_optimizer(net)
     if net.lr_schedule not in SCHEDULES:
         raise ValueError(
             f"lr_schedule must be one of {list(SCHEDULES)}; pass other schedules as "
@@ -136,4 +123,23 @@ def check_settings(net: Any) -> None:
     if not isinstance(net.mixed_precision, bool | np.bool_):
         raise ValueError(
             f"mixed_precision must be True or False. Got {net.mixed_precision!r} instead."
+        )
+
+
+def check_optimizer(net: Any) -> None:
+    """Raise for an optimiser or a learning rate that no training could follow."""
+    _check_class(net, "optimizer", "torch.optim.Adam")
+    if (
+        isinstance(net.lr, bool)
+        or not isinstance(net.lr, Real)
+        or not 0 <= float(net.lr) < math.inf
+    ):
+        raise ValueError(f"lr must be a finite number of at least 0. Got {net.lr!r} instead.")
+
+
+def _check_class(net: Any, name: str, example: str) -> None:
+    if not callable(getattr(net, name)):
+        raise TypeError(
+            f"{name} must be a class, such as {example}, not its name. "
+            f"Got {getattr(net, name)!r} instead."
         )

@@ -149,15 +149,22 @@ class Checkpoint(Callback):
         path = net._checkpoint_file
         if path is None or not path.exists():
             return
-        state = torch.load(path, map_location=net.device_, weights_only=True)
-        net.module_.load_state_dict(state["module"])
-        net.optimizer_.load_state_dict(state["optimizer"])
-        net.history_ = History(json.loads(state["history"]))
-        net._generator.set_state(state["generator"].cpu())
-        net._finished = state["finished"]
-        stopping = _stopping_of(net)
-        if stopping is not None and state["stopping"] is not None:
-            vars(stopping).update(state["stopping"])
+        try:
+            state = torch.load(path, map_location=net.device_, weights_only=True)
+            net.module_.load_state_dict(state["module"])
+            net.optimizer_.load_state_dict(state["optimizer"])
+            net._generator.set_state(state["generator"].cpu())
+            net._finished = state["finished"]
+            stopping = _stopping_of(net)
+            if stopping is not None and state["stopping"] is not None:
+                vars(stopping).update(state["stopping"])
+            net.history_ = History(json.loads(state["history"]))
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except Exception as error:
+            raise ValueError(
+                f"The checkpoint {str(path)!r} is damaged: delete it to start anew."
+            ) from error
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Save the state."""
@@ -187,8 +194,11 @@ class Checkpoint(Callback):
         }
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        torch.save(state, unfinished)
-        os.replace(unfinished, path)  # never half a file under the name
+        try:
+            torch.save(state, unfinished)
+            os.replace(unfinished, path)  # never half a file under the name
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _stopping_of(net: Any) -> EarlyStopping | None:

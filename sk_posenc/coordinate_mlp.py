@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,13 @@ from sk_posenc._batches import TensorBatches, as_tensor, seeded_generator
 from sk_posenc._memory import check_memory
 from sk_posenc._network_settings import (
     batch_size_of,
+    check_optimizer,
     check_settings,
     epochs_of,
     learn_scaling,
     resolve_device,
 )
+from sk_posenc._state import Before
 from sk_posenc._training import (
     CallbackSupportMixin,
     Checkpoint,
@@ -48,6 +51,9 @@ from sk_posenc.encoder_module import EncoderModule
 # Rows and entries of the input in one forward pass of `predict`: bound its memory.
 _PREDICTION_BATCH = 4096
 _PREDICTION_ENTRIES = 1 << 26
+
+# Parts whose parameters are read when they are next needed.
+_READ_LATER = {"optimizer", "iterator_train", "iterator_valid", "dataset"}
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 _HELD_OUT = 0.1
@@ -151,8 +157,16 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     encoding is made anew for each batch and never held as a whole; in front, it is made once.
     Coordinates are encoded in their own precision: float32 coordinates save time.
 
-    *Interruption.* Ctrl-C leaves the estimator as trained so far, and is raised again, so that
-    a search or a script stops too. skorch's EarlyStopping ends training without it.
+    *Interruption and errors.* A fit or `partial_fit` that raises an error leaves the estimator as
+    it was, weights and optimiser included; one never fitted stays so. Ctrl-C is raised again, so
+    that a search or a script stops too. It leaves a first fit, `partial_fit` and a warm start as
+    trained so far, without the record of an epoch that did not end; where a fitted estimator is
+    fitted anew, or no batch has been trained yet, it leaves the estimator as it was. skorch's
+    EarlyStopping ends training without Ctrl-C.
+
+    *Parameters set later.* What `set_params` sets on a fitted network holds in later fits and
+    clones. Those of the optimiser count at once; those of module and criterion make new ones, as
+    in skorch.
 
     *Reproducibility.* float32 throughout and no operation whose result depends on the order of
     threads; `mixed_precision`, skorch's `compile` and other iterators are opt-in.
@@ -174,7 +188,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
     *Memory.* X in float32 and C order is not copied on a CPU; `predict` goes 4096 rows at a time
     whatever `batch_size` is (`iterator_valid__batch_size` changes that). Targets and predictions
-    are float64 outside the network; predictions of 1-d targets come as float32.
+    are float64 outside the network; predictions of 1-d targets come as float32. `partial_fit`
+    holds a copy of the weights and of the state of the optimiser while it runs.
 
     References
     ----------
@@ -257,7 +272,6 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         self.output_activation = output_activation
         self.random_state = random_state
 
-    @with_callbacks
     def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> CoordinateMLPRegressor:
         """Fit the network, from new weights unless `warm_start` is set.
 
@@ -374,6 +388,50 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         fit_params: dict[str, Any],
         tell: bool = False,
     ) -> CoordinateMLPRegressor:
+        refit = fresh and self.initialized_
+        own_criterion = isinstance(self.criterion, torch.nn.Module)
+        in_place = self._trained_in_place() if not fresh else [self.criterion] * own_criterion
+        before = Before(self, in_place=in_place)
+        try:
+            self._epochs_at_start: int | None = None
+            self._train_in_place(X, y, fresh, fit_params, tell)
+        except BaseException as stopped:
+            if isinstance(stopped, KeyboardInterrupt) and not refit and self._has_trained():
+                self._drop_unended_epoch()
+            else:
+                before.put_back()
+            raise
+        return self
+
+    def _trained_in_place(self) -> list[Any]:
+        """What training changes without assigning it."""
+        names = (*self._modules, *self._criteria, *self._optimizers)
+        parts = [getattr(self, f"{name}_", None) for name in names]
+        stateful = [part for part in parts if hasattr(part, "state_dict")]
+        return [*stateful, self.history_, self._generator]
+
+    def _has_trained(self) -> bool:
+        """Whether the fit under way has got through a batch."""
+        if self._epochs_at_start is None:
+            return False
+        rows = self.history[self._epochs_at_start :]
+        return any("train_loss" in batch for row in rows for batch in row["batches"])
+
+    def _drop_unended_epoch(self) -> None:
+        """Take back the record of an epoch that has not got all that the one before has."""
+        *before, last = self.history[-2:]
+        if not {"train_loss", *chain.from_iterable(before)} <= last.keys():
+            self.history.pop()
+
+    @with_callbacks
+    def _train_in_place(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None,
+        fresh: bool,
+        fit_params: dict[str, Any],
+        tell: bool,
+    ) -> None:
         check_settings(self)
         if fit_params and self.train_split is None:
             raise TypeError(
@@ -412,12 +470,26 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
         with self._told_as_task(X_given, y_given, tell):
-            super().partial_fit(rows, targets, **fit_params)
-        if self._interrupt is not None:
-            if self.history and "train_loss" not in self.history[-1]:
-                self.history.pop()  # an epoch that did not end
-            raise self._interrupt
-        return self
+            self._loop_and_notify(rows, targets, fit_params, "fit" if tell else "partial_fit")
+        interrupt, self._interrupt = self._interrupt, None
+        if interrupt is not None:
+            raise interrupt
+
+    def _loop_and_notify(
+        self, X: Tensor, y: Tensor, fit_params: dict[str, Any], method: str
+    ) -> None:
+        """skorch's `partial_fit`, which takes each KeyboardInterrupt for an early stop."""
+        if "_routing_method" in signature(NeuralNet.fit_loop).parameters:
+            fit_params = fit_params | {"_routing_method": method}
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            if not self._has_trained():
+                raise
+            if not wants_to_stop(self):
+                self._interrupt = interrupt
+        self.notify("on_train_end", X=X, y=y)
 
     def _check_batch_memory(self, n_rows: int) -> None:
         if self._fitted_encoder is not None and self.device_.type == "cpu":
@@ -464,6 +536,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         self : CoordinateMLPRegressor
         """
         self._generator = seeded_generator(self.random_state)
+        self.history_ = None  # skorch would clear the list of an earlier fit
         return super().initialize()
 
     def initialize_module(self) -> CoordinateMLPRegressor:
@@ -504,7 +577,10 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         return bool(self.train_encoder)
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
-        """As skorch's, with what places an encoding left out of weight decay."""
+        """As skorch's, with what places an encoding left out of weight decay.
+
+        ``optimizer__param_groups__0__lr`` is the `lr` of the first group.
+        """
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         encoder = self.module_.encoder
         if (
@@ -518,6 +594,14 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
                 rest["params"] = [p for p in rest["params"] if id(p) not in placed]
                 if kept:
                     args[0].append({"params": kept, "weight_decay": 0.0})
+        for name in [each for each in kwargs if each.startswith("param_groups__")]:
+            value, (_, index, option) = kwargs.pop(name), name.split("__", 2)
+            if index not in map(str, range(len(args[0]))):
+                raise ValueError(
+                    f"{prefix}__{name} is of a group that is not there: the groups are 0 to "
+                    f"{len(args[0]) - 1}."
+                )
+            args[0][int(index)][option] = value
         return args, kwargs
 
     def _yield_callbacks(self) -> Iterator[tuple[str, Any, bool]]:
@@ -544,13 +628,9 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         """Train for `epochs`, by default what `max_epochs` leaves to do; see skorch."""
         if epochs is None:
             epochs = 0 if self._finished else max(0, self._planned_epochs - self._epochs_done)
-        try:
-            with self._memory_explained("training"):
-                return super().fit_loop(X, y, epochs=epochs, **fit_params)
-        except KeyboardInterrupt as interrupt:
-            if not wants_to_stop(self):
-                self._interrupt = interrupt  # skorch ends training quietly; `_train` does not
-            raise
+        self._epochs_at_start = len(self.history)
+        with self._memory_explained("training"):
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def get_split_datasets(
         self, X: Tensor, y: Tensor | None = None, **fit_params: Any
@@ -667,7 +747,8 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
     def load_params(self, *args: Any, **kwargs: Any) -> None:
         """Load what `save_params` saved, the scaling included; see skorch."""
-        with self._on_resolved_device():
+        in_place = self._trained_in_place() if self.initialized_ else []
+        with Before(self, in_place=in_place), self._on_resolved_device():
             super().load_params(*args, **kwargs)
 
     def set_params(self, **parameters: Any) -> CoordinateMLPRegressor:
@@ -677,14 +758,50 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         -------
         self : CoordinateMLPRegressor
         """
+        held = [self.encoder] if isinstance(self.encoder, BaseEstimator) else []
+        callbacks = [each for _, each in self.__dict__.get("callbacks_", []) if each is not None]
+        with Before(self, *held, *callbacks):
+            self._set_all(parameters)
+        return self
+
+    def _set_all(self, parameters: dict[str, Any]) -> None:
         held = {k: parameters.pop(k) for k in list(parameters) if k.split("__")[0] == "encoder"}
         if held and "encoder" not in held and self.encoder is None:
             raise ValueError(f"There is no encoder to set {sorted(held)} of: set encoder first.")
         BaseEstimator.set_params(self, **held)
-        if "callbacks" in parameters and not self.initialized_:
-            # skorch would build them at once; `fit` does, and reports what is wrong
+        if "callbacks" in parameters:
             self.callbacks = parameters.pop("callbacks")
-        return super().set_params(**parameters)
+            if self.initialized_:  # else `fit` builds them, and reports what is wrong
+                self._initialize_callbacks()
+        # skorch would set those of the optimiser at work and forget them, and refuse the others
+        kept = {k: v for k, v in parameters.items() if k == "lr" or k.split("__")[0] in _READ_LATER}
+        self._params_to_validate: set[str] = self._params_to_validate | (kept.keys() - {"lr"})
+        self.__dict__.update(kept)
+        before = self.__dict__.get("optimizer_")
+        super().set_params(**{k: v for k, v in parameters.items() if k not in kept})
+        if self.initialized_ and kept:
+            self._validate_params()
+            tuned = {k for k in kept if k == "lr" or k.split("__")[0] == "optimizer"}
+            if tuned and self.__dict__.get("optimizer_") is before is not None:
+                self._tune_optimizer(tuned)
+
+    def _tune_optimizer(self, names: set[str]) -> None:
+        """Let the optimiser at work have settings; a new one is made where groups change."""
+        check_optimizer(self)
+        args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
+        tuned, groups = self.optimizer(*args, **kwargs), self.optimizer_.param_groups
+        if (
+            type(tuned) is not type(self.optimizer_)
+            or len(tuned.param_groups) != len(groups)
+            or "optimizer__param_groups" in names
+        ):
+            self._initialize_optimizer()
+            return
+        for name in (each.split("__")[-1] for each in names):
+            for group, new in zip(groups, tuned.param_groups, strict=True):
+                group[name] = new[name]
+                if name == "lr" and "initial_lr" in group:
+                    group["initial_lr"] = new["lr"]  # where schedules start
 
     def __repr__(self) -> str:
         usual: dict[str, Any] = {}

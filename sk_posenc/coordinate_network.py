@@ -15,6 +15,7 @@ from torch.nn.functional import linear
 
 from sk_posenc._batches import fresh_generator
 from sk_posenc._settings import parse_integer
+from sk_posenc.encoder_module import EncoderModule, check_floats
 
 
 class _Sine(nn.Module):
@@ -132,7 +133,10 @@ class CoordinateMLP(nn.Module):
     Raises
     ------
     ValueError
-        For hidden layers that are not positive integers, and for another activation.
+        For hidden layers that are not positive integers, another activation, and an encoder
+        with another number of columns than `in_features`.
+    TypeError
+        For an encoder that is not a torch module.
 
     See Also
     --------
@@ -181,9 +185,19 @@ class CoordinateMLP(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        if encoder is not None and not isinstance(encoder, nn.Module):
+            raise TypeError(
+                "encoder must be a torch.nn.Module, such as EncoderModule(encoder), or None. "
+                f"Got {encoder!r}."
+            )
         self.encoder = encoder
         omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
         in_features = parse_integer(in_features, "in_features")
+        if isinstance(encoder, EncoderModule) and encoder.n_features != in_features:
+            raise ValueError(
+                f"in_features must be {encoder.n_features}, the columns of the encoder. "
+                f"Got {in_features}."
+            )
         out_features = parse_integer(out_features, "out_features")
         widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
         self.activation = _activation("activation", activation, omega_0, sigma)
@@ -220,11 +234,26 @@ class CoordinateMLP(nn.Module):
         ----------
         input_shift, input_scale : Tensor of shape (in_features,)
         target_shift, target_scale : Tensor of shape (out_features,)
+
+        Raises
+        ------
+        ValueError
+            For tensors of other shapes; nothing is set then.
         """
-        self.input_shift.copy_(input_shift)
-        self.input_scale.copy_(input_scale)
-        self.target_shift.copy_(target_shift)
-        self.target_scale.copy_(target_scale)
+        scaling = {
+            "input_shift": input_shift,
+            "input_scale": input_scale,
+            "target_shift": target_shift,
+            "target_scale": target_scale,
+        }
+        for name, given in scaling.items():
+            expected = getattr(self, name).shape
+            if given.shape != expected:
+                raise ValueError(
+                    f"{name} must have shape {tuple(expected)}. Got {tuple(given.shape)}."
+                )
+        for name, given in scaling.items():
+            getattr(self, name).copy_(given)
         self.is_scaled.fill_(True)
 
     def encode(self, x: Tensor) -> Tensor:
@@ -238,8 +267,30 @@ class CoordinateMLP(nn.Module):
         Returns
         -------
         tensor of shape (n, in_features)
+
+        Raises
+        ------
+        TypeError
+            Where `x` is not a tensor of floats, of the precision of the weights.
+        ValueError
+            Where it has another number of columns.
         """
-        return x if self.encoder is None else self.encoder(x)
+        check_floats(x, "coordinates or of their encoding")
+        encoded: Tensor = x if self.encoder is None else self.encoder(x)
+        first: Any = self.linears[0]
+        if encoded.ndim == 0 or encoded.shape[-1] != first.in_features:
+            raise ValueError(
+                f"{'x' if self.encoder is None else 'the encoding of x'} must have "
+                f"{first.in_features} columns, the in_features of the network. "
+                f"Got shape {tuple(encoded.shape)}."
+            )
+        # autocast casts all precisions but this one
+        if (encoded.dtype == torch.float64) != (first.weight.dtype == torch.float64):
+            raise TypeError(
+                f"x must be {first.weight.dtype} as the weights of the network: pass x.to() of "
+                f"it, or give the EncoderModule that dtype. Got {encoded.dtype}."
+            )
+        return encoded
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows of input to outputs.

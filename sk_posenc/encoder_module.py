@@ -17,6 +17,16 @@ from sk_posenc._base import CoordinateEncoder, Learnable
 _TRIED_ROWS = 64
 
 
+def check_floats(x: Any, what: str) -> None:
+    """Raise where `x` is not a tensor of floats; only its type is looked at."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"x must be a tensor of {what}: pass torch.as_tensor(x). Got {type(x).__name__}."
+        )
+    if not x.is_floating_point():
+        raise TypeError(f"x must be a tensor of floats: pass x.float(). Got {x.dtype}.")
+
+
 class EncoderModule(nn.Module):
     r"""A fitted encoder as a torch module: the same formula on the same arrays.
 
@@ -49,7 +59,9 @@ class EncoderModule(nn.Module):
     Raises
     ------
     TypeError
-        Where `encoder` is not an encoder of this package.
+        Where `encoder` is not an encoder of this package, or `dtype` not one of floats.
+    NotFittedError
+        Where `encoder` is not fitted.
     ValueError
         For ``trainable=True`` where there is nothing to move: a basis without a gradient
         (impulse, rectangle, square), the frequencies of a periodic axis, shifts of a sparse
@@ -80,6 +92,11 @@ class EncoderModule(nn.Module):
             raise TypeError(
                 "encoder must be a fitted encoder of sk_posenc; put other transformers into a "
                 f"Pipeline in front of the network. Got {encoder!r}."
+            )
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(
+                "dtype must be a torch.dtype of floats, such as torch.float32, or None, for that "
+                f"of the coordinates. Got {dtype!r}."
             )
         check_is_fitted(encoder)
         self.encoder = encoder
@@ -121,7 +138,21 @@ class EncoderModule(nn.Module):
         -------
         tensor of shape (n, n_features)
             Of `dtype`; None: of the type of `x`.
+
+        Raises
+        ------
+        TypeError
+            Where `x` is not a tensor of floats.
+        ValueError
+            Where `x` has another shape.
         """
+        n_axes = self.encoder.n_features_in_
+        check_floats(x, "coordinates")
+        if x.ndim != 2 or x.shape[1] != n_axes:
+            raise ValueError(
+                f"x must be coordinates of shape (n, {n_axes}), a column for each axis that the "
+                f"encoder was fitted on. Got shape {tuple(x.shape)}."
+            )
         with torch.autocast(x.device.type, enabled=False):
             arrays = self._arrays_in(x.dtype)
             if torch.is_grad_enabled() and (self.trainable or x.requires_grad):

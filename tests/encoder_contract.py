@@ -158,6 +158,17 @@ class EncoderContract:
         # sin and cos of the two libraries differ by an ulp of the phase
         assert largest(error) <= 1e-12 * largest(expected)
 
+    def test_of_tensors_that_require_gradients_the_values_count(self, encoder, domain):
+        X, Z = spread(domain, 50), spread(domain, 20)
+        encoder.set_params(domain=domain)
+        expected, kernel = encoder.fit(X).transform(Z), encoder.similarity(X, Z)
+        learning = [torch.tensor(each, requires_grad=True) for each in (X, Z)]
+        got = encoder.fit(learning[0]).transform(learning[1])
+        assert isinstance(got, np.ndarray)
+        np.testing.assert_array_equal(got, expected)
+        np.testing.assert_array_equal(encoder.similarity(*learning), kernel)
+        assert all(each.requires_grad for each in learning)
+
     def test_names(self, fitted, domain):
         names = fitted.get_feature_names_out()
         assert len(set(names)) == len(names) == fitted.transform(spread(domain, 3)).shape[1]

@@ -222,8 +222,21 @@ else:
         with pytest.raises((RuntimeError, ValueError, TypeError)):
             np.asarray(X)
 
-    # scikit-learn's check leaves requires_grad to torch, which warns that it now keeps it
-    @pytest.mark.filterwarnings("ignore:torch.asarray. unspecified requires_grad:UserWarning")
+    @pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
+    def test_fitted_on_tensors_that_require_gradients(encoder):
+        X, Z = torch.rand(2, 60, 2, generator=torch.Generator().manual_seed(0)).double()
+        with config_context(array_api_dispatch=True):
+            expected, kernel = encoder.fit(X).transform(Z), encoder.similarity(X, Z)
+            fitted = encoder.fit(X.clone().requires_grad_())
+            assert not fitted.domain_.requires_grad
+            torch.testing.assert_close(fitted.transform(Z), expected, rtol=0, atol=0)
+            learning = Z.clone().requires_grad_()
+            for got, values in (
+                (fitted.transform(learning), expected),
+                (fitted.similarity(X, learning), kernel),
+            ):
+                torch.testing.assert_close(got.detach(), values, rtol=0, atol=1e-14)
+
     @pytest.mark.parametrize("encoder", ENCODERS, ids=repr)
     def test_gradients_to_the_coordinates(encoder):
         X = torch.rand(4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

@@ -17,7 +17,12 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler
 from skorch.dataset import Dataset, ValidSplit
 from torch.utils.data import DataLoader, Subset
 
-from sk_posenc import CoordinateMLP, CoordinateMLPRegressor, ShiftedBasisEncoder
+from sk_posenc import (
+    CoordinateMLP,
+    CoordinateMLPRegressor,
+    EncoderModule,
+    ShiftedBasisEncoder,
+)
 from sk_posenc._batches import TensorBatches
 
 small = partial(
@@ -82,6 +87,96 @@ def test_parameters_of_the_parts_arrive(data, name, value, read):
     assert model.get_params(deep=False)[name] == value
     assert read(clone(model).fit(X, y)) == value
     assert read(model.fit(X, y).set_params(**{name: value}).fit(X, y)) == value
+
+
+def batches_of(model, training=True):
+    return model.get_iterator(Dataset(torch.ones(9, 2), torch.ones(9)), training=training)
+
+
+SET_LATER = [
+    ("optimizer__betas", (0.5, 0.6), lambda m: m.optimizer_.param_groups[0]["betas"]),
+    ("optimizer__weight_decay", 0.1, lambda m: m.optimizer_.param_groups[0]["weight_decay"]),
+    ("optimizer__lr", 0.3, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("optimizer__param_groups__0__lr", 0.4, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("lr", 0.2, lambda m: m.optimizer_.param_groups[0]["lr"]),
+    ("optimizer", torch.optim.SGD, lambda m: type(m.optimizer_)),
+    ("module__sigma", 0.25, lambda m: m.module_.activation.sigma),
+    ("criterion", torch.nn.L1Loss, lambda m: type(m.criterion_)),
+    ("criterion__reduction", "sum", lambda m: m.criterion_.reduction),
+    ("iterator_train__batch_size", 150, lambda m: m.history[-1, "batches", 0, "train_batch_size"]),
+    ("iterator_train", DataLoader, lambda m: type(batches_of(m))),
+    (
+        "iterator_valid__batch_size",
+        7,
+        lambda m: m.get_iterator(Dataset(torch.ones(9, 2))).batch_size,
+    ),
+    ("callbacks__print_log__keys_ignored", ["dur"], lambda m: m.callbacks_[-1][1].keys_ignored),
+    ("callbacks__train_loss__name", "error", lambda m: m.callbacks_[2][1].name),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "read"), SET_LATER, ids=[each[0] for each in SET_LATER])
+def test_what_is_set_on_a_fitted_network_stays_set(data, name, value, read):
+    model = small(activation="gaussian", max_epochs=1).fit(*data)
+    assert read(model) != value
+    model.set_params(**{name: value})
+    assert model.get_params(deep=False)[name] == value
+    assert read(clone(model).fit(*data)) == value
+    assert read(pickle.loads(pickle.dumps(model)).partial_fit(*data)) == value  # and at once
+    assert read(model.fit(*data)) == value
+    assert read(model.fit(*data)) == value
+
+
+def test_parameters_of_groups_stay_set(data):
+    groups = [("linears.0.*", {"lr": 0.5})]
+    model = small(max_epochs=1).fit(*data).set_params(optimizer__param_groups=groups)
+    for net in (model, clone(model).fit(*data)):
+        assert [group["lr"] for group in net.optimizer_.param_groups] == [0.5, 1e-2]
+    with pytest.raises(ValueError, match="the groups are 0 to 1"):
+        model.set_params(optimizer__param_groups__2__lr=0.1)
+
+
+def test_an_optimiser_at_work_keeps_what_it_has_learnt(data):
+    model = small(max_epochs=1).fit(*data)
+    optimizer = model.optimizer_
+    moments = [each["exp_avg"].clone() for each in optimizer.state.values()]
+    model.set_params(optimizer__betas=(0.5, 0.6), lr=0.3)
+    assert model.optimizer_ is optimizer
+    for before, now in zip(moments, optimizer.state.values(), strict=True):
+        assert torch.equal(before, now["exp_avg"])
+    assert optimizer.param_groups[0]["lr"] == 0.3
+
+
+def test_a_learning_rate_set_later_is_where_a_schedule_starts(data):
+    model = small(max_epochs=1, lr_schedule="cosine").fit(*data).set_params(lr=0.3)
+    seen = []
+
+    class Rates(Callback):
+        def on_batch_begin(self, net, **kwargs):
+            seen.append(net.optimizer_.param_groups[0]["lr"])
+
+    model.callbacks_.append(("rates", Rates()))
+    model.partial_fit(*data)
+    assert seen[0] == pytest.approx(0.3)
+
+
+def test_decay_that_is_set_later_spares_what_places_an_encoding(data):
+    encoder = ShiftedBasisEncoder(stable_rank=4)
+    model = small(encoder, train_encoder=True, max_epochs=1).fit(*data)
+    for net in (model.set_params(optimizer__weight_decay=0.1), model.fit(*data)):
+        assert [group["weight_decay"] for group in net.optimizer_.param_groups] == [0.1, 0.0]
+
+
+def test_callbacks_that_are_set_later_are_called(data):
+    seen = []
+
+    class Spy(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            seen.append(len(net.history))
+
+    model = small(max_epochs=1).fit(*data).set_params(callbacks=[Spy()])
+    model.partial_fit(*data).fit(*data)
+    assert seen == [2, 1]
 
 
 def test_iterator_parameters_arrive(data):
@@ -293,6 +388,56 @@ def test_bad_module_parameters(name, value):
 def test_bad_widths_of_the_module(name, value):
     with pytest.raises((ValueError, TypeError), match=f"{name} must be"):
         CoordinateMLP(**{"in_features": 2, name: value})
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (torch.zeros(4, 3), ValueError, r"x must have 2 columns, .* Got shape \(4, 3\)"),
+        (torch.zeros(4), ValueError, r"x must have 2 columns, .* Got shape \(4,\)"),
+        (torch.tensor(0.0), ValueError, r"x must have 2 columns, .* Got shape \(\)"),
+        (torch.zeros(4, 2, dtype=torch.int32), TypeError, r"x\.float\(\)\. Got torch\.int32"),
+        (torch.zeros(4, 2).double(), TypeError, r"x must be torch\.float32.*Got torch\.float64"),
+        (np.zeros((4, 2)), TypeError, r"torch\.as_tensor\(x\)\. Got ndarray"),
+    ],
+    ids=["3 columns", "1-d", "0-d", "integers", "double", "array"],
+)
+def test_other_inputs_of_the_module(x, error, message):
+    with pytest.raises(error, match=message):
+        CoordinateMLP(2, hidden_layer_sizes=(4,))(x)
+
+
+def test_a_network_of_doubles_wants_doubles():
+    net = CoordinateMLP(2, hidden_layer_sizes=(4,)).double()
+    assert net(torch.zeros(3, 2).double()).shape == (3, 1)
+    with pytest.raises(TypeError, match=r"x must be torch\.float64.*Got torch\.float32"):
+        net(torch.zeros(3, 2))
+
+
+def test_encoders_that_do_not_fit_the_module():
+    X = np.random.default_rng(0).uniform(size=(9, 2))
+    encoder = ShiftedBasisEncoder(stable_rank=4).fit(X)
+    with pytest.raises(TypeError, match=r"such as EncoderModule\(encoder\)"):
+        CoordinateMLP(2, encoder=encoder)
+    module = EncoderModule(encoder)
+    with pytest.raises(ValueError, match=rf"in_features must be {module.n_features}.*Got 3"):
+        CoordinateMLP(3, encoder=module)
+    with pytest.raises(ValueError, match=r"the encoding of x must have 3 columns.*\(5, 2\)"):
+        CoordinateMLP(3, encoder=torch.nn.Identity())(torch.zeros(5, 2))
+    in_double = CoordinateMLP(module.n_features, encoder=module)
+    with pytest.raises(TypeError, match="give the EncoderModule that dtype"):
+        in_double(torch.as_tensor(X))
+
+
+@pytest.mark.parametrize("name", ["input_shift", "input_scale", "target_shift", "target_scale"])
+def test_scaling_of_other_shapes_is_refused_as_a_whole(name):
+    net = CoordinateMLP(2, 3)
+    shapes = {"input_shift": 2, "input_scale": 2, "target_shift": 3, "target_scale": 3}
+    scaling = {key: torch.full((n,), 7.0) for key, n in shapes.items()}
+    with pytest.raises(ValueError, match=rf"{name} must have shape \({shapes[name]},\).*\(1,\)"):
+        net.set_scaling(**scaling | {name: torch.ones(1)})
+    assert not net.is_scaled
+    assert not any((getattr(net, key) == 7.0).any() for key in shapes)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import builtins
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -103,6 +104,23 @@ def test_coordinates_are_float32_only_if_all_axes_are(dtypes, expected):
     )
     assert X.dtype == expected
     assert y.dtype == np.float32
+
+
+@pytest.mark.parametrize("requires_grad", [False, True])
+def test_tensors_are_read_as_arrays(requires_grad):
+    values = np.random.default_rng(0).normal(size=(3, 4, 2))
+    axes = [np.arange(3.0) + 5, np.arange(4.0)]
+    expected = grid_samples(values, axes, channels=True)
+    tensor, *places = (torch.tensor(a, requires_grad=requires_grad) for a in (values, *axes))
+    X, y = grid_samples(tensor, places, channels=True)
+    np.testing.assert_array_equal(X, expected[0])
+    np.testing.assert_array_equal(y, expected[1])
+    samples = torch.tensor(y, requires_grad=requires_grad)
+    back = samples_to_grid(samples, (3, 4))
+    assert isinstance(back, np.ndarray)
+    np.testing.assert_array_equal(back, values)
+    for taken, source in ((y, tensor), (back, samples)):
+        assert not np.shares_memory(taken, source.detach().numpy())
 
 
 def test_missing_values_pass_through():

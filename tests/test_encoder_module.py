@@ -9,6 +9,7 @@ import torch
 
 from sk_posenc import (
     Basis,
+    CoordinateMLP,
     EncoderModule,
     FourierEncoder,
     LearnableFourierEncoder,
@@ -234,3 +235,49 @@ def test_autocast_leaves_the_encoding_alone(X):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(module(rows), plain, rtol=0, atol=0)
     assert plain.dtype == torch.float32
+
+
+# --- what it gets
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (torch.zeros(3, 1), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(3, 1\)"),
+        (torch.zeros(3, 5), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(3, 5\)"),
+        (torch.zeros(2), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(2,\)"),
+        (torch.zeros(4, 3, 2), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(4, 3, 2\)"),
+        (torch.tensor(0.0), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(\)"),
+        (torch.zeros(3, 2, dtype=torch.int64), TypeError, r"x\.float\(\)\. Got torch\.int64"),
+        (torch.zeros(3, 2, dtype=torch.complex64), TypeError, r"Got torch\.complex64"),
+        (np.zeros((3, 2)), TypeError, r"torch\.as_tensor\(x\)\. Got ndarray"),
+        ([[0.0, 1.0]], TypeError, r"torch\.as_tensor\(x\)\. Got list"),
+    ],
+    ids=["1 axis", "5 axes", "1-d", "3-d", "0-d", "integers", "complex", "array", "list"],
+)
+@pytest.mark.parametrize("encoder", TRAINABLE + FIXED, ids=label)
+def test_other_coordinates_are_refused(encoder, X, x, error, message):
+    module = EncoderModule(encoder.fit(X))
+    network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4,), encoder=module)
+    for taking in (module, network):
+        with pytest.raises(error, match=message):
+            taking(x)
+
+
+def test_no_rows_make_no_features(X):
+    module = EncoderModule(FourierEncoder(3).fit(X))
+    assert module(torch.zeros(0, 2)).shape == (0, module.n_features)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, "float32", np.float32])
+def test_the_type_of_the_output_is_one_of_floats(X, dtype):
+    with pytest.raises(TypeError, match=r"dtype must be a torch\.dtype of floats"):
+        EncoderModule(FourierEncoder(3).fit(X), dtype=dtype)
+
+
+@pytest.mark.parametrize("encoder", TRAINABLE, ids=label)
+def test_checks_leave_transforms_of_functions_alone(encoder, X):
+    module = EncoderModule(encoder.fit(X))
+    rows = torch.as_tensor(X[:5])
+    together = torch.func.vmap(module)(rows.reshape(5, 1, 2))
+    torch.testing.assert_close(together[:, 0], module(rows))

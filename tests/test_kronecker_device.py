@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from sklearn import config_context
@@ -23,7 +24,27 @@ from sk_posenc import KroneckerRidge, KroneckerRidgeCV, psnr_score
 
 DISPATCHED = os.environ.get("SCIPY_ARRAY_API") == "1"
 
+MODELS = [
+    KroneckerRidge(alpha=1e-3),
+    KroneckerRidge(BSPLINE, alpha=1e-2, penalty=2.0),
+    KroneckerRidgeCV(BSPLINE, penalties=[2.0], alphas=[1e-2, 1.0]),
+]
+
+
+def fits_of_tensors_that_require_gradients(model):
+    X, y = scattered(60, 2)
+    Z, weights = X[:7] * 0.9, np.linspace(1, 2, len(X))
+    expected = clone(model).fit(X, y, sample_weight=weights).predict(Z)
+    X, y, Z, weights = (torch.tensor(each, requires_grad=True) for each in (X, y, Z, weights))
+    return clone(model).fit(X, y, sample_weight=weights).predict(Z), expected
+
+
 if not DISPATCHED:
+
+    @pytest.mark.parametrize("model", MODELS, ids=repr)
+    def test_of_tensors_that_require_gradients_the_values_count(model):
+        got, expected = fits_of_tensors_that_require_gradients(model)
+        np.testing.assert_array_equal(got, expected)
 
     def test_all_of_this_file_under_array_api_dispatch():
         done = subprocess.run(
@@ -35,6 +56,13 @@ if not DISPATCHED:
         assert done.returncode == 0, done.stdout[-5000:]
 
 else:
+
+    @pytest.mark.parametrize("model", MODELS, ids=repr)
+    def test_of_tensors_that_require_gradients_the_values_count(model):
+        with config_context(array_api_dispatch=True):
+            got, expected = fits_of_tensors_that_require_gradients(model)
+        torch.testing.assert_close(got.detach(), torch.tensor(expected), rtol=0, atol=1e-8)
+
     DEVICES = [
         "cpu",
         pytest.param(

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sk_posenc._arrays import to_numpy
+
 
 def grid_samples(
     values: ArrayLike, axes: Sequence[ArrayLike] | None = None, *, channels: bool = False
@@ -74,7 +76,7 @@ def grid_samples(
     >>> X.shape, y.shape
     ((24, 2), (24, 3))
     """
-    values = np.asarray(values)
+    values = np.asarray(to_numpy(values))
     if values.dtype.kind not in "biuf":
         raise TypeError(
             f"values must hold real numbers. Got dtype {values.dtype} instead; "
@@ -136,7 +138,7 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
     array([[1, 2, 3],
            [4, 5, 6]])
     """
-    y = np.array(y, order="C")
+    y = np.array(to_numpy(y), order="C")
     lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
     if not all(isinstance(n, int | np.integer) for n in lengths):
         raise TypeError(f"shape must be made of integers. Got {shape!r} instead.")
@@ -171,7 +173,7 @@ def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArr
         )
     checked = []
     for index, (axis, length) in enumerate(zip(axes, shape, strict=True)):
-        coordinates = np.asarray(axis)
+        coordinates = np.asarray(to_numpy(axis))
         if coordinates.dtype.kind not in "biuf":
             raise TypeError(
                 f"axes[{index}] must hold real numbers. Got dtype {coordinates.dtype} instead; "

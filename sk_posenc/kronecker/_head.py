@@ -53,8 +53,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> tuple[NDArray, NDArray, NDArray | None]:
         """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
         self._place = place_of(X)
-        if self._place is not NUMPY:
-            X, y, sample_weight = to_host([X, y, sample_weight])
+        X, y, sample_weight = to_host([X, y, sample_weight])
         self._tolerance = parse_tolerance(self.tol)
         self._max_iter = parse_integer(self.max_iter, "max_iter")
         if not isinstance(self.nan_is_hole, bool | np.bool_):
@@ -120,8 +119,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         self._settle()
         place, tensor = place_of(X), X
-        if place is not NUMPY:
-            (X,) = to_host([X])
+        (X,) = to_host([X])
         X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
