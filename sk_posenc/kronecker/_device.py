@@ -13,9 +13,8 @@ from sklearn import get_config
 
 from sk_posenc._arrays import to_numpy
 from sk_posenc._base import CoordinateEncoder
-from sk_posenc.fourier import LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
-from sk_posenc.kronecker._encoders import axis_features
+from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
 from sk_posenc.kronecker._rows import Mirrored, mode_products
 
 Array = Any
@@ -80,7 +79,7 @@ def predict_on_device(
     parts = []
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]
-        first, *others = (_features(axis.encoder, block[:, a : a + 1], place)
+        first, *others = (features_there(axis.encoder, block[:, a : a + 1], place)
                           for a, axis in enumerate(expansion.axes))  # fmt: skip
         partial = xp.matmul(first, flat)
         for each in others:
@@ -90,11 +89,12 @@ def predict_on_device(
     return xp.concat(parts, axis=0) + place.array(offset.astype(str(X.dtype).rpartition(".")[2]))
 
 
-def _features(encoder: Any, column: Array, place: Place) -> Array:
+def features_there(encoder: Any, column: Array, place: Place) -> Array:
+    """Encoding of one axis (n, k) of a tensor (n, 1), on its device."""
     xp = array_namespace(column)
     if not isinstance(encoder, CoordinateEncoder):
         return place.array(axis_features(encoder, to_numpy(column)[:, 0]))
-    if isinstance(encoder, LogFourierEncoder | RandomFourierEncoder):
+    if stops_at_its_ends(encoder):
         low, high = (float(end) for end in encoder.domain_[0])
         column = xp.clip(column, low, high)
     # fitted on NumPy's arrays, its formula is written against any namespace
