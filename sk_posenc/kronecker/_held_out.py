@@ -210,8 +210,9 @@ def held_out_search(
         if not problems[group[0]].iterates:
             for index in group:
                 own = fold_search(
-                    X, y, weights, [paths[index]], alphas, [held_out.fold], tolerance, max_iter
-                )
+                    X, y, weights, [paths[index]], alphas, [held_out.fold], tolerance, max_iter,
+                    place=problems[index].place,
+                )  # fmt: skip
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
         elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
