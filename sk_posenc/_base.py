@@ -1,8 +1,10 @@
 """What all encoders share: checks, the domain, the stable rank they reach."""
 
+import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -30,6 +32,19 @@ _ANCHORS = 16
 # than all the rest. Other devices want few large blocks.
 _HOST_BLOCK = 1 << 19
 _DEVICE_BLOCK = 1 << 24
+
+# Of this thread alone, as filters of warnings are not.
+_SHORTFALLS_WARN = ContextVar("shortfalls_warn", default=True)
+
+
+@contextlib.contextmanager
+def shortfalls_untold() -> Iterator[None]:
+    """Let encoders be fitted in silence where they reach less stable rank than is asked."""
+    token = _SHORTFALLS_WARN.set(False)
+    try:
+        yield
+    finally:
+        _SHORTFALLS_WARN.reset(token)
 
 
 class Learnable(NamedTuple):
@@ -99,7 +114,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
             raise
         reached = self.stable_rank_
         self._publish(array_namespace(checked), device_of(checked))
-        for axis in np.flatnonzero(reached < 0.9 * asked):
+        for axis in np.flatnonzero((reached < 0.9 * asked) & _SHORTFALLS_WARN.get()):
             warnings.warn(
                 f"{type(self).__name__} reaches a stable rank of "
                 f"{reached[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "

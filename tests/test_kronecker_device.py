@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from test_kronecker import close, make_grid
@@ -27,6 +29,7 @@ from sk_posenc import (
     stable_rank_scorer,
 )
 from sk_posenc.kronecker import _search
+from sk_posenc.kronecker._device import Place
 
 DISPATCHED = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -134,6 +137,14 @@ else:
         scores, wanted = (each.cv_results_["mean_test_score"] for each in (own, host))
         close(scores, wanted, tolerance)
         assert (own.alpha_, own.penalty_) == (host.alpha_, host.penalty_)
+
+    def test_filters_of_warnings_are_touched_once(monkeypatch):
+        place, matrix = Place(torch.device("cpu")), sparse.random_array((6, 5), density=0.5)
+        place.sparse(matrix.tocsr())
+        monkeypatch.setattr("warnings.catch_warnings", None)
+        np.testing.assert_array_equal(
+            place.sparse(matrix.tocsr()).to_dense().numpy(), matrix.toarray()
+        )
 
     @pytest.mark.parametrize("device", DEVICES)
     def test_the_product_of_the_encodings_is_made_where_the_tensors_live(device):

@@ -1,5 +1,10 @@
 """suggest_encoder, against refitting, gradient descent, and simulated signals."""
 
+import sys
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +27,7 @@ from sk_posenc import (
     RandomFourierEncoder,
     ShiftedBasisEncoder,
     _leave_one_out,
+    encoding_report,
     grid_samples,
     suggest_encoder,
     tangent_kernel,
@@ -347,6 +353,56 @@ def test_max_samples_bounds_the_rows(series):
         suggestion = suggest_encoder(*series, head, candidates(4), max_samples=50)
         assert 25 <= suggestion.n_samples <= 50
     assert suggest_encoder(*series, Ridge(), candidates(4)).n_samples == 120
+
+
+# Falls short of the stable rank that is asked, which `fit` warns of.
+SHORT = RandomFourierEncoder(16, stable_rank=40, sampling="iid", random_state=0)
+
+
+@pytest.fixture
+def switching():
+    """Threads take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("switching")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda X, y: suggest_encoder(X, y, Ridge(), [SHORT], max_samples=8),
+        lambda X, y: suggest_encoder(X[:9], y[:9], KroneckerRidge(alpha=1.0), [SHORT]),
+        lambda X, y: encoding_report(SHORT, X[:20]),
+    ],
+    ids=["linear head", "kronecker", "report"],
+)
+def test_threads_leave_the_filters_of_warnings_alone(call, series):
+    def filters():
+        # check_array of scikit-learn has threads leave one of its own behind
+        return [each for each in warnings.filters if each[2] is not np.exceptions.ComplexWarning]
+
+    n_threads, before = 8, filters()
+    barrier = threading.Barrier(n_threads)
+
+    def calls(_):
+        barrier.wait()
+        for _ in range(6):
+            call(*series)
+
+    with ThreadPoolExecutor(n_threads) as threads:
+        list(threads.map(calls, range(n_threads)))
+    assert filters() == before
+
+
+def test_candidates_that_fall_short_are_told_of_in_the_table_alone(series):
+    within = make_pipeline(StandardScaler(), SHORT)
+    table = suggest_encoder(*series, Ridge(), [SHORT, within]).table
+    assert table["stable_rank"][table["index"] == 0][0] < 0.9 * 40
+    # and `fit` goes on warning
+    with pytest.warns(UserWarning, match="reaches a stable rank of"):
+        clone(SHORT).fit(series[0])
 
 
 # What is refused

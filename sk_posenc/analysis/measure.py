@@ -1,6 +1,5 @@
 """Measuring an encoding of coordinates: all that a report tells."""
 
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._base import shortfalls_untold
 from sk_posenc._held_encoder import coordinates_within, encoder_within
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc._spectrum import check_max_samples, rows_that_fit, spectrum_of_encoding, subsample
@@ -138,8 +138,7 @@ def _resolve(given: Any, X: Any) -> tuple[Any, Any]:
     try:
         check_is_fitted(encoder)
     except NotFittedError:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the report tells of it
+        with shortfalls_untold():  # the report tells of them
             encoder = clone(encoder).fit(X)
     return encoder, X
 

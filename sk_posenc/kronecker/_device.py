@@ -4,6 +4,8 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,16 +47,33 @@ class Place:
             return matrix
         import torch
 
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-            return torch.sparse_csr_tensor(
-                torch.from_numpy(matrix.indptr),
-                torch.from_numpy(matrix.indices),
-                torch.from_numpy(matrix.data),
-                size=matrix.shape,
-                device=self.device,
-                check_invariants=True,
-            )
+        with _FIRST:
+            _told_of_beta()
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices),
+            torch.from_numpy(matrix.data),
+            size=matrix.shape,
+            device=self.device,
+            check_invariants=True,
+        )
+
+
+_FIRST = Lock()
+
+
+@cache
+def _told_of_beta() -> None:
+    """Let torch say once a process, unheard, that its CSR matrices are in beta.
+
+    Filters of warnings belong to all threads: they are not to be touched at every matrix.
+    """
+    import torch
+
+    none = torch.zeros(1, dtype=torch.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.sparse_csr_tensor(none, none[:0], torch.zeros(0), size=(0, 1), check_invariants=True)
 
 
 NUMPY = Place()
