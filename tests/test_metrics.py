@@ -147,8 +147,13 @@ def test_distance_preservation_of_extremes():
     assert distance_preservation(X, np.eye(6)) == 0  # all equally far
     assert distance_preservation(np.ones((6, 2)), np.random.default_rng(0).normal(size=(6, 3))) == 0
     assert distance_preservation(X, np.zeros((6, 2))) == 0
+    # a row of 0 is like no other
+    alike = np.array([0, 1, 1, 1, 2, 2])
+    similarity = np.maximum(alike[:, None] == alike, 0.1)[np.triu_indices(6, k=1)]
+    nearness = -pdist(X)[np.lexsort(np.triu_indices(6, k=1)[::-1])]
+    expected = stats.spearmanr(nearness, similarity).statistic
     with_a_zero_row = np.vstack([np.zeros(2), np.eye(2)[[0, 0, 0, 1, 1]]])
-    assert -1 <= distance_preservation(X, with_a_zero_row) <= 1
+    assert distance_preservation(X, with_a_zero_row) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -405,7 +410,9 @@ def test_psnr_scorer_by_hand(where):
     assert stable_rank_scorer(found, SIGNAL) == pytest.approx(
         stable_rank_scorer(found.best_estimator_, SIGNAL)
     )
-    assert similarity_radius_scorer(found) > 0
+    assert similarity_radius_scorer(found) == pytest.approx(
+        math.sqrt(math.log(10) / math.pi) / found.best_params_[name], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(
