@@ -122,7 +122,8 @@ def test_images_over_descending_axes_stand_at_their_coordinates(descends, uneven
     axes = make_axes((4, 5), descends, uneven, 3)
     values = rng.uniform(size=(4, 5))
     X, y = grid_samples(values, axes)
-    display = ReconstructionDisplay.from_predictions(X, y, y / 2)
+    order = rng.permutation(len(X))
+    display = ReconstructionDisplay.from_predictions(X[order], y[order], y[order] / 2)
     rows, columns = (np.argsort(axis) for axis in axes)
     expected = values[np.ix_(rows, columns)]
     if uneven:
