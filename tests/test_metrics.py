@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from encoder_contract import dense_stable_rank
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.spatial.distance import pdist
@@ -298,6 +298,7 @@ def test_similarity_radius_where_it_never_falls():
         max_size=4,
     )
 )
+@example([(1.0, 1.0, 0.0), (300.0, 1.0, 0.0), (117.0, 1.0, 0.0), (40.0, 1.0, 0.0)])
 def test_radii_of_axes_are_those_of_each_alone(axes):
     X = np.column_stack([origin + unit * np.linspace(0, 1, 50) for _, unit, origin in axes])
     ranks = [rank for rank, _, _ in axes]
