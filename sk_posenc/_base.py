@@ -1,21 +1,23 @@
 """What all encoders share: checks, the domain, the stable rank they reach."""
 
+import contextlib
 import copy
 import warnings
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from array_api_compat import array_namespace, is_numpy_namespace
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg, sparse
+from scipy import linalg
 from sklearn import get_config
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
-from sk_posenc._memory import check_memory
+from sk_posenc._encoding import Encoding
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc.metrics import stable_rank, stable_rank_of_gram
 
@@ -31,6 +33,19 @@ _ANCHORS = 16
 _HOST_BLOCK = 1 << 19
 _DEVICE_BLOCK = 1 << 24
 
+# Of this thread alone, as filters of warnings are not.
+_SHORTFALLS_WARN = ContextVar("shortfalls_warn", default=True)
+
+
+@contextlib.contextmanager
+def shortfalls_untold() -> Iterator[None]:
+    """Let encoders be fitted in silence where they reach less stable rank than is asked."""
+    token = _SHORTFALLS_WARN.set(False)
+    try:
+        yield
+    finally:
+        _SHORTFALLS_WARN.reset(token)
+
 
 class Learnable(NamedTuple):
     """How training moves an array of a formula from its fitted value.
@@ -43,7 +58,7 @@ class Learnable(NamedTuple):
     unit: float | NDArray[np.float64] = 1.0
 
 
-class CoordinateEncoder(TransformerMixin, BaseEstimator):
+class CoordinateEncoder(Encoding, BaseEstimator):
     """Base class of the encoders: one block of columns per axis, side by side.
 
     A derived class defines
@@ -100,7 +115,7 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
         reached = np.array([self._reached(axis) for axis in range(len(asked))])
         self.stable_rank_ = reached
         self._publish(array_namespace(checked), device_of(checked))
-        for axis in np.flatnonzero(reached < 0.9 * asked):
+        for axis in np.flatnonzero((reached < 0.9 * asked) & _SHORTFALLS_WARN.get()):
             warnings.warn(
                 f"{type(self).__name__} reaches a stable rank of "
                 f"{reached[axis]:.4g} along axis {axis} where {asked[axis]:.4g} "
@@ -109,104 +124,11 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def transform(self, X: ArrayLike) -> Array:
-        """Encode coordinates.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_axes)
-            Coordinates, in the units seen in ``fit``.
-
-        Returns
-        -------
-        array of shape (n_samples, n_features)
-            float32 for float32 coordinates, else float64.
-
-        Raises
-        ------
-        ValueError
-            For NaN or infinite coordinates, a number of axes other than in ``fit``, and
-            an output larger than the memory available.
-        """
-        checked = self._check_coordinates(X, "transform")
-        self._check_output(checked)
-        return self._encode(checked)
-
-    def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
-        """Similarity of two sets of coordinates, the kernel of the encoding.
-
-        The inner products of the encodings; by the closed form D(delta) / D(0), averaged
-        over the axes, where one is known. It is exact for Fourier functions, and for other
-        bases within the ripple of the row norms, away from an end that is cut.
-
-        Parameters
-        ----------
-        X1 : array-like of shape (n_samples_1, n_axes)
-        X2 : array-like of shape (n_samples_2, n_axes), default=None
-            None: `X1` with itself.
-
-        Returns
-        -------
-        array of shape (n_samples_1, n_samples_2)
-        """
-        first = self._check_coordinates(X1, "similarity")
-        second = first if X2 is None else self._check_coordinates(X2, "similarity")
-        xp = array_namespace(first, second)
-        shape = (first.shape[0], second.shape[0])
-        check_memory(shape, itemsize(first), "compare fewer rows at a time")
-        if not self._has_closed_form():
-            products = self._encode(first) @ self._encode(second).T
-            return products.toarray() if sparse.issparse(products) else products
-        similarities = []
-        for axis in range(self.n_features_in_):
-            x1, x2 = (self._inside(axis, X[:, axis], xp) for X in (first, second))
-            similarities.append(self._axis_similarity(axis, x1[:, None] - x2[None, :]))
-        return self._join_axes(similarities)
-
-    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
-        """Name the columns, axis by axis.
-
-        Parameters
-        ----------
-        input_features : array-like of str, default=None
-            Names of the axes; None: the names seen in ``fit``, else x0, x1, ...
-
-        Returns
-        -------
-        ndarray of str objects of shape (n_features,)
-        """
-        check_is_fitted(self)
-        seen = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            names = [f"x{axis}" for axis in range(self.n_features_in_)] if seen is None else seen
-        else:
-            names = np.asarray(input_features, dtype=object)
-            if seen is not None and not np.array_equal(seen, names):
-                raise ValueError("input_features is not equal to feature_names_in_")
-            if len(names) != self.n_features_in_:
-                raise ValueError(
-                    "input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(names)}"
-                )
-        return np.asarray(self._labels(names), dtype=object)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return sum(self._axis_width(axis) for axis in range(self.n_features_in_))
-
-    def _check_output(self, X: Array) -> None:
-        """Refuse coordinates whose encoding does not fit into memory."""
-        check_memory(
-            (X.shape[0], self._n_features_out),
-            itemsize(X),
-            "encode fewer rows at a time, or lower stable_rank or the number of columns",
-        )
 
     def _publish(self, xp: ModuleType, device: Any) -> None:
         """Move the fitted arrays to where `X` is; the formula keeps its own."""
@@ -368,28 +290,11 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
 
     def _ends_at_domain(self, axis: int) -> bool:
         """Whether a coordinate outside the domain counts as its nearest end."""
-        return False
+        return self._boundary(axis) == "extend"
 
     def _inside(self, axis: int, x: Array, xp: ModuleType) -> Array:
         low, high = self._ends[axis]
         return xp.clip(x, low, high) if self._ends_at_domain(axis) else x
-
-    def _join_axes(self, similarities: list[Array]) -> Array:
-        """Similarity of whole encodings from those along the axes."""
-        return sum(similarities) / len(similarities)
-
-    def _offset_similarity(self, offsets: NDArray) -> NDArray:
-        """Similarity of whole encodings that are rows of offsets apart."""
-        axes = range(self.n_features_in_)
-        return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
-
-    def _is_stationary(self) -> bool:
-        """Whether ``_axis_similarity`` is known, and not measured from the features."""
-        return True
-
-    def _has_closed_form(self) -> bool:
-        """Whether ``_axis_similarity``, averaged, is the inner product of encodings."""
-        return False
 
     def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
         raise NotImplementedError
@@ -400,12 +305,6 @@ class CoordinateEncoder(TransformerMixin, BaseEstimator):
     def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
     ) -> list[Array]:
-        raise NotImplementedError
-
-    def _axis_width(self, axis: int) -> int:
-        raise NotImplementedError
-
-    def _axis_similarity(self, axis: int, delta: Array) -> Array:
         raise NotImplementedError
 
     def _axis_labels(self, axis: int, name: str) -> list[str]:

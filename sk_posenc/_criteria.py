@@ -14,6 +14,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import Pipeline
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._encoding import Encoding
 from sk_posenc._expected_error import (
     expected_error,
     in_cells,
@@ -63,7 +64,7 @@ def head_of(regressor: Any) -> Any:
 
 
 def _is_placeholder(step: Any) -> bool:
-    return step is None or step == "passthrough" or hasattr(step, "similarity")
+    return step is None or step == "passthrough" or isinstance(step, Encoding)
 
 
 def _is_network(head: Any) -> bool:

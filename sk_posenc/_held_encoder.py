@@ -4,6 +4,8 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
+from sk_posenc._encoding import Encoding
+
 
 def encoder_within(estimator: Any) -> Any:
     """The encoder of this package inside an estimator: the last one of a Pipeline."""
@@ -18,7 +20,7 @@ def encoder_within(estimator: Any) -> Any:
 
 def coordinates_within(estimator: Any, X: Any) -> Any:
     """The coordinates that reach this encoder, past the steps of Pipelines before it."""
-    if _is_encoder(estimator):
+    if isinstance(estimator, Encoding):
         return X
     if not isinstance(estimator, Pipeline):
         return coordinates_within(_held_by(estimator), X)
@@ -28,20 +30,26 @@ def coordinates_within(estimator: Any, X: Any) -> Any:
 
 def encoding_by(estimator: Any, X: Any) -> Any:
     """The encoding that an estimator makes of coordinates on the way to its prediction."""
-    if hasattr(estimator, "transform"):
-        return estimator.transform(X)
-    if isinstance(estimator, Pipeline):
-        last = estimator[-1]
-        if len(estimator) > 1:
-            X = estimator[:-1].transform(X)
-        return encoding_by(last, X) if _held_by(last) is not None else X
-    held = _held_by(estimator)
-    if held is None:
+    encoding = _encoded(estimator, X)
+    if encoding is None:
         raise TypeError(
             "expected an encoder, a Pipeline with one, or a regressor that holds one. Got "
             f"{estimator!r}."
         )
-    return encoding_by(held, X)
+    return encoding
+
+
+def _encoded(estimator: Any, X: Any) -> Any:
+    """What reaches the regressor at the end of an estimator; None where nothing encodes for it."""
+    if hasattr(estimator, "transform"):
+        return estimator.transform(X)
+    if isinstance(estimator, Pipeline):
+        if len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        within = _encoded(estimator[-1], X)
+        return X if within is None else within
+    held = _held_by(estimator)
+    return None if held is None else _encoded(held, X)
 
 
 def _held_by(estimator: Any) -> Any:
@@ -52,13 +60,8 @@ def _held_by(estimator: Any) -> Any:
     return None
 
 
-def _is_encoder(estimator: Any) -> bool:
-    # the base class stands on the metrics, whose scorers look for encoders
-    return hasattr(estimator, "_axis_similarity")
-
-
 def _search(estimator: Any) -> Any:
-    if _is_encoder(estimator):
+    if isinstance(estimator, Encoding):
         return estimator
     parts = estimator if isinstance(estimator, Pipeline) else [_held_by(estimator)]
     for part in reversed(list(parts)):

@@ -60,7 +60,7 @@ def spectrum_of_matrix(E: Any) -> Spectrum:
 def spectrum_of_encoding(encoder: Any, X: NDArray) -> Spectrum:
     """Spectrum of the encoding of checked coordinates, in bounded memory."""
     shape = (len(X), encoder._n_features_out)
-    if getattr(encoder, "tensor_product", False) and math.prod(shape) > _DECOMPOSED:
+    if encoder._is_product() and math.prod(shape) > _DECOMPOSED:
         # inner products of products of features are products of inner products
         gram = np.ones((len(X), len(X)))
         for axis in range(X.shape[1]):
@@ -73,7 +73,7 @@ def spectrum_of_encoding(encoder: Any, X: NDArray) -> Spectrum:
 def rows_that_fit(encoder: Any, n_samples: int, max_samples: int) -> int:
     """How many rows can be encoded and decomposed, at most `max_samples`."""
     n_columns = encoder._n_features_out
-    if getattr(encoder, "tensor_product", False):
+    if encoder._is_product():
         n_columns = max(encoder._axis_width(axis) for axis in range(encoder.n_features_in_))
     return max(2, min(n_samples, max_samples, _HELD // n_columns))
 

@@ -269,8 +269,8 @@ class FourierEncoder(_AxisFourierEncoder):
         ratio = xp.sin((2 * n + 1) * safe) / ((2 * n + 1) * xp.sin(safe))
         return xp.where(peak, 1 - (2 * n) * (2 * n + 2) / 6 * half * half, ratio)
 
-    def _ends_at_domain(self, axis: int) -> bool:
-        return self._boundaries[axis] == "extend"
+    def _boundary(self, axis: int) -> str:
+        return self._boundaries[axis]
 
     def _nominal_stable_rank(self, axis: int) -> float:
         n = self._n_frequencies(axis)

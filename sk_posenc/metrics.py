@@ -17,6 +17,7 @@ from sklearn.utils.random import sample_without_replacement
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array, device_of, float_dtypes, itemsize, to_numpy, widened
+from sk_posenc._encoding import Encoding
 from sk_posenc._held_encoder import encoder_within, encoding_by
 
 # Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
@@ -294,11 +295,11 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     >>> similarity_radius(encoder).round(4)
     array([0.0856])
     """
+    if not isinstance(encoder, Encoding):
+        raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     check_is_fitted(encoder)
     if not (isinstance(level, numbers.Real) and 0 < float(level) < 1):
         raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
-    if not hasattr(encoder, "_axis_similarity"):
-        raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     radii = np.empty(encoder.n_features_in_)
     ranks = to_numpy(encoder.stable_rank_)
     for axis, (low, high) in enumerate(to_numpy(encoder.domain_)):
@@ -471,6 +472,13 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     return float(np.mean(similarity_radius(encoder) / (high - low)))
 
 
+def predictions(estimator: Any, X: Any) -> Any:
+    """Predictions of a fitted regressor; TypeError for what predicts nothing."""
+    if not hasattr(estimator, "predict"):
+        raise TypeError(f"expected a fitted regressor. Got {estimator!r}.")
+    return estimator.predict(X)
+
+
 class _PSNRScorer:
     """PSNR in dB of the predictions of an estimator, for signals of a given range.
 
@@ -492,7 +500,7 @@ class _PSNRScorer:
         self._data_range = data_range
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        return psnr_score(y, estimator.predict(X), data_range=self._data_range)
+        return psnr_score(y, predictions(estimator, X), data_range=self._data_range)
 
     def __repr__(self) -> str:
         return f"make_psnr_scorer(data_range={self._data_range!r})"

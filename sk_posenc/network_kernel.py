@@ -15,7 +15,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import Array
-from sk_posenc._base import CoordinateEncoder
+from sk_posenc._encoding import Encoding
 from sk_posenc._settings import parse_integer
 from sk_posenc.bases import Basis, Impulse
 from sk_posenc.metrics import stable_rank_of_gram
@@ -235,16 +235,17 @@ def network_similarity(
     """
     _check_encoder(encoder)
     layers = _check_layers(hidden_layers)
+    n_axes = encoder.n_features_in_
     if axis is not None:
-        axis = _check_axis(encoder, axis)
+        encoder, axis = encoder._of_axis(_check_axis(encoder, axis))
     lags = check_array(
         delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
     )
     wanted = 1 if axis is not None else 2
-    if lags.ndim != wanted or (axis is None and lags.shape[1] != encoder.n_features_in_):
+    if lags.ndim != wanted or (axis is None and lags.shape[1] != n_axes):
         raise ValueError(
             "delta must be an array of displacements, of shape (n,), along one axis, or with "
-            f"axis=None of offsets, of shape (n, {encoder.n_features_in_}). Got {lags.shape}."
+            f"axis=None of offsets, of shape (n, {n_axes}). Got {lags.shape}."
         )
     if axis is None:
         if not _is_stationary(encoder):
@@ -309,7 +310,8 @@ def network_stable_rank(
     _check_encoder(encoder)
     layers = _check_layers(hidden_layers)
     ranks = np.empty(encoder.n_features_in_)
-    for axis in range(encoder.n_features_in_):
+    of_axes = [encoder._of_axis(axis) for axis in range(len(ranks))]
+    for number, (encoder, axis) in enumerate(of_axes):
         lags = encoder._dense_lags(axis)
         if _is_stationary(encoder):
             row = _kernel(encoder, encoder._axis_similarity(axis, lags), layers, axis)
@@ -320,7 +322,7 @@ def network_stable_rank(
             gram = _kernel(encoder, _unit(rows) @ _unit(rows).T, layers, axis)
         if centred:
             gram = gram - gram.mean(axis=0) - gram.mean(axis=1)[:, None] + gram.mean()
-        ranks[axis] = stable_rank_of_gram(gram)
+        ranks[number] = stable_rank_of_gram(gram)
     return ranks
 
 
@@ -362,7 +364,8 @@ def _mean_and_columns(encoder: Any, axis: int | None) -> tuple[float, int]:
 
 def _counts_cells(encoder: Any) -> bool:
     """Whether two coordinates are either in one cell, alike, or have nothing in common."""
-    return isinstance(getattr(encoder, "_basis", None), Impulse)
+    of_axes = (encoder._of_axis(axis)[0] for axis in range(encoder.n_features_in_))
+    return any(isinstance(getattr(own, "_basis", None), Impulse) for own in of_axes)
 
 
 def basis_kernel(basis: Basis, similarity: NDArray, hidden_layers: int) -> NDArray[np.float64]:
@@ -391,7 +394,7 @@ def _unit(rows: NDArray) -> NDArray[np.float64]:
 
 
 def _check_encoder(encoder: Any) -> None:
-    if not isinstance(encoder, CoordinateEncoder):
+    if not isinstance(encoder, Encoding):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     check_is_fitted(encoder)
 

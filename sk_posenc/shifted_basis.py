@@ -290,8 +290,11 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         low, high = self._ends[axis]
         return high - low
 
-    def _ends_at_domain(self, axis: int) -> bool:
-        return self._boundaries[axis] == "extend"
+    def _boundary(self, axis: int) -> str:
+        return self._boundaries[axis]
+
+    def _is_product(self) -> bool:
+        return self.tensor_product
 
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         arrays = {f"shifts{axis}": shifts for axis, shifts in enumerate(self.shifts_)}
@@ -328,9 +331,6 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         per_axis_labels = [self._axis_labels(axis, name) for axis, name in enumerate(names)]
         return [" ".join(labels) for labels in itertools.product(*per_axis_labels)]
 
-    def _join_axes(self, similarities: list[Array]) -> Array:
-        return math.prod(similarities) if self.tensor_product else super()._join_axes(similarities)
-
     def _is_stationary(self) -> bool:
         return self._equidistant
 
@@ -340,11 +340,6 @@ class ShiftedBasisEncoder(CoordinateEncoder):
 
     def _axis_width(self, axis: int) -> int:
         return self.shifts_[axis].shape[0]
-
-    @property
-    def _n_features_out(self) -> int:
-        widths = [self._axis_width(axis) for axis in range(self.n_features_in_)]
-        return math.prod(widths) if self.tensor_product else sum(widths)
 
     def _block_width(self) -> int:
         axes = range(self.n_features_in_)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, check_X_y
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._base import shortfalls_untold
 from sk_posenc._criteria import Criterion, criterion_for, head_of
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc._settings import parse_integer, parse_positive
@@ -212,11 +212,8 @@ def suggest_encoder(
             raise ValueError(f"max_samples must be at least {_FEWEST_ROWS}. Got {max_samples}.")
     if training_time is not None:
         training_time = parse_positive(training_time, "training_time", " or None")
-    with config_context(array_api_dispatch=False), warnings.catch_warnings():
-        # the stable rank that a candidate falls short of is in the table
-        warnings.filterwarnings(
-            "ignore", message=".* reaches a stable rank of", category=UserWarning
-        )
+    # the stable rank that a candidate reaches is in the table
+    with config_context(array_api_dispatch=False), shortfalls_untold():
         coordinates, targets = _check_samples(X, y)
         criterion = criterion_for(
             head, coordinates, targets, max_samples, training_time, check_random_state(random_state)

@@ -115,6 +115,70 @@ def test_slow_error_and_gain_in_closed_form():
     assert linear.gain[0] == pytest.approx(math.sqrt(0.5), rel=0.01)
 
 
+def tried_by_hand(encoder, x, places, alpha=1e-6):
+    """Gain and slow error of one axis, by scikit-learn's ridge and waves over the places."""
+    at, between = (encoder.transform(p[:, None]) for p in (places, (places[1:] + places[:-1]) / 2))
+    n, span = len(places), np.ptp(places)
+    centred = at - at.mean(axis=0)
+    model = Ridge(alpha * np.sum(centred**2) / n, solver="cholesky").fit(at, np.eye(n))
+    # in the mean over noise, less the intercept's share of it
+    gain = np.linalg.norm(model.predict(between) - 1 / n) / math.sqrt(n - 1)
+    low, high = encoder.domain_[0]
+    held = encoder.stable_rank_[0] * span / (high - low)
+    errors = []
+    for k in range(1, min(3, math.floor(held / 2)) + 1):
+        turns = k / 2  # over the places
+        if getattr(encoder, "boundary", None) == "periodic":
+            turns = max(1, round(turns / span * (high - low))) / ((high - low) / span)
+        wave = np.cos(2 * math.pi * turns * np.linspace(0, 1, 2 * n - 1))
+        model.fit(at, wave[::2])
+        missed = model.predict(between) - wave[1::2]
+        errors.append(np.sqrt(np.mean(missed**2)) / np.std(wave[1::2]))
+    return gain, max(errors)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        ShiftedBasisEncoder("triangle", bandwidth=0.03, n_shifts=70),
+        ShiftedBasisEncoder("triangle", stable_rank=9, domain=(0, 2.5)),
+        ShiftedBasisEncoder(bandwidth=0.012, n_shifts=65, domain=(0, 1), boundary="periodic"),
+        ShiftedBasisEncoder("bspline", stable_rank=31, domain=(0, 1), boundary="cut"),
+        FourierEncoder(n_frequencies=17),
+        FourierEncoder(stable_rank=9, domain=(0, 1.5), boundary="periodic"),
+        LogFourierEncoder(7),
+        RandomFourierEncoder(20, stable_rank=6, random_state=0),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("n", [40, 41])
+def test_trials_between_samples_are_those_of_ridge(encoder, n, monkeypatch):
+    x = np.linspace(0, 1, n, endpoint=False)
+    report = encoding_report(encoder, x[:, None])
+    fitted = clone(encoder).fit(x[:, None])
+    gain, error = tried_by_hand(fitted, x, x)
+    assert report.gain[0] == pytest.approx(gain, rel=1e-4)
+    assert report.slow_error[0] == pytest.approx(error, rel=1e-3, abs=1e-6)
+    assert report.spacing[0] == pytest.approx(1 / n)
+    # of very many samples those in the middle are tried
+    monkeypatch.setattr("sk_posenc.analysis._trials._TRIED_SAMPLES", 25)
+    fewer = encoding_report(encoder, x[:, None])
+    skipped = (n - 25) // 2
+    gain, error = tried_by_hand(fitted, x, x[skipped : n - skipped])
+    assert fewer.gain[0] == pytest.approx(gain, rel=1e-4)
+    assert fewer.slow_error[0] == pytest.approx(error, rel=1e-3, abs=1e-6)
+
+
+@pytest.mark.parametrize("boundary", ["cut", "extend"])
+def test_ripple_is_that_of_the_middle_and_fading_of_the_ends(boundary):
+    # the ends of a cut domain lose about half, which is no ripple
+    report = encoding_report(
+        ShiftedBasisEncoder("bspline", stable_rank=20, boundary=boundary, domain=(0, 1)), LINE
+    )
+    assert report.ripple[0] < 0.01
+    assert (report.fading[0] > 0.2) == (boundary == "cut")
+
+
 def test_gain_foretells_double_descent(rng):
     y = np.cumsum(rng.normal(size=2 * N))
     X, seen = np.arange(2 * N)[:, None] / (2 * N), np.arange(2 * N) % 2 == 0

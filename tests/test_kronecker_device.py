@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
 from test_kronecker import close, make_grid
@@ -20,7 +21,15 @@ from test_kronecker_scattered import (
     scattered,
 )
 
-from sk_posenc import KroneckerRidge, KroneckerRidgeCV, psnr_score
+from sk_posenc import (
+    FourierEncoder,
+    KroneckerRidge,
+    KroneckerRidgeCV,
+    psnr_score,
+    stable_rank_scorer,
+)
+from sk_posenc.kronecker import _search
+from sk_posenc.kronecker._device import Place
 
 DISPATCHED = os.environ.get("SCIPY_ARRAY_API") == "1"
 
@@ -119,3 +128,64 @@ else:
         assert psnr_score(host.predict(unseen), values.cpu().numpy()) > 50
         whole = clone(blocks).fit(X, y)
         close(summed.cpu().numpy(), whole.predict(unseen), 1e-8)
+
+    @pytest.mark.parametrize("device", DEVICES)
+    @pytest.mark.parametrize(
+        ("layout", "cv", "penalties"),
+        [
+            ("scattered", 3, [2.0]),
+            ("scattered", 3, [1.5, "ridge"]),
+            ("grid", None, ["ridge", 2.0]),  # one is factorised, and scored on a fold
+        ],
+        ids=str,
+    )
+    @pytest.mark.usefixtures("iterating")
+    def test_folds_are_solved_where_the_tensors_live(layout, cv, penalties, device, monkeypatch):
+        X, y = make_grid((12, 13), 2) if layout == "grid" else scattered(60, 2)
+        search = KroneckerRidgeCV(
+            clone(BSPLINE), alphas=[1e-2, 1.0], penalties=penalties, cv=cv, **EXACT
+        )
+        host = clone(search).fit(X, y)
+        places, made = [], _search.problem_for
+        monkeypatch.setattr(
+            _search,
+            "problem_for",
+            lambda *args, place, **settings: (
+                places.append(place.device) or made(*args, place=place, **settings)
+            ),
+        )
+        tensors = [torch.as_tensor(each, device=device) for each in (X, y)]
+        with config_context(array_api_dispatch=True):
+            own = clone(search).fit(*tensors)
+        # a problem for each fold and penalty, and that of all samples; or for each, and one fold
+        assert places == [tensors[0].device] * (3 * len(penalties) + 1 if cv else 3)
+        # held-out fits stop early
+        tolerance = 1e-6 if cv else 1e-3
+        scores, wanted = (each.cv_results_["mean_test_score"] for each in (own, host))
+        close(scores, wanted, tolerance)
+        assert (own.alpha_, own.penalty_) == (host.alpha_, host.penalty_)
+
+    def test_filters_of_warnings_are_touched_once(monkeypatch):
+        place, matrix = Place(torch.device("cpu")), sparse.random_array((6, 5), density=0.5)
+        place.sparse(matrix.tocsr())
+        monkeypatch.setattr("warnings.catch_warnings", None)
+        np.testing.assert_array_equal(
+            place.sparse(matrix.tocsr()).to_dense().numpy(), matrix.toarray()
+        )
+
+    @pytest.mark.parametrize("device", DEVICES)
+    def test_the_product_of_the_encodings_is_made_where_the_tensors_live(device):
+        X, y = make_grid((12, 13), 2)
+        tensors = [torch.as_tensor(each, device=device) for each in (X, y)]
+        model = KroneckerRidge([clone(BSPLINE), FourierEncoder(3)]).fit(X, y)
+        expected = model.encoder_.transform(X)
+        with config_context(array_api_dispatch=True):
+            own = KroneckerRidge([clone(BSPLINE), FourierEncoder(3)]).fit(*tensors)
+            encoded = own.encoder_.transform(tensors[0])
+            assert encoded.device == tensors[0].device
+            rank = stable_rank_scorer(own, tensors[0])
+            single = own.encoder_.transform(tensors[0].to(torch.float32))
+        assert single.dtype == torch.float32
+        close(encoded.cpu().numpy(), expected, 1e-10)
+        close(single.cpu().numpy(), expected, 1e-4)
+        assert rank == pytest.approx(stable_rank_scorer(model, X))

@@ -78,9 +78,10 @@ def test_every_way_is_dense_ridge(layout, penalty, direct, request):
     elif layout == "repeats":
         X, y = np.concatenate([X, X[:30]]), np.concatenate([y, y[:30] + 1])
     model = KroneckerRidge(BSPLINE, alpha=1e-2, penalty=penalty, **EXACT).fit(X, y)
-    assert model.layout_ == {"block": "holes", "repeats": "holes"}.get(layout, layout) or (
-        layout == "dual" and not (direct and isinstance(penalty, str))
-    )
+    told = {"block": "holes", "repeats": "holes"}
+    if not (direct and isinstance(penalty, str)):
+        told["dual"] = "scattered"
+    assert model.layout_ == told.get(layout, layout)
     dense = DenseRidge(model, penalty).fit(X, y)
     close(model.predict(inside(2)), dense.predict(inside(2)), 1e-8)
 
@@ -344,7 +345,7 @@ def test_no_warning_where_it_converges(iterating):
 @pytest.mark.parametrize("n_axes", [1, 2])
 def test_blocks_of_rows_are_all_rows(encoder, penalty, n_axes, rng):
     if isinstance(encoder, FourierEncoder) and penalty in {"slope", "curvature"}:
-        return
+        pytest.skip("differences of neighbours are for shifted bases")
     X, y = scattered(300, n_axes)
     y[:, 1] *= 50
     weights = rng.uniform(0.5, 2, 300)

@@ -3,11 +3,14 @@
 import math
 import pickle
 import warnings
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from encoder_contract import dense_stable_rank
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.spatial.distance import pdist
 from skimage.metrics import peak_signal_noise_ratio
@@ -147,8 +150,13 @@ def test_distance_preservation_of_extremes():
     assert distance_preservation(X, np.eye(6)) == 0  # all equally far
     assert distance_preservation(np.ones((6, 2)), np.random.default_rng(0).normal(size=(6, 3))) == 0
     assert distance_preservation(X, np.zeros((6, 2))) == 0
+    # a row of 0 is like no other
+    alike = np.array([0, 1, 1, 1, 2, 2])
+    similarity = np.maximum(alike[:, None] == alike, 0.1)[np.triu_indices(6, k=1)]
+    nearness = -pdist(X)[np.lexsort(np.triu_indices(6, k=1)[::-1])]
+    expected = stats.spearmanr(nearness, similarity).statistic
     with_a_zero_row = np.vstack([np.zeros(2), np.eye(2)[[0, 0, 0, 1, 1]]])
-    assert -1 <= distance_preservation(X, with_a_zero_row) <= 1
+    assert distance_preservation(X, with_a_zero_row) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +181,17 @@ def test_pairs_are_uniform():
     large = _pairs(10**6, 20_000, 0)
     # the larger index of a uniform pair has the distribution u**2
     assert stats.kstest(large[1] / 1e6, lambda u: u**2).pvalue > 1e-3
+
+
+@given(st.integers(2, 2**31), st.sampled_from([-1, 0, 1]))
+def test_pairs_are_told_from_their_number_exactly(j, offset):
+    # j (j - 1) / 2 is where the root that gives j back may be off by one
+    code = max(0, j * (j - 1) // 2 + offset)
+    drawn = {"return_value": np.array([code])}
+    with mock.patch("sk_posenc.metrics.sample_without_replacement", **drawn):
+        first, second = _pairs(2**31 + 1, 1, 0)
+    wanted = (1 + math.isqrt(1 + 8 * code)) // 2
+    assert (first[0], second[0]) == (code - wanted * (wanted - 1) // 2, wanted)
 
 
 def test_pairs_of_very_many_samples():
@@ -269,6 +288,70 @@ def test_similarity_radius_where_it_never_falls():
         similarity_radius(MinMaxScaler().fit(X))
     with pytest.raises(ValueError, match="not fitted"):
         similarity_radius(ShiftedBasisEncoder())
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(
+        st.tuples(st.floats(2, 60), st.floats(1e-3, 1e3), st.floats(-1e3, 1e3)),
+        min_size=1,
+        max_size=4,
+    )
+)
+@example([(1.0, 1.0, 0.0), (300.0, 1.0, 0.0), (117.0, 1.0, 0.0), (40.0, 1.0, 0.0)])
+def test_radii_of_axes_are_those_of_each_alone(axes):
+    X = np.column_stack([origin + unit * np.linspace(0, 1, 50) for _, unit, origin in axes])
+    ranks = [rank for rank, _, _ in axes]
+    gaussian = ShiftedBasisEncoder(stable_rank=ranks).fit(X)
+    shares = math.sqrt(math.log(10) / math.pi) / np.array(ranks)
+    units = np.array([unit for _, unit, _ in axes])
+    np.testing.assert_allclose(similarity_radius(gaussian), shares * units, rtol=1e-6)
+    assert similarity_radius_scorer(gaussian) == pytest.approx(np.mean(shares), rel=1e-6)
+    # waves come back: the first crossing is found on every axis, whatever the others are
+    waves = FourierEncoder(stable_rank=ranks).fit(X)
+    alone = [
+        similarity_radius(FourierEncoder(stable_rank=rank).fit(X[:, [axis]]))[0]
+        for axis, rank in enumerate(ranks)
+    ]
+    np.testing.assert_allclose(similarity_radius(waves), alone, rtol=1e-9)
+    shares = np.array(alone) / np.ptp(X, axis=0)
+    assert similarity_radius_scorer(waves) == pytest.approx(np.mean(shares), rel=1e-9)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.integers(2, 5), min_size=2, max_size=3),
+    st.floats(1e-3, 1e3),
+    st.floats(-9, 9),
+    st.integers(0, 99),
+)
+def test_equal_distances_of_a_grid_are_ties_in_any_unit(shape, unit, origin, seed):
+    rng = np.random.default_rng(seed)
+    places = np.indices(shape).reshape(len(shape), -1).T
+    # cosines of turns that are whole numbers of steps apart: equal, but for rounding
+    steps = rng.permutation(len(places))
+    turn = 3 / len(steps)
+    E = np.column_stack([np.cos(turn * steps), np.sin(turn * steps)])
+    first, second = np.triu_indices(len(places), k=1)
+    # squares in whole numbers: each axis counts by the range that it has
+    lcm = math.lcm(*[n - 1 for n in shape])
+    whole = (places * (lcm // (np.array(shape) - 1))).astype(int)
+    nearness = -np.sum((whole[first] - whole[second]) ** 2, axis=1)
+    similarity = -np.abs(steps[first] - steps[second])
+    similarity = np.maximum(similarity, -math.floor(math.acos(0.1) / turn) - 1)  # below the level
+    expected = stats.spearmanr(nearness, similarity).statistic
+    X = unit * (origin + places) * np.arange(1, len(shape) + 1)
+    assert distance_preservation(X, E, n_pairs=10**6) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("n_axes", [1, 3])
+def test_the_draw_of_pairs_of_the_scorer_is_fixed(n_axes, rng):
+    X = rng.uniform(size=(400, n_axes)) * [1.0, 1e4, 1e-3][:n_axes]
+    encoder = ShiftedBasisEncoder(stable_rank=5).fit(X)
+    E = encoder.transform(X)
+    scores = {distance_preservation_scorer(encoder, X) for _ in range(3)}
+    assert scores == {distance_preservation(X, E, random_state=0)}
+    assert scores != {distance_preservation(X, E, random_state=1)}
 
 
 @pytest.mark.parametrize("shape", [(30,), (30, 1), (30, 3), (5, 6, 3)], ids=str)
@@ -405,7 +488,9 @@ def test_psnr_scorer_by_hand(where):
     assert stable_rank_scorer(found, SIGNAL) == pytest.approx(
         stable_rank_scorer(found.best_estimator_, SIGNAL)
     )
-    assert similarity_radius_scorer(found) > 0
+    assert similarity_radius_scorer(found) == pytest.approx(
+        math.sqrt(math.log(10) / math.pi) / found.best_params_[name], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str
         for held, places in zip(report.stable_rank, report.samples_per_axis, strict=True)
     )
     yield f"Easily, along each axis: about {shares} independent values (the stable rank)."
-    product = getattr(encoder, "tensor_product", False)
+    product = encoder._is_product()
     if report.n_axes > 1 and report.columns_per_axis is not None and not product:
         yield (
             "A linear head on it is a sum of functions of one axis each, whatever the stable "
@@ -86,7 +86,6 @@ def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
 
 
 def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    boundaries = getattr(encoder, "_boundaries", ["none"] * report.n_axes)
     fates = {
         "extend": "count as its nearest end, all of them as one point",
         "cut": "meet fading columns, or none",
@@ -94,13 +93,14 @@ def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
     }
     for axis, (low, high) in enumerate(encoder._ends):
         x, name = X[:, axis].astype(np.float64), report.axis_names[axis]
-        if boundaries[axis] == "periodic":
+        boundary = encoder._boundary(axis)
+        if boundary == "periodic":
             continue
         outside = float(np.mean(_uncovered(encoder, axis, X)))
         if outside:
             yield (
                 f"{outside:.2%} of the samples lie outside the domain ({low:.6g}, {high:.6g}) of "
-                f"axis {name} and {fates[boundaries[axis]]}: fit with a domain that covers "
+                f"axis {name} and {fates[boundary]}: fit with a domain that covers "
                 f"({x.min():.6g}, {x.max():.6g})."
             )
         elif 0 < np.ptp(x) < 0.5 * (high - low):
@@ -112,25 +112,25 @@ def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
 
 
 def _check_reached(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    if report.bandwidth is None:
-        return
     for axis, name in enumerate(report.axis_names):
-        wanted = encoder._nominal_stable_rank(axis)
-        if report.stable_rank[axis] < 0.9 * wanted and not _repeats(encoder):
+        own, number = encoder._of_axis(axis)
+        if not hasattr(own, "bandwidth_"):
+            continue
+        wanted = own._nominal_stable_rank(number)
+        if report.stable_rank[axis] < 0.9 * wanted and not _repeats(own):
             yield (
                 f"Axis {name} reaches a stable rank of {report.stable_rank[axis]:.4g} where its "
-                f"bandwidth means {wanted:.4g}: {encoder._advice()}."
+                f"bandwidth means {wanted:.4g}: {own._advice()}."
             )
 
 
 def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    if not isinstance(encoder, ShiftedBasisEncoder):
-        return
     for axis, name in enumerate(report.axis_names):
+        own, number = encoder._of_axis(axis)
+        if not isinstance(own, ShiftedBasisEncoder):
+            continue
         if report.ripple[axis] > _RIPPLE:
-            enough = math.ceil(
-                encoder._basis.spacings_per_rank * encoder._nominal_stable_rank(axis)
-            )
+            enough = math.ceil(own._basis.spacings_per_rank * own._nominal_stable_rank(number))
             harmless = report.slow_error[axis] <= _SLOW_ERROR
             yield (
                 f"Axis {name} has fewer shifts than its bandwidth needs: squared row norms ripple "
@@ -146,17 +146,18 @@ def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
 
 
 def _check_slow(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    if encoder._made_to_learn:
-        return
     for axis, name in enumerate(report.axis_names):
+        own, _ = encoder._of_axis(axis)
+        if own._made_to_learn:
+            continue
         covered = not any(_uncovered(encoder, axis, X))
         explained = report.similarity_radius[axis] < report.spacing[axis] or not covered
         if not report.slow_error[axis] > _SLOW_ERROR or explained:
             continue
         way_out = "raise the stable rank, or take another encoding"
-        if isinstance(getattr(encoder, "_basis", None), Rectangle):
+        if isinstance(getattr(own, "_basis", None), Rectangle):
             way_out = "it is piecewise constant. Raise the stable rank, or take a smooth basis"
-        elif isinstance(encoder, ShiftedBasisEncoder) and not _repeats(encoder):
+        elif isinstance(own, ShiftedBasisEncoder) and not _repeats(own):
             way_out = (
                 "its width lies between the harmonics of the grid of its shifts, or leaves gaps. "
                 'Leave n_shifts="auto", or make the width a whole number of their spacings'

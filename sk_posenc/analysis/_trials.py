@@ -56,7 +56,7 @@ def try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str,
     turns = np.arange(1, min(3, math.floor(held / 2)) + 1)
     if len(turns):
         half_turns = turns / np.ptp(places)
-        if getattr(encoder, "_boundaries", {axis: ""})[axis] == "periodic":
+        if encoder._boundary(axis) == "periodic":
             period = domain_high - domain_low  # waves must close
             half_turns = 2 * np.maximum(1, np.round(half_turns * period / 2)) / period
         position = np.linspace(0, np.ptp(places), 2 * len(places) - 1)
@@ -75,8 +75,8 @@ def _dense(encoder: Any, axis: int, low: float, high: float, most: int) -> NDArr
     inside = max(low, domain_low), min(high, domain_high)
     if not inside[0] < inside[1]:
         inside = domain_low, domain_high
-    shifts = getattr(encoder, "shifts_", None)
-    n_shifts = 64 if shifts is None else len(shifts[axis])
+    own, number = encoder._of_axis(axis)
+    n_shifts = len(own.shifts_[number]) if hasattr(own, "shifts_") else 64
     # an odd number over the whole never keeps step with the shifts
     return np.linspace(*inside, min(8 * n_shifts + 61, most))
 

@@ -1,6 +1,5 @@
 """Measuring an encoding of coordinates: all that a report tells."""
 
-import warnings
 from numbers import Real
 from typing import Any
 
@@ -12,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._base import shortfalls_untold
 from sk_posenc._held_encoder import coordinates_within, encoder_within
 from sk_posenc._sampling import samples_per_axis
 from sk_posenc._spectrum import check_max_samples, rows_that_fit, spectrum_of_encoding, subsample
@@ -93,7 +93,7 @@ def encoding_report(
 def _report(
     given: Any, X: ArrayLike, y: ArrayLike | None, max_samples: int, random_state: Any
 ) -> EncodingReport:
-    encoder, X = _resolve(given, X)
+    encoder, X = _resolve(given, to_numpy(X))
     X = np.asarray(encoder._check_coordinates(X, "encoding_report"))
     if len(X) < 2:
         raise ValueError(f"a report needs at least 2 samples. Got {len(X)}.")
@@ -113,9 +113,9 @@ def _report(
         samples_per_axis=n_per_axis,
         spacing=spans / np.maximum(n_per_axis - 1, 1),
         columns_per_axis=_columns_per_axis(encoder),
-        stable_rank_asked=_asked(encoder, n_axes),
+        stable_rank_asked=[_asked(*encoder._of_axis(axis)) for axis in range(n_axes)],
         stable_rank=to_numpy(encoder.stable_rank_),
-        bandwidth=to_numpy(encoder.bandwidth_) if hasattr(encoder, "bandwidth_") else None,
+        bandwidth=_bandwidths(encoder, n_axes),
         similarity_radius=similarity_radius(encoder),
         ripple=np.array([trial["ripple"] for trial in trials]),
         fading=np.array([trial["fading"] for trial in trials]),
@@ -138,8 +138,7 @@ def _resolve(given: Any, X: Any) -> tuple[Any, Any]:
     try:
         check_is_fitted(encoder)
     except NotFittedError:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # the report tells of it
+        with shortfalls_untold():  # the report tells of them
             encoder = clone(encoder).fit(X)
     return encoder, X
 
@@ -151,14 +150,22 @@ def _columns_per_axis(encoder: Any) -> NDArray[np.intp] | None:
         return None
 
 
-def _asked(encoder: Any, n_axes: int) -> list[float | None]:
-    """The stable rank that is set for each axis, None for "auto"."""
-    asked = getattr(encoder, "stable_rank", "auto")
-    if isinstance(asked, str | Real):
-        asked = [asked] * n_axes
-    elif hasattr(encoder, "groups_"):  # one per column of a group
-        of_axis = {
-            axis: rank for group in encoder.groups_ for axis, rank in zip(group, asked, strict=True)
-        }
-        asked = [of_axis[axis] for axis in range(n_axes)]
-    return [None if isinstance(rank, str) else float(rank) for rank in asked]
+def _bandwidths(encoder: Any, n_axes: int) -> NDArray[np.float64] | None:
+    """NaN for an axis whose encoder has none, None where no axis has one."""
+    widths = np.full(n_axes, np.nan)
+    for axis in range(n_axes):
+        own, number = encoder._of_axis(axis)
+        if hasattr(own, "bandwidth_"):
+            widths[axis] = to_numpy(own.bandwidth_)[number]
+    return None if np.isnan(widths).all() else widths
+
+
+def _asked(own: Any, number: int) -> float | None:
+    """The stable rank that an encoder has set for one of its axes, None for "auto"."""
+    asked = getattr(own, "stable_rank", "auto")
+    if not isinstance(asked, str | Real):  # one per axis, or per column of a group
+        groups = getattr(own, "groups_", [range(own.n_features_in_)])
+        asked = next(
+            asked[column] for group in groups for column, axis in enumerate(group) if axis == number
+        )
+    return None if isinstance(asked, str) else float(asked)

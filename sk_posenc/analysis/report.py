@@ -34,7 +34,7 @@ class EncodingReport:
     stable_rank : ndarray of shape (n_axes,)
         Reached per axis, the other coordinates held.
     bandwidth : ndarray of shape (n_axes,) or None
-        In coordinate units; None for encoders without.
+        In coordinate units; None for encoders without, NaN for an axis whose encoder has none.
     similarity_radius : ndarray of shape (n_axes,)
         Where the similarity falls to a tenth, in coordinate units.
     ripple : ndarray of shape (n_axes,)

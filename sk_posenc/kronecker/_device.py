@@ -4,6 +4,8 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,8 @@ from sklearn import get_config
 
 from sk_posenc._arrays import to_numpy
 from sk_posenc._base import CoordinateEncoder
-from sk_posenc.fourier import LogFourierEncoder, RandomFourierEncoder
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
-from sk_posenc.kronecker._encoders import axis_features
+from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
 from sk_posenc.kronecker._rows import Mirrored, mode_products
 
 Array = Any
@@ -46,16 +47,33 @@ class Place:
             return matrix
         import torch
 
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-            return torch.sparse_csr_tensor(
-                torch.from_numpy(matrix.indptr),
-                torch.from_numpy(matrix.indices),
-                torch.from_numpy(matrix.data),
-                size=matrix.shape,
-                device=self.device,
-                check_invariants=True,
-            )
+        with _FIRST:
+            _told_of_beta()
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices),
+            torch.from_numpy(matrix.data),
+            size=matrix.shape,
+            device=self.device,
+            check_invariants=True,
+        )
+
+
+_FIRST = Lock()
+
+
+@cache
+def _told_of_beta() -> None:
+    """Let torch say once a process, unheard, that its CSR matrices are in beta.
+
+    Filters of warnings belong to all threads: they are not to be touched at every matrix.
+    """
+    import torch
+
+    none = torch.zeros(1, dtype=torch.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        torch.sparse_csr_tensor(none, none[:0], torch.zeros(0), size=(0, 1), check_invariants=True)
 
 
 NUMPY = Place()
@@ -80,7 +98,7 @@ def predict_on_device(
     parts = []
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]
-        first, *others = (_features(axis.encoder, block[:, a : a + 1], place)
+        first, *others = (features_there(axis.encoder, block[:, a : a + 1], place)
                           for a, axis in enumerate(expansion.axes))  # fmt: skip
         partial = xp.matmul(first, flat)
         for each in others:
@@ -90,11 +108,12 @@ def predict_on_device(
     return xp.concat(parts, axis=0) + place.array(offset.astype(str(X.dtype).rpartition(".")[2]))
 
 
-def _features(encoder: Any, column: Array, place: Place) -> Array:
+def features_there(encoder: Any, column: Array, place: Place) -> Array:
+    """Encoding of one axis (n, k) of a tensor (n, 1), on its device."""
     xp = array_namespace(column)
     if not isinstance(encoder, CoordinateEncoder):
         return place.array(axis_features(encoder, to_numpy(column)[:, 0]))
-    if isinstance(encoder, LogFourierEncoder | RandomFourierEncoder):
+    if stops_at_its_ends(encoder):
         low, high = (float(end) for end in encoder.domain_[0])
         column = xp.clip(column, low, high)
     # fitted on NumPy's arrays, its formula is written against any namespace

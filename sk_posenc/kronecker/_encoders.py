@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.utils import check_array
+from sklearn.base import BaseEstimator, clone
 
-from sk_posenc._memory import check_memory
 from sk_posenc.bases import Basis, BSpline, Impulse, Rectangle, resolve_basis
 from sk_posenc.bases import Triangle as _Triangle
 from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
-from sk_posenc.kronecker._solvers import rowwise_kronecker
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # The stable rank that "auto" asks for in a closed form, as a share of the samples per
@@ -294,13 +291,20 @@ def axis_features(encoder: Any, x: NDArray, order: int = 0) -> NDArray[np.float6
     column = np.asarray(x, dtype=np.float64)[:, None]
     if order:
         return _derivative(encoder, column, order)
-    if isinstance(encoder, LogFourierEncoder | RandomFourierEncoder):
-        # their functions go on outside the domain, where no sample holds them down
+    if stops_at_its_ends(encoder):
         column = np.clip(column, *encoder.domain_[0])
     encoded = encoder.transform(column)
     if sparse.issparse(encoded):
         encoded = encoded.toarray()
     return np.asarray(encoded, dtype=np.float64)
+
+
+def stops_at_its_ends(encoder: Any) -> bool:
+    """Whether heads stop the functions of an encoder at the ends of its domain.
+
+    They would go on outside, where no sample holds them down.
+    """
+    return isinstance(encoder, LogFourierEncoder | RandomFourierEncoder)
 
 
 def _derivative(encoder: Any, column: NDArray, order: int) -> NDArray[np.float64]:
@@ -360,46 +364,3 @@ def _sum_of_images(
 def _phi(basis: Basis, u: NDArray, order: int) -> NDArray[np.float64]:
     """phi, or its derivative of some order with respect to u."""
     return np.asarray(basis.derivative(u, order, xp) if order else basis.phi(u, xp))
-
-
-class AxisProduct(TransformerMixin, BaseEstimator):
-    """Products of the columns that encoders of one axis each make of a row, the last axis fastest.
-
-    Parameters
-    ----------
-    encoders : list of n_axes fitted encoders
-    """
-
-    def __init__(self, encoders: list[Any]) -> None:
-        self.encoders = encoders
-
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Nothing is left to learn."""
-        return self
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Features of shape (n_samples, k_1 ... k_d)."""
-        rows: NDArray[np.float64] = check_array(X, dtype=np.float64)
-        features = [axis_features(own, x) for own, x in zip(self.encoders, rows.T, strict=True)]
-        n_columns = math.prod(each.shape[1] for each in features)
-        check_memory((len(rows), n_columns), 8, "measure fewer rows, or encoders of fewer columns")
-        return rowwise_kronecker(features)
-
-    @property
-    def n_features_in_(self) -> int:
-        return len(self.encoders)
-
-    @property
-    def domain_(self) -> NDArray[np.float64]:
-        return np.concatenate([own.domain_ for own in self.encoders])
-
-    @property
-    def stable_rank_(self) -> NDArray[np.float64]:
-        return np.concatenate([own.stable_rank_ for own in self.encoders])
-
-    def _axis_similarity(self, axis: int, delta: NDArray) -> NDArray:
-        similarity: NDArray = self.encoders[axis]._axis_similarity(0, delta)
-        return similarity

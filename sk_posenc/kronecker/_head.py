@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_posenc._memory import check_memory
 from sk_posenc._settings import parse_integer
 from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
-from sk_posenc.kronecker._encoders import AxisProduct
 from sk_posenc.kronecker._iterative import Iteration
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._predict import Posterior, evaluate
@@ -217,7 +217,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def encoder_(self) -> AxisProduct:
         """The product of the encodings as a transformer, for scorers; large where formed."""
         check_is_fitted(self, "encoders_")
-        return AxisProduct(self.encoders_)
+        return AxisProduct.of_fitted(self.encoders_, getattr(self, "feature_names_in_", None))
 
     @property
     def coef_(self) -> NDArray:

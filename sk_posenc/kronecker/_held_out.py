@@ -219,6 +219,7 @@ def held_out_search(
                     tolerance,
                     max_iter,
                     automatic=automatic,
+                    place=problems[index].place,
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]

@@ -178,6 +178,7 @@ def fold_search(
     max_iter: int,
     *,
     automatic: bool = False,
+    place: Place,
 ) -> dict[str, Any]:
     """Errors on the test rows of each fold, one factorisation for all alphas.
 
@@ -198,7 +199,7 @@ def fold_search(
         mean = samples.mean(columns)
         for i, path in enumerate(paths):
             start = time.perf_counter()
-            problem = problem_of(path, samples, alphas, whole=False)
+            problem = problem_of(path, samples, alphas, whole=False, place=place)
             cells = samples.to_cells(columns - mean)
             rotated = problem.rotate(cells) if problem.rotates else None
             iteration = problem.iteration(tolerance) if problem.iterates else None

@@ -220,8 +220,9 @@ class KroneckerRidgeCV(KroneckerHead):
             folds = list(check_cv(self.cv).split(X, y, groups))
             automatic = self.alphas is None
             results = fold_search(
-                X, y, weights, paths, alphas, folds, **settings, automatic=automatic
-            )
+                X, y, weights, paths, alphas, folds, **settings, automatic=automatic,
+                place=self._place,
+            )  # fmt: skip
             best = best_of(results["mean_test_score"], alphas)
         else:
             problems = problems_of(paths, samples, alphas, self._place)

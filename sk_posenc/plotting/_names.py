@@ -7,10 +7,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc._arrays import to_numpy
 from sk_posenc._held_encoder import encoder_within
+from sk_posenc.kronecker._axis_product import AxisProduct
 
 
 def name_of(encoder: Any) -> str:
     """What an encoder is called in a legend."""
+    if isinstance(encoder, AxisProduct):
+        return " x ".join(dict.fromkeys(name_of(own) for own in encoder.encoders_))
     basis = getattr(encoder, "basis", None)
     if isinstance(basis, str):
         return basis

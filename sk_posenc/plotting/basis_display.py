@@ -153,10 +153,11 @@ class BasisDisplay:
             length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
             extent = min(4 * radius, length)
         delta = _symmetric(extent, n_points)
+        of_axis = {name: encoder._of_axis(axis) for name, encoder in encoders.items()}
         phi = {
-            name: _phi(encoder._basis, delta / encoder._widths[axis])
-            for name, encoder in encoders.items()
-            if isinstance(getattr(encoder, "_basis", None), Basis)
+            name: _phi(own._basis, delta / own._widths[number])
+            for name, (own, number) in of_axis.items()
+            if isinstance(getattr(own, "_basis", None), Basis)
         }
         similarity = {
             name: np.asarray(encoder._axis_similarity(axis, delta))

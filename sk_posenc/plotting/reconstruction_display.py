@@ -10,7 +10,7 @@ from sklearn.utils import check_array, check_consistent_length
 
 from sk_posenc._arrays import to_numpy
 from sk_posenc._grids import find_grid
-from sk_posenc.metrics import psnr_score
+from sk_posenc.metrics import predictions, psnr_score
 from sk_posenc.plotting._drawing import COLOURS, MAP, SIGNED_MAP, make_panels, pyplot
 
 
@@ -139,9 +139,14 @@ class ReconstructionDisplay:
         Returns
         -------
         ReconstructionDisplay
+
+        Raises
+        ------
+        TypeError
+            For what predicts nothing, such as an encoder.
         """
         pyplot(f"{cls.__name__}.from_estimator")
-        return cls(X, y, estimator.predict(X), **settings).plot(ax)
+        return cls(X, y, predictions(estimator, X), **settings).plot(ax)
 
     @classmethod
     def from_predictions(

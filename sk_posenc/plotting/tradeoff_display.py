@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import check_consistent_length
 
 from sk_posenc._arrays import to_numpy
+from sk_posenc._encoding import Encoding
 from sk_posenc._spectrum import check_max_samples, subsample
 from sk_posenc.metrics import distance_preservation, make_psnr_scorer, stable_rank
 from sk_posenc.model_selection import CoordinateKFold
@@ -124,11 +125,19 @@ class TradeoffDisplay:
         ------
         ValueError
             For no encoders, `y` without `regressor` or the other way round, and `psnr` with both.
+        TypeError
+            For what does not encode, such as a regressor.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         encoders = list(estimator) if isinstance(estimator, list | tuple) else [estimator]
         if not encoders:
             raise ValueError("expected at least one encoder. Got none.")
+        for each in encoders:
+            if isinstance(each, type) or not hasattr(each, "fit") or not hasattr(each, "transform"):
+                raise TypeError(
+                    f"estimator must be an encoder, or a Pipeline that ends in one. Got {each!r}: "
+                    "give its encoder, and the head as regressor."
+                )
         if (y is None) != (regressor is None):
             raise ValueError("y and regressor go together: give both, or neither")
         if psnr is not None and y is not None:
@@ -315,6 +324,6 @@ def _name_of_candidate(parameters: Mapping[str, Any]) -> str:
             return "no encoding"
     for value in parameters.values():
         last = value[-1] if isinstance(value, Pipeline) else value
-        if hasattr(last, "_axis_similarity"):
+        if isinstance(last, Encoding):
             return name_of(last)
     return ""
