@@ -1,7 +1,8 @@
 """Ridge regression on products of encodings, one per axis, in closed form."""
 
 import math
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,6 +21,13 @@ from sk_posenc.kronecker._settings import (
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidge"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _available_if(check: Callable[[Any], bool]) -> Callable[[_Method], _Method]:
+    """scikit-learn's decorator, which leaves a method its type."""
+    return available_if(check)
 
 
 class KroneckerRidge(KroneckerHead):
@@ -233,7 +241,7 @@ class KroneckerRidge(KroneckerHead):
             )
         return True
 
-    @available_if(_can_partial_fit)
+    @_available_if(_can_partial_fit)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:
