@@ -240,10 +240,16 @@ def _break_lines(app: Sphinx, page: str, template: str, context: dict[str, Any],
     )
 
 
+def _state_version(app: Sphinx, page: str, source: list[str]) -> None:
+    """The version where a page asks for it, within code too."""
+    source[0] = source[0].replace("|version|", version)
+
+
 def setup(app: Sphinx) -> None:
     """Formulas as MathML, which browsers draw by themselves: no script, no network."""
     app.add_html_math_renderer("mathml", (_inline, None), (_displayed, None))
     app.add_directive("modules", Modules)
     app.add_directive("terms", Terms)
     app.connect("autodoc-skip-member", _skip)
+    app.connect("source-read", _state_version)
     app.connect("html-page-context", _break_lines)

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
 import numpy as np
@@ -18,7 +18,8 @@ from skorch.utils import noop
 from torch.optim.lr_scheduler import LambdaLR
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9 has no callbacks of its own
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
@@ -32,7 +33,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks of its own
                 f"{sklearn.__version__}: update it, or use skorch's own `callbacks`."
             )
 
-    def with_callbacks(method: Callable) -> Callable:
+    def _with_callbacks(method: Callable) -> Callable:
         """Stands in for scikit-learn's."""
         return method
 
@@ -50,12 +51,19 @@ __all__ = [
     "with_callbacks",
 ]
 
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
 # Learning rate, as a share of `lr`, after a share of all batches.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": lambda done: 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)),
     "linear": lambda done: max(0.0, 1.0 - done),
 }
+
+
+def with_callbacks(method: _Method) -> _Method:
+    """scikit-learn's decorator, which leaves a method its type."""
+    return _with_callbacks(method)
 
 
 class Schedule(LRScheduler):

@@ -1,14 +1,18 @@
-"""The package as a whole: imports, names, scikit-learn's checks, arrays of other namespaces."""
+"""The package as a whole: imports, names, types, the wheel, scikit-learn's checks."""
 
 import ast
-import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
+import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
+import typed_use
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -66,10 +70,32 @@ def test_unknown_name():
         sk_posenc.no_such_name  # noqa: B018
 
 
-def test_import_is_light():
-    heavy = "('torch', 'matplotlib', 'skorch', 'skimage')"
-    code = f"import sys, sk_posenc; print([m for m in {heavy} if m in sys.modules])"
-    assert run(code).strip() == "[]"
+HEAVY = {"matplotlib", "skimage", "skorch", "torch"}
+NEED_THEM = {"CoordinateMLP", "CoordinateMLPRegressor", "EncoderModule"} | {
+    name for name in sk_posenc.__all__ if name.endswith("Display")
+}
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import sk_posenc", {"numpy", "scipy", "sklearn"} | HEAVY),
+        (
+            "from sk_posenc import FourierEncoder, ShiftedBasisEncoder, psnr_scorer",
+            {"sklearn.linear_model", "sklearn.model_selection", "sklearn.neural_network"} | HEAVY,
+        ),
+        (
+            "from sk_posenc import KroneckerRidge, KroneckerRidgeCV, CoordinateKFold",
+            {"sklearn.linear_model", "sklearn.neural_network"} | HEAVY,
+        ),
+        (f"from sk_posenc import {', '.join({*sk_posenc.__all__} - NEED_THEM)}", HEAVY),
+    ],
+    ids=["package", "encoders", "ridge", "light"],
+)
+def test_names_load_what_they_need(code, absent):
+    loaded = run(f"import sys\n{code}\nprint(*sys.modules)").split()
+    assert "sk_posenc" in loaded
+    assert not absent.intersection(loaded)
 
 
 def test_encoders_and_metrics_need_no_torch():
@@ -115,6 +141,79 @@ def test_nothing_imports_plotting():
             assert not [line for line in source if line.split()[:2] == ["import", "matplotlib"]]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name])
-def test_modules_import_alone(name):
-    importlib.import_module(f"sk_posenc.{name}")
+def test_modules_import_alone():
+    names = [f"sk_posenc.{name}" for name in MODULES if name]
+    run(
+        "import importlib, sys\n"
+        f"for name in {names}:\n"
+        "    for loaded in [each for each in sys.modules if each.startswith('sk_posenc')]:\n"
+        "        del sys.modules[loaded]\n"
+        "    importlib.import_module(name)\n",
+        PYTHONDONTWRITEBYTECODE="",  # compiled once, not for each module
+    )
+
+
+def names_in(tree):
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def test_stub_lists_the_names():
+    stub = ast.parse((ROOT / "__init__.pyi").read_text())
+    (listed,) = (
+        ast.literal_eval(node.value)
+        for node in stub.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    )
+    assert listed == sk_posenc.__all__
+
+
+def test_typed_use_has_every_name_and_runs(capsys):
+    functions = ast.parse(Path(typed_use.__file__).read_text()).body
+    used = set().union(*(names_in(each) for each in functions if hasattr(each, "body")))
+    assert not {*sk_posenc.__all__} - used
+    typed_use.main()
+    plt.close("all")
+    assert "FourierEncoder" in capsys.readouterr().out
+
+
+@pytest.mark.slow  # a minute where nothing is cached; `mypy` by itself checks the file as well
+def test_typed_use_is_strict(tmp_path):
+    options = ["--strict", "--config-file=", f"--cache-dir={ROOT.parent / '.mypy_cache/strict'}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, typed_use.__file__],
+        cwd=tmp_path,  # so that the package is found as an installed one
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_version_is_stated_once():
+    pages = [*(ROOT.parent / "docs").glob("*.*"), *ROOT.parent.glob("*.*"), *ROOT.rglob("*.py*")]
+    texts = [page for page in pages if page.suffix in {".md", ".rst", ".py", ".pyi", ".toml"}]
+    stated = re.compile(rf"(?<![\w.]){re.escape(sk_posenc.__version__)}(?![\w.])")
+    having = {page.name for page in texts if stated.search(page.read_text(encoding="utf-8"))}
+    assert having - {"changelog.md"} == {"__init__.py"}
+    assert version("sk_posenc") == sk_posenc.__version__, "install the package anew"
+
+
+def test_wheel_holds_types_and_version(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT.parent,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (metadata,) = (archive.read(name) for name in names if name.endswith("/METADATA"))
+    assert {"sk_posenc/py.typed", "sk_posenc/__init__.pyi"} <= set(names)
+    assert {name for name in names if name.endswith(".py")} == {
+        str(path.relative_to(ROOT.parent)) for path in MODULES.values()
+    }
+    lines = metadata.decode().splitlines()
+    assert f"Version: {sk_posenc.__version__}" in lines
+    assert "Classifier: Typing :: Typed" in lines

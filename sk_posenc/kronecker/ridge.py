@@ -1,8 +1,9 @@
 """Ridge regression on products of encodings, one per axis, in closed form."""
 
 import math
+from collections.abc import Callable
 from copy import copy
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +22,13 @@ from sk_posenc.kronecker._settings import (
 from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidge"]
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _available_if(check: Callable[[Any], bool]) -> Callable[[_Method], _Method]:
+    """scikit-learn's decorator, which leaves a method its type."""
+    return available_if(check)
 
 
 class KroneckerRidge(KroneckerHead):
@@ -238,7 +246,7 @@ class KroneckerRidge(KroneckerHead):
             )
         return True
 
-    @available_if(_can_partial_fit)
+    @_available_if(_can_partial_fit)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Self:

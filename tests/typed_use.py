@@ -1,0 +1,164 @@
+"""Every public name, called as users with a strict type checker call it.
+
+``mypy --strict`` accepts this file, and it runs. Return types that users rely on are asserted;
+an array may be of another namespace, and scikit-learn has no types yet: those are Any.
+"""
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, assert_type
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sk_posenc import (
+    Basis,
+    BasisDisplay,
+    CoordinateKFold,
+    CoordinateMLP,
+    CoordinateMLPRegressor,
+    EncoderModule,
+    EncodingReport,
+    FourierEncoder,
+    KroneckerRidge,
+    KroneckerRidgeCV,
+    LearnableFourierEncoder,
+    LogFourierEncoder,
+    RandomFourierEncoder,
+    ReconstructionDisplay,
+    ShiftedBasisEncoder,
+    SpectrumDisplay,
+    Suggestion,
+    TradeoffDisplay,
+    distance_preservation,
+    distance_preservation_scorer,
+    encoding_report,
+    grid_samples,
+    load_signal,
+    make_psnr_scorer,
+    network_similarity,
+    network_stable_rank,
+    psnr_score,
+    psnr_scorer,
+    samples_to_grid,
+    similarity_radius,
+    similarity_radius_scorer,
+    stable_rank,
+    stable_rank_scorer,
+    suggest_encoder,
+    tangent_kernel,
+)
+
+Floats = NDArray[np.float64]
+
+
+class Cosine(Basis):
+    """A basis of one's own."""
+
+    support = 0.5
+
+    def phi(self, u: Any, xp: ModuleType) -> Any:
+        return xp.cos(np.pi * u) * (abs(u) < self.support)
+
+
+def samples() -> tuple[Floats, Floats]:
+    values, axes = load_signal("camera")
+    assert_type(axes, tuple[Floats, ...])
+    X, y = grid_samples(values[::64, ::64], tuple(axis[::64] for axis in axes))
+    grid: Floats = samples_to_grid(y, (8, 8))
+    assert grid.shape == (8, 8)
+    return X, y
+
+
+def encoders(X: Floats) -> None:
+    assert_type(ShiftedBasisEncoder("triangle", stable_rank=4).fit(X), ShiftedBasisEncoder)
+    assert_type(ShiftedBasisEncoder(Cosine(), stable_rank=[3, 4]).fit(X), ShiftedBasisEncoder)
+    assert_type(FourierEncoder(3, domain=(0.0, 1.0)).fit(X), FourierEncoder)
+    assert_type(LogFourierEncoder(3).fit(X), LogFourierEncoder)
+    assert_type(RandomFourierEncoder(32, random_state=0).fit(X), RandomFourierEncoder)
+    assert_type(LearnableFourierEncoder(8, random_state=0).fit(X), LearnableFourierEncoder)
+    E: Floats = FourierEncoder(3).fit(X).transform(X)
+    similarity: Floats = FourierEncoder(3).fit(X).similarity(X[:3])
+    assert len(E) == len(X)
+    assert similarity.shape == (3, 3)
+
+
+def regressors(X: Floats, y: Floats) -> None:
+    encoder = FourierEncoder(stable_rank=4, domain=(0.0, 1.0))
+    ridge = KroneckerRidge(encoder, alpha=1e-3)
+    assert_type(ridge.fit(X, y, sample_weight=np.ones(len(y))), KroneckerRidge)
+    blocks = KroneckerRidge(encoder).partial_fit(X[:32], y[:32])
+    rest = KroneckerRidge(encoder).partial_fit(X[32:], y[32:])
+    assert_type(blocks.merge(rest), KroneckerRidge)
+    slope, std = ridge.predict(X, derivative=(1, 0), return_std=True)
+    search = KroneckerRidgeCV([encoder], alphas=[1e-3, 1e-1]).fit(X, y)
+    assert_type(search, KroneckerRidgeCV)
+    network = CoordinateMLPRegressor(encoder, hidden_layer_sizes=4, max_epochs=1, device="cpu")
+    assert_type(network.fit(X, y), CoordinateMLPRegressor)
+    assert_type(network.partial_fit(X, y), CoordinateMLPRegressor)
+    predicted: Floats = network.fit(X, y).predict(X)
+    assert predicted.shape == slope.shape == std.shape
+
+
+def modules(X: Floats) -> None:
+    module = EncoderModule(FourierEncoder(3).fit(X), trainable=True)
+    network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4, 4), encoder=module)
+    assert_type(module.forward(torch.tensor(X, dtype=torch.float32)), torch.Tensor)
+    assert_type(network.forward(torch.tensor(X, dtype=torch.float32)), torch.Tensor)
+
+
+def measures(X: Floats, y: Floats) -> None:
+    encoder = FourierEncoder(3).fit(X)
+    assert_type(stable_rank(encoder.transform(X)), float)
+    assert_type(distance_preservation(X, encoder.transform(X)), float)
+    assert_type(similarity_radius(encoder), Floats)
+    assert_type(psnr_score(y, y + 0.1), float)
+    assert_type(stable_rank_scorer(encoder, X), float)
+    assert_type(distance_preservation_scorer(encoder, X), float)
+    assert_type(similarity_radius_scorer(encoder), float)
+    ridge = KroneckerRidge(encoder).fit(X, y)
+    assert_type(psnr_scorer(ridge, X, y), float)
+    assert_type(make_psnr_scorer(255.0)(ridge, X, y), float)
+    folds: Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]] = CoordinateKFold(2).split(X)
+    assert sum(len(test) for _, test in folds) == len(X)
+
+
+def networks_see(X: Floats) -> None:
+    encoder = FourierEncoder(3).fit(X)
+    kernel: Floats = tangent_kernel(np.linspace(-1.0, 1.0, 5), 2)
+    assert_type(network_similarity(encoder, [0.1, 0.2], 2), Floats)
+    assert_type(network_stable_rank(encoder, (64, 64)), Floats)
+    assert kernel.shape == (5,)
+
+
+def reports(X: Floats, y: Floats) -> None:
+    report = encoding_report(FourierEncoder(3), X, y)
+    assert_type(report, EncodingReport)
+    suggestion = suggest_encoder(X, y, KroneckerRidge(), [FourierEncoder(3), LogFourierEncoder(2)])
+    assert_type(suggestion, Suggestion)
+    print(report, suggestion, suggestion.best_encoder)
+
+
+def displays(X: Floats, y: Floats) -> None:
+    encoder = FourierEncoder(3).fit(X)
+    ridge = KroneckerRidge(encoder).fit(X, y)
+    assert_type(BasisDisplay.from_estimator(encoder), BasisDisplay)
+    assert_type(SpectrumDisplay.from_estimator(encoder, X).plot(), SpectrumDisplay)
+    assert_type(TradeoffDisplay.from_estimator([encoder], X), TradeoffDisplay)
+    assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
+
+
+def main() -> None:
+    X, y = samples()
+    encoders(X)
+    regressors(X, y)
+    modules(X)
+    measures(X, y)
+    networks_see(X)
+    reports(X, y)
+    displays(X, y)
+
+
+if __name__ == "__main__":
+    main()
