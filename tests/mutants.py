@@ -326,7 +326,7 @@ def side_by_side(tasks, n_jobs: int):
 def test_files(path: str) -> set[str]:
     """Those of a module's name, or of its folder's, and the module itself for its doctests."""
     first = Path(path).parts[1].removesuffix(".py")
-    return {path, *(f"tests/test_{name}.py" for name in TESTS.get(first, [first]))}
+    return {path, *(f"tests/test_{name}.py" for name in TESTS.get(first, [first.lstrip("_")]))}
 
 
 def watched(origin: Path, files: set[str], cache: Path, n_jobs: int):
