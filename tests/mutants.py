@@ -3,8 +3,9 @@
     python tests/mutants.py --number 300 --seed 0 --jobs 2
 
 draws mutants from all modules in proportion to their lines and runs each in a copy of the package
-of its own, with those of the module's tests, and doctests, that execute the changed line: fastest
-first, until one fails. It prints a table, and the mutants that survived. It needs ``coverage``.
+of its own, with those of the module's tests, and doctests, that execute the changed line: a case of
+each test first, fast tests first, until one fails. It prints a table, and the mutants that
+survived. It needs ``coverage``, and an hour or two; ``--seconds 30`` of tests per mutant do too.
 
 A survivor is a gap in the tests, or no fault: it costs time alone, or changes nothing at all.
 What is known to cost time alone is not drawn (``SPEED``, ``SPEED_KEYWORDS``).
@@ -45,7 +46,9 @@ from sklearn.utils import estimator_checks  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sk_posenc"
-KRONECKER = ["kronecker", "kronecker_scattered", "kronecker_adaptive", "kronecker_device"]
+KRONECKER = ["kronecker"] + [
+    f"kronecker_{name}" for name in ("adaptive", "device", "iterative", "scattered", "search")
+]
 BASES = ["bases", "shifted_basis", "sparse_and_product", "properties"]
 # Tests of what is private, or has more than the file of its name.
 TESTS = {
@@ -60,7 +63,7 @@ TESTS = {
     "_held_encoder": ["metrics", "analysis", "plotting"],
     "_leave_one_out": ["suggestion"],
     "_memory": BASES,
-    "_network_settings": ["network_kernel", "training", "coordinate_mlp"],
+    "_network_settings": ["network_settings", "training", "coordinate_mlp"],
     "_quasi_random": ["fourier"],
     "_settings": ["fourier", "learnable", *BASES],
     "_spectrum": ["plotting", "analysis"],
@@ -232,7 +235,7 @@ def drawn(number: int, seed: int, chosen: list[str]) -> list[Mutant]:
 
 
 class Plugin:
-    """Of pytest: runs the tests that have a time, fastest first; or all, and watches them."""
+    """Of pytest: runs the tests that have a time, in their order; or all, and watches them."""
 
     def __init__(self, times: dict[str, float], watch: coverage.Coverage | None = None) -> None:
         self.times, self.watch = times, watch
@@ -241,7 +244,8 @@ class Plugin:
     def pytest_collection_modifyitems(self, items):
         if not self.watch:
             items[:] = [item for item in items if item.nodeid in self.times]
-            items.sort(key=lambda item: self.times[item.nodeid])
+            place = {nodeid: i for i, nodeid in enumerate(self.times)}
+            items.sort(key=lambda item: place[item.nodeid])
 
     def pytest_runtest_logstart(self, nodeid):
         if self.watch:
@@ -371,12 +375,26 @@ def tests_of(mutant: Mutant, lines: dict[tuple[str, int], set[str]]) -> set[str]
     return {test for test in found if test.split("::")[0] in test_files(mutant.path)}
 
 
+def in_order(names: set[str], times: dict[str, float], seconds: float) -> dict[str, float]:
+    """Their times: one case of each test first, fast tests before slow ones, up to so long."""
+    cases, turns = Counter(), []
+    for name in sorted(names, key=lambda name: times[name]):
+        test = name.split("[")[0]
+        turns.append((cases[test], times[name], name))
+        cases[test] += 1
+    ends = accumulate(t for _, t, _ in sorted(turns))
+    return {
+        name: t for (_, t, name), end in zip(sorted(turns), ends, strict=True) if end - t < seconds
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", help="parts of their paths; all modules if none")
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of tests per mutant")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "mutants"))
     args = parser.parse_args()
     cache = args.cache.resolve()
@@ -391,7 +409,7 @@ def main() -> None:
         print(*sorted(failed), sep="\n", flush=True)
         for index, mutant in enumerate(mutants):
             names = (tests_of(mutant, lines) - failed) & times.keys()
-            own = {name: times[name] for name in names}
+            own = in_order(names, times, args.seconds)
             needed = sorted({name.split("::")[0] for name in own})
             place, seconds = Path(folder, str(index)), 120 + 10 * sum(own.values())
             if own:

@@ -148,6 +148,17 @@ def test_nothing_to_do_is_done():
         np.testing.assert_array_equal(found.z, targets / 2)
 
 
+def test_a_start_at_the_solution_has_converged(rng):
+    dense = Dense(rng)
+    exact = np.linalg.solve(dense.A, dense.R.T @ (dense.weights * dense.y))
+    found = conjugate_gradients(
+        dense.system(), dense.penalty, tolerance=0.1, max_iter=100, start=exact
+    )
+    assert found.n_iter <= 5
+    assert found.error < 1e-9
+    assert not found.rounded
+
+
 @settings(max_examples=20)
 @given(st.integers(0, 10_000), st.sampled_from([0.1, 1e-2]))
 def test_residuals_of_earlier_columns_count(seed, tolerance):

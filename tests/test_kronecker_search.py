@@ -34,13 +34,14 @@ def samples_of(layout, rng):
 def test_folds_weigh_what_they_train_on_and_what_they_score(layout, penalty, rng):
     X, y, weights = samples_of(layout, rng)
     cv = KFold(3, shuffle=True, random_state=0)
-    search = KroneckerRidgeCV(BSPLINE, alphas=[1e-3, 0.1, 10], penalties=penalty, cv=cv)
+    encoder = ShiftedBasisEncoder("bspline")  # its domain and its spacing follow the samples
+    search = KroneckerRidgeCV(encoder, alphas=[1e-3, 0.1, 10], penalties=penalty, cv=cv)
     results = search.fit(X, y, weights).cv_results_
     for k, (train, test) in enumerate(cv.split(X)):
         for alpha, score in zip(
             results["param_alpha"], results[f"split{k}_test_score"], strict=True
         ):
-            model = KroneckerRidge(BSPLINE, alpha=alpha, penalty=penalty)
+            model = KroneckerRidge(encoder, alpha=alpha, penalty=penalty)
             model.fit(X[train], y[train], weights[train])
             errors = np.mean((y[test] - model.predict(X[test])) ** 2, axis=1)
             assert score == pytest.approx(-np.average(errors, weights=weights[test]), rel=1e-7)
