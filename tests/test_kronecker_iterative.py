@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sk_posenc.kronecker._device import NUMPY
 from sk_posenc.kronecker._iterative import (
     DiagonalPenalty,
     SampledSystem,
@@ -15,6 +16,7 @@ from sk_posenc.kronecker._iterative import (
     in_turn,
     principal_columns,
 )
+from sk_posenc.kronecker._normal import _GramSystem
 
 SIZE = 40  # of z; as many steps would be exact
 
@@ -202,3 +204,25 @@ def test_principal_columns(seed, n_columns, weighted):
 def test_single_precision_where_it_does():
     assert dtype_for(1e-3) is np.float32
     assert dtype_for(0.99e-3) is np.float64
+
+
+@given(st.integers(0, 10_000))
+def test_sums_over_samples_know_what_is_left(seed):
+    rng = np.random.default_rng(seed)
+    R, y, weights = rng.standard_normal((50, 12)), rng.standard_normal(50), rng.uniform(1, 3, 50)
+    turns = [np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (4, 3)]
+    moments = (R.T @ (weights * y)).reshape(4, 3)
+    gram = R.T @ (weights[:, None] * R)
+    system = _GramSystem(gram, turns, moments, float(weights @ y**2), weights.sum(), NUMPY)
+    both = np.kron(*turns)
+    z, direction = rng.standard_normal((2, 4, 3))
+    np.testing.assert_allclose(system.goal.ravel(), both.T @ moments.ravel(), atol=1e-9)
+    for moved in (0.0, 0.7):  # at first, and after a step
+        at = z + moved * direction
+        image = system.apply(direction) if moved else system.begin(z)
+        of = direction if moved else z
+        np.testing.assert_allclose(image.ravel(), both.T @ gram @ both @ of.ravel(), atol=1e-9)
+        if moved:
+            system.advance(moved)
+        left = weights @ (y - R @ both @ at.ravel()) ** 2
+        assert system.left(at) == pytest.approx(left, rel=1e-9)

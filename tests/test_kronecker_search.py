@@ -127,6 +127,70 @@ def test_an_eighth_of_the_cells_is_held_out():
         assert held_out_cells(samples).mean() == pytest.approx(0.12, abs=0.015)
 
 
+def test_every_cell_is_drawn_by_itself():
+    X = np.random.default_rng(0).uniform(size=(3_000, 2))
+    samples = Samples(X, None)
+    cells = held_out_cells(samples)
+    counts = np.ceil(samples.n_per_axis).astype(int)
+    place = [
+        np.minimum((x - x.min()) / np.ptp(x) * n, n - 1).astype(int)
+        for x, n in zip(samples.coordinates, counts, strict=True)
+    ]
+    table = np.full(counts, np.nan)
+    table[place[0], place[1]] = cells
+    for lines in (table, table.T):  # at the ends of an axis as anywhere
+        for one, two in ((0, 1), (-2, -1), (20, 21)):
+            assert np.nansum(lines[one] != lines[two]) > 0
+            assert 0 < np.nanmean(lines[one]) < 0.4
+
+
+@pytest.mark.parametrize("layout", ["grid", "scattered"])
+def test_candidates_are_judged_as_they_are_alone(layout, rng, monkeypatch):
+    for name in ("DIRECT_UP_TO", "_EXACT_UP_TO", "DUAL_UP_TO"):
+        monkeypatch.setattr(problem_module, name, 5)
+    monkeypatch.setattr(_held_out, "_STEPS", 10_000)
+    X, y, weights = samples_of(layout, rng)
+    encoders = [BSPLINE, clone(BSPLINE).set_params(n_shifts=5), clone(BSPLINE)]
+    encoders[2].set_params(boundary="periodic")
+    settings = {"alphas": [1e-2, 1.0], "penalties": [1.5, 2.0], "tol": 1e-12, "max_iter": 20_000}
+    together = KroneckerRidgeCV(encoders, **settings).fit(X, y, weights)
+    scores = [
+        KroneckerRidgeCV(each, **settings).fit(X, y, weights).cv_results_["mean_test_score"]
+        for each in encoders
+    ]
+    np.testing.assert_allclose(
+        together.cv_results_["mean_test_score"], np.concatenate(scores), rtol=1e-6
+    )
+    best = together.cv_results_["params"][together.best_index_]
+    alone = KroneckerRidge(best["encoder"], alpha=best["alpha"], penalty=best["penalty"], tol=1e-12)
+    np.testing.assert_allclose(
+        together.predict(X),
+        alone.set_params(max_iter=20_000).fit(X, y, weights).predict(X),
+        atol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("layout", ["grid", "scattered"])
+@pytest.mark.parametrize("iterates", [True, False])
+def test_a_level_plays_no_part(layout, iterates, rng, monkeypatch):
+    """Kelvin and Pascal: what varies by a thousandth of its mean is no constant."""
+    if iterates:
+        for name in ("DIRECT_UP_TO", "_EXACT_UP_TO", "DUAL_UP_TO"):
+            monkeypatch.setattr(problem_module, name, 5)
+    X, _, weights = samples_of(layout, rng)
+    y = np.column_stack([np.sin(4 * X[:, 0]) * X[:, 1], np.cos(3 * X).sum(axis=1)])
+    y += 0.05 * rng.standard_normal(y.shape)
+    search = KroneckerRidgeCV()
+    for own in (None, weights):
+        expected = clone(search).fit(X, y, own)
+        found = clone(search).fit(X, 101_325 + 100 * y, own)
+        assert (found.alpha_, found.penalty_) == (expected.alpha_, expected.penalty_)
+        np.testing.assert_allclose(
+            (found.predict(X) - 101_325) / 100, expected.predict(X), atol=1e-5
+        )
+        assert found.best_score_ == pytest.approx(1e4 * expected.best_score_, rel=1e-3)
+
+
 @given(
     st.integers(0, 10_000),
     st.sampled_from([(1, 12), (3, 7)]),
