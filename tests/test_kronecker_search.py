@@ -281,3 +281,21 @@ def test_the_shortlist_is_the_best_by_gcv(monkeypatch):
     np.testing.assert_allclose(
         results["mean_test_score"][kept], everything["mean_test_score"][kept], rtol=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    ("penalties", "alphas"),
+    [("slope", (1e-4, 1e6, 31)), ("ridge", (1e-4, 1e6, 31)), ([2.0, "slope"], (1e-5, 1e7, 37))],
+)
+def test_automatic_alphas_are_those_documented(penalties, alphas):
+    X, y = make_grid((6, 6))
+    search = KroneckerRidgeCV(penalties=penalties).fit(X, y)
+    low, high, number = alphas
+    tried = np.unique(search.cv_results_["param_alpha"].astype(float))
+    np.testing.assert_allclose(tried, np.geomspace(low, high, number))
+
+
+@pytest.mark.parametrize("encoders", [[None], [ShiftedBasisEncoder(), None]])
+def test_each_encoder_is_given(encoders):
+    with pytest.raises(TypeError, match="encoders must be encoders"):
+        KroneckerRidgeCV(encoders).fit(*make_grid((6, 6)))
