@@ -360,3 +360,28 @@ def test_both_forms_say_the_same():
     for cell in cells:
         assert " ".join(cell.split()) in text
     assert len(report._per_axis()) == 3
+
+
+@pytest.mark.parametrize("low", [0.0, 250.0])
+def test_spacing_and_idle_parts_in_the_units_of_an_axis(low):
+    X = low + np.linspace(0, 3, 31)[:, None]
+    whole = encoding_report(ShiftedBasisEncoder(stable_rank=5), X)
+    assert whole.spacing == pytest.approx([0.1])
+    assert not any("idle" in warning for warning in whole.warnings)
+    wide = encoding_report(ShiftedBasisEncoder(stable_rank=5, domain=(low, low + 15)), X)
+    assert any("The samples cover 20% of the domain" in warning for warning in wide.warnings)
+
+
+def test_samples_beside_the_domain_measure_all_of_it():
+    encoder = ShiftedBasisEncoder(bandwidth=0.7 / 64, n_shifts=65, domain=(0, 1))
+    within, beside = encoding_report(encoder, LINE), encoding_report(encoder, LINE + 5)
+    assert beside.ripple == pytest.approx(within.ripple, rel=0.05)
+    assert any("100.00% of the samples lie outside" in warning for warning in beside.warnings)
+
+
+def test_the_number_of_samples_is_told_once():
+    X = np.random.default_rng(0).uniform(size=(400, 1))
+    of_some = encoding_report(ShiftedBasisEncoder(stable_rank=100), X, max_samples=50)
+    assert "The matrix of 50 of 400 samples" in " ".join(of_some.memorises)
+    of_all = encoding_report(ShiftedBasisEncoder(stable_rank=100), X[:50])
+    assert "The matrix of 50 samples" in " ".join(of_all.memorises)

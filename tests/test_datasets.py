@@ -287,3 +287,9 @@ def test_missing_library_says_what_to_install(name, library, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_library)
     with pytest.raises(ImportError, match=rf"{name}.*{library}.*'sk_posenc\[examples\]'"):
         load_signal(name)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), 0])
+def test_samples_to_grid_has_no_axis_of_length_0(shape):
+    with pytest.raises(ValueError, match="at least one point"):
+        samples_to_grid(np.zeros(0), shape)

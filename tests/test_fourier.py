@@ -7,10 +7,17 @@ import pytest
 import torch
 from array_api_compat import array_namespace
 from encoder_contract import EPS32, EncoderContract, dense_stable_rank, on_all_domains, spread
+from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_shifted_basis import grid
 
-from sk_posenc import FourierEncoder, LogFourierEncoder, RandomFourierEncoder, ShiftedBasisEncoder
+from sk_posenc import (
+    EncoderModule,
+    FourierEncoder,
+    LogFourierEncoder,
+    RandomFourierEncoder,
+    ShiftedBasisEncoder,
+)
 
 
 def unit_axis(n, endpoint=False):
@@ -344,3 +351,47 @@ def test_bad_values(kind, name, value):
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("boundary", ["extend", "periodic"])
+@pytest.mark.parametrize("n_frequencies", [1, 7, 200])
+def test_similarity_of_near_places(boundary, n_frequencies):
+    encoder = FourierEncoder(n_frequencies=n_frequencies, boundary=boundary, domain=(0.0, 1.0))
+    angular = 2 * np.pi * encoder.fit([[0.0], [1.0]]).frequencies_[0]
+    lags = np.r_[0, np.logspace(-9, -1, 200)]
+    # less than 1 by 1e-16 to 1: halved angles keep the digits
+    squares = np.sin(np.outer(lags, angular) / 2) ** 2
+    expected = 2 * squares.sum(axis=1) / (n_frequencies + 0.5)
+    lost = 1 - encoder.similarity(np.zeros((1, 1)), lags[:, None])[0]
+    np.testing.assert_allclose(lost, expected, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [
+        FourierEncoder(5),
+        LogFourierEncoder(4, max_frequency=6),
+        RandomFourierEncoder(8, bandwidth=1),
+    ],
+    ids=lambda encoder: type(encoder).__name__,
+)
+def test_frequencies_that_training_has_moved(encoder, rng):
+    X = rng.uniform(-3, 4, (20, 2))
+    X[:2] = [[-3, -3], [4, 4]]
+    encoder = clone(encoder).fit(X)
+    module = EncoderModule(encoder, trainable=True)
+    steps = []
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.as_tensor(rng.uniform(-0.5, 0.5, parameter.shape))
+            steps.append(parameter.double().numpy())
+    moved = module.fitted_encoder()
+    steps = steps[0] if len(steps) == 1 else steps
+    for now, before, step in zip(moved.frequencies_, encoder.frequencies_, steps, strict=True):
+        np.testing.assert_allclose(now, before + step / 7, rtol=1e-12)  # in turns over the domain
+    if isinstance(encoder, FourierEncoder):
+        fastest = [np.abs(each).max() for each in moved.frequencies_]
+        np.testing.assert_allclose(moved.bandwidth_, np.divide(0.5, fastest))
+    E = moved.transform(X)
+    np.testing.assert_allclose(np.sum(E**2, axis=1), 1)
+    np.testing.assert_allclose(moved.similarity(X), E @ E.T, atol=1e-12)

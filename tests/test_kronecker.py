@@ -48,7 +48,8 @@ def mesh_integrals(encoder):
     """Means of products of an encoder's functions over its domain, and of their slopes."""
     low, high = encoder.domain_[0]
     shifts = encoder.shifts_[0]
-    n_cells = int(np.ceil(8 * (high - low) / (shifts[1] - shifts[0]) - 1e-6))
+    spacing = shifts[1] - shifts[0] if len(shifts) > 1 else high - low
+    n_cells = int(np.ceil(8 * (high - low) / spacing - 1e-6))
     features = encoder.transform(np.linspace(low, high, n_cells + 1)[:, None])
     weights = np.r_[0.5, np.ones(n_cells - 1), 0.5] / n_cells
     G = features.T @ (weights[:, None] * features)
@@ -902,3 +903,22 @@ def test_lists_of_encoders_are_smoothed_like_single_ones():
     assert KroneckerRidgeCV(lists).fit(X, y).penalty_ == "slope"
     mixed = [[ShiftedBasisEncoder("bspline"), FourierEncoder()]]
     assert KroneckerRidgeCV(mixed).fit(X, y).penalty_ == "ridge"
+
+
+@pytest.mark.parametrize("penalty", ["ridge", "slope", "curvature"])
+def test_weights_of_axes_that_are_alike(penalty, rng):
+    X, y = make_grid((7, 7), 2)
+    along = [np.unique(column, return_inverse=True)[1] for column in X.T]
+    weights = rng.uniform(0.2, 3, 7)[along[0]] * rng.uniform(0.2, 3, 7)[along[1]]
+    model = KroneckerRidge(alpha=1e-3, penalty=penalty).fit(X, y, weights)
+    assert model.layout_ == "grid"
+    dense = DenseRidge(model, penalty).fit(X, y, weights)
+    close(model.predict(somewhere(2)), dense.predict(somewhere(2)))
+
+
+def test_smoothness_of_a_single_function():
+    X, y = make_grid((9, 8))
+    one = ShiftedBasisEncoder("bspline", n_shifts=1, bandwidth=4.0, boundary="cut", domain=(-1, 2))
+    model = KroneckerRidge(one, penalty=2.0, alpha=1e-2).fit(X, y)
+    dense = DenseRidge(model, 2.0).fit(X, y)
+    close(model.predict(somewhere(2)), dense.predict(somewhere(2)), 1e-8)

@@ -476,3 +476,37 @@ def test_an_alpha_that_is_found_leaves_a_sound_system(layout, cv, monkeypatch):
     monkeypatch.setattr(solvers_module, "ILL_CONDITIONED", 1.0)
     with pytest.raises(ValueError, match="rounding decides its solution"):
         KroneckerRidgeCV(**settings).fit(X, y)
+
+
+def test_blocks_have_holes(rng):
+    X, y = scattered(80, 2)
+    holed = y.copy()
+    holed[::5, 1] = np.nan
+    present = np.isfinite(holed).all(axis=1)
+    model = KroneckerRidge(BSPLINE, alpha=1e-2, nan_is_hole=True, **EXACT)
+    blocks = clone(model)
+    for at in (slice(0, 30), slice(30, 80)):
+        blocks.partial_fit(X[at], holed[at])
+    whole = clone(model).fit(X[present], y[present])
+    close(blocks.predict(inside(2)), whole.predict(inside(2)), 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "missing"),
+    [
+        (RandomFourierEncoder(8, domain=(-1, 2)), "stable_rank or bandwidth"),
+        (FourierEncoder(domain=(-1, 2)), "stable_rank or max_frequency"),
+        (ShiftedBasisEncoder("bspline", domain=(-1, 2), n_shifts=5), "stable_rank or bandwidth"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_blocks_need_all_settings(encoder, missing):
+    X, y = scattered(40, 2)
+    model = KroneckerRidge(encoder, alpha=1e-2)
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError) as refused:
+        model.partial_fit(X, y)
+    assert str(refused.value.__cause__).endswith(f"Missing: {missing}")
+    if isinstance(encoder, RandomFourierEncoder):
+        given = clone(encoder).set_params(bandwidth=0.5, random_state=0)
+        KroneckerRidge(given, alpha=1e-2).partial_fit(X, y)

@@ -363,3 +363,8 @@ def test_training_does_not_depend_on_where_the_origin_is():
     here = model.fit(X, y).predict(X)
     far = model.fit(X + 1024, y).predict(X + 1024)  # exact in floating point
     np.testing.assert_array_equal(far, here)
+
+
+def test_true_is_no_column():
+    with pytest.raises((TypeError, ValueError), match="groups"):
+        LearnableFourierEncoder(8, groups=[[0, True]]).fit(np.zeros((3, 2)))

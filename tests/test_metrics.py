@@ -540,3 +540,11 @@ def test_encoders_in_front_of_other_pipelines():
 def test_scorers_say_where_there_is_no_encoder(scorer):
     with pytest.raises(TypeError, match="encoder"):
         scorer(Ridge().fit(SIGNAL, TARGETS), SIGNAL)
+
+
+def test_coordinates_as_wide_as_floats_are(rng):
+    X = rng.uniform(-0.01, 0.01, (50, 2))
+    X[:2] = [[-1, 1], [1, -1]]  # their difference overflows, the sum of all does not
+    E = ShiftedBasisEncoder(stable_rank=4).fit_transform(X)
+    expected = distance_preservation(X, E)
+    assert distance_preservation(1.5e308 * X, E) == pytest.approx(expected, rel=1e-9)

@@ -217,3 +217,35 @@ def test_wheel_holds_types_and_version(tmp_path):
     lines = metadata.decode().splitlines()
     assert f"Version: {sk_posenc.__version__}" in lines
     assert "Classifier: Typing :: Typed" in lines
+
+
+def documented_defaults(value):
+    """What the Parameters of a docstring say, by name, where it can be written down."""
+    section = inspect.getdoc(value).partition("Parameters\n----------\n")[2]
+    section = re.split(r"\n\w+\n-{3,}\n", section)[0]
+    for names, default in re.findall(r"^(\w[\w, ]*) : .*default=(.+)$", section, re.MULTILINE):
+        try:
+            default = ast.literal_eval(default)
+        except (SyntaxError, ValueError):
+            continue
+        yield from ((name, default) for name in names.split(", "))
+
+
+def test_defaults_are_those_documented():
+    checked = 0
+    for name in sk_posenc.__all__:
+        public = getattr(sk_posenc, name)
+        methods = (
+            [getattr(public, each) for each in vars(public) if not each.startswith("_")]
+            if inspect.isclass(public)
+            else []
+        )
+        for value in filter(callable, [public, *methods]):
+            if not inspect.getdoc(value):
+                continue
+            signature = inspect.signature(value).parameters
+            for parameter, default in documented_defaults(value):
+                if parameter in signature:
+                    assert signature[parameter].default == default, (name, parameter)
+                    checked += 1
+    assert checked > 100

@@ -7,6 +7,8 @@ import pytest
 import torch
 from array_api_compat import array_namespace
 from encoder_contract import EPS32, EncoderContract, dense_stable_rank, on_all_domains, spread
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_bases import LAW, PHI, Bumps, Laplacian, RaisedCosine, autocorrelation
 
@@ -454,3 +456,104 @@ def test_a_failed_setting_leaves_a_fitted_encoder_alone():
 )
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+# Beyond so many bandwidths a basis is below 1e-5 of its peak.
+REACH = {"gaussian": math.sqrt(2 * math.log(1e5)), "triangle": 1, "rectangle": 0.5, "bspline": 2}
+REACH["impulse"] = 0.5
+SPACINGS_PER_RANK = {"gaussian": 2.6, "triangle": 8.3, "rectangle": 8, "bspline": 4.2, "impulse": 1}
+whole_ranks_alone = pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches")  # impulses
+
+
+def images_apart(encoder, x):
+    """Displacements of coordinates from all shifts, and all their images, in bandwidths."""
+    shifts, width = encoder.shifts_[0], encoder.bandwidth_[0]
+    low, high = encoder.domain_[0]
+    images = np.arange(-9, 10) * (high - low) if encoder.boundary == "periodic" else np.zeros(1)
+    if encoder.boundary == "extend":
+        x = np.clip(x, low, high)
+    return (shifts + images[:, None, None] - x[:, None]) / width
+
+
+@whole_ranks_alone
+@given(
+    basis=st.sampled_from([*LOCAL, "impulse"]),
+    boundary=st.sampled_from(["extend", "periodic", "cut"]),
+    n_spacings=st.integers(9, 100),
+    part=st.sampled_from([0, 0.3, 0.97]),
+    low=st.sampled_from([0.0, -3.0, 1000.0]),
+    length=st.sampled_from([1.0, 7.3]),
+    seed=st.integers(0, 10_000),
+)
+@settings(max_examples=150)
+def test_columns_are_the_basis_at_evenly_spaced_shifts(
+    basis, boundary, n_spacings, part, low, length, seed
+):
+    domain = (low, low + length)
+    rank = (n_spacings + part) / SPACINGS_PER_RANK[basis]
+    encoder = ShiftedBasisEncoder(basis, stable_rank=rank, boundary=boundary, domain=domain)
+    encoder.fit([[low], [low + length]])
+    shifts, width = encoder.shifts_[0], encoder.bandwidth_[0]
+    reach = REACH[basis] * width
+    spacing = np.diff(shifts)
+    middle = low + length / 2
+    if boundary == "periodic":
+        np.testing.assert_allclose(spacing, length / len(shifts), rtol=1e-9)
+        assert shifts[0] == low
+        rounded = round(part) if basis in ("rectangle", "impulse") else math.ceil(part)
+        assert len(shifts) == n_spacings + rounded
+    else:
+        np.testing.assert_allclose(spacing, spacing.mean(), rtol=1e-9)
+        np.testing.assert_allclose(shifts + shifts[::-1], 2 * middle, rtol=1e-9)
+        inside = np.abs(shifts - middle) <= length / 2 * (1 + 1e-9)
+        assert inside.sum() == n_spacings + 1
+    if boundary == "cut" or (basis == "impulse" and boundary == "extend"):
+        assert inside.all()
+    elif boundary == "extend":
+        # all whose functions reach into the domain, and none besides
+        beyond = shifts[-1] - (low + length)
+        assert reach - spacing[0] * (1 + 1e-6) <= beyond <= reach + 1e-6 * spacing[0]
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(low - 0.2 * length, low + 1.2 * length, 40)
+    u = images_apart(encoder, x)
+    if basis == "impulse":
+        nearest = np.abs(u).min(axis=0)
+        values = (nearest == nearest.min(axis=1, keepdims=True)).astype(float)
+    else:
+        values = PHI[basis](u).sum(axis=0)
+    E = encoder.transform(x[:, None])
+    # on a jump of the rectangle, as at an end, rounding decides
+    clear = (np.abs(np.abs(u) - 0.5) > 1e-6).all(axis=0) | (basis != "rectangle")
+    error = np.abs(E - E.max() / values.max() * values)
+    assert error[clear].max() <= 1e-7 * E.max()
+
+
+@whole_ranks_alone
+@given(
+    basis=st.sampled_from([*LOCAL, "impulse"]),
+    boundary=st.sampled_from(["extend", "periodic"]),
+    rank=st.floats(1, 40),
+    n_axes=st.integers(1, 2),
+    seed=st.integers(0, 10_000),
+)
+def test_norms_are_one_to_either_end(basis, boundary, rank, n_axes, seed):
+    x = np.random.default_rng(seed).uniform(0, 1, 60)
+    x[:4] = 1e-7, 1 - 1e-7, 1e-3, 1 - 1e-3
+    encoder = ShiftedBasisEncoder(basis, stable_rank=rank, boundary=boundary, domain=(0, 1))
+    E = encoder.fit_transform(np.column_stack([x] * n_axes))
+    # narrow circles hold a whole number of shifts, and ripple less
+    np.testing.assert_allclose(np.sum(E**2, axis=1), 1, atol=RIPPLE.get(basis, 1e-9))
+    if basis in ("rectangle", "impulse"):
+        per_axis = np.count_nonzero(E.reshape(60, n_axes, -1), axis=2)
+        assert np.ptp(per_axis) == 0  # piecewise constant: as many ones wherever it is
+
+
+@given(rank=st.floats(1, 60), width=st.sampled_from([1.0, 7.3, 1e-3]))
+def test_a_circle_holds_a_whole_number_of_rectangles(rank, width):
+    encoder = ShiftedBasisEncoder(
+        "rectangle", stable_rank=rank, boundary="periodic", domain=(0, width)
+    ).fit([[0.0]])
+    n = len(encoder.shifts_[0])
+    assert n == max(1, round(8 * rank))
+    assert encoder.bandwidth_[0] == pytest.approx(8 * width / n)
+    assert encoder.stable_rank_[0] == pytest.approx(max(1, n / 8), rel=0.02)

@@ -173,3 +173,28 @@ assert encoder.transform(X).nnz > 10**7
 with open("/proc/self/status") as status:  # ru_maxrss would count the parent, too
     print(next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM")))
 """
+
+
+@given(
+    basis=st.sampled_from([*BOUNDED, "gaussian"]),
+    boundary=st.sampled_from(["extend", "periodic", "cut"]),
+    rank=st.floats(1, 30),
+    seed=st.integers(0, 10_000),
+)
+@pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches a stable rank")
+def test_entries_are_those_within_reach(basis, boundary, rank, seed):
+    x = np.random.default_rng(seed).uniform(-0.3, 1.3, 50)
+    x[:3] = 0, 0.5, 1
+    encoder = ShiftedBasisEncoder(basis, stable_rank=rank, boundary=boundary, domain=(0, 1))
+    expected = encoder.fit_transform(x[:, None])
+    if basis == "gaussian":  # cut below 1e-5 of its peak
+        images = np.arange(-9, 10)[:, None, None] if boundary == "periodic" else np.zeros((1, 1, 1))
+        inside = np.clip(x, 0, 1) if boundary == "extend" else x
+        u = (images + encoder.shifts_[0] - inside[:, None]) / encoder.bandwidth_[0]
+        values = np.exp(-(u**2) / 2)
+        scale = expected.max() / values.sum(axis=0).max()
+        expected = scale * np.where(values >= 1e-5, values, 0).sum(axis=0)
+    csr = encoder.set_params(sparse_output=True).fit_transform(x[:, None])
+    np.testing.assert_allclose(csr.toarray(), expected, atol=1e-9 * expected.max())
+    significant = np.count_nonzero(expected > 1e-9 * expected.max())
+    assert significant <= csr.nnz <= np.count_nonzero(expected)

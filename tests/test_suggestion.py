@@ -677,3 +677,13 @@ def test_a_pipeline_may_leave_its_encoder_open(series):
     for step in (None, "passthrough"):
         pipeline = Pipeline([("encoder", step), ("head", Ridge(1e-2))])
         assert suggest_encoder(*series, pipeline, candidates(4)).n_samples == 120
+
+
+@pytest.mark.parametrize("head", [CoordinateMLPRegressor(), Ridge(1e-3)])
+def test_each_axis_has_a_unit_of_its_own(head, rng):
+    X = rng.uniform(size=(150, 2))
+    y = np.sin(9 * X[:, 0]) + X[:, 1] ** 2 + 0.1 * rng.standard_normal(150)
+    expected = suggest_encoder(X, y, head, candidates(3, 6)).table
+    found = suggest_encoder(X * [1, 4096] + [0, 512], y, head, candidates(3, 6)).table
+    np.testing.assert_array_equal(found["index"], expected["index"])
+    np.testing.assert_allclose(found["mse"], expected["mse"], rtol=1e-6)

@@ -557,3 +557,42 @@ def test_older_scikit_learn_says_what_callbacks_need():
     assert not hasattr(small(), "set_callbacks")
     with pytest.raises(AttributeError, match=r"set_callbacks needs scikit-learn 1\.9 or later"):
         small().set_callbacks()
+
+
+@pytest.mark.parametrize(
+    ("encoder", "placed"),
+    [
+        (ShiftedBasisEncoder(stable_rank=4), {"shifts0", "shifts1", "bandwidth"}),
+        (ShiftedBasisEncoder("sine"), {"shifts0", "shifts1", "bandwidth"}),
+        (FourierEncoder(stable_rank=4), {"angular0", "angular1"}),
+        (RandomFourierEncoder(8, stable_rank=4, random_state=0), {"angular"}),
+        (LearnableFourierEncoder(16, mlp=(8, 8), random_state=0), {"angular"}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("optimizer", [torch.optim.AdamW, torch.optim.SGD, torch.optim.Rprop])
+def test_what_places_an_encoding_does_not_decay(data, encoder, placed, optimizer):
+    decays = optimizer is not torch.optim.Rprop
+    settings = {"optimizer__weight_decay": 0.3} if decays else {}
+    net = small(
+        encoder, optimizer=optimizer, train_encoder=True, max_epochs=1, lr=1e-4, **settings
+    ).fit(*data)
+    named = dict(net.module_.named_parameters())
+    of_groups = [
+        (id(p), group.get("weight_decay"))
+        for group in net.optimizer_.param_groups
+        for p in group["params"]
+    ]
+    assert sorted(each for each, _ in of_groups) == sorted(map(id, named.values()))
+    decay = dict(of_groups)
+    kept = {name.rsplit(".", 1)[1] for name in named if decay[id(named[name])] == 0}
+    if not decays:
+        assert set(decay.values()) == {None}
+        return
+    assert kept == placed
+    assert set(decay.values()) == {0.0, 0.3}
+    # what the user says of a parameter holds
+    own = clone(net).set_params(optimizer__param_groups=[("*", {"weight_decay": 0.1})]).fit(*data)
+    assert {group["weight_decay"] for group in own.optimizer_.param_groups if group["params"]} == {
+        0.1
+    }

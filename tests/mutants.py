@@ -1,0 +1,437 @@
+"""Breaks the package in small ways, one at a time, and asks whether its tests notice.
+
+    python tests/mutants.py --number 300 --seed 0 --jobs 2
+
+draws mutants from all modules in proportion to their lines and runs each in a copy of the package
+of its own, with those of the module's tests, and doctests, that execute the changed line: a case of
+each test first, fast tests first, until one fails. It prints a table, and the mutants that
+survived. It needs ``coverage``, and an hour or two; ``--seconds 30`` of tests per mutant do too.
+
+A survivor is a gap in the tests, or no fault: it costs time alone, or changes nothing at all.
+What is known to cost time alone is not drawn (``SPEED``, ``SPEED_KEYWORDS``).
+"""
+
+import argparse
+import ast
+import contextlib
+import copy
+import hashlib
+import math
+import multiprocessing
+import os
+import pickle
+import random
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict, deque
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+os.environ.update(OMP_NUM_THREADS="1", MPLBACKEND="Agg")
+
+# What all the processes that are forked need is imported once, here.
+import coverage
+import hypothesis.extra.numpy  # noqa: F401
+import matplotlib.pyplot  # noqa: F401
+import pytest
+import scipy.stats  # noqa: F401
+import skorch  # noqa: F401
+import torch  # noqa: F401
+from sklearn.utils import estimator_checks  # noqa: F401
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "sk_posenc"
+KRONECKER = ["kronecker"] + [
+    f"kronecker_{name}" for name in ("adaptive", "device", "iterative", "scattered", "search")
+]
+BASES = ["bases", "shifted_basis", "sparse_and_product", "properties"]
+# Tests of what is private, or has more than the file of its name.
+TESTS = {
+    "__init__": ["package"],
+    "_arrays": ["array_api"],
+    "_base": ["fourier", *BASES],
+    "_batches": ["coordinate_mlp", "training"],
+    "_criteria": ["suggestion"],
+    "_csr": BASES,
+    "_expected_error": ["suggestion"],
+    "_grids": ["plotting", "kronecker"],
+    "_held_encoder": ["metrics", "analysis", "plotting"],
+    "_leave_one_out": ["suggestion"],
+    "_memory": BASES,
+    "_network_settings": ["network_settings", "training", "coordinate_mlp"],
+    "_quasi_random": ["fourier"],
+    "_settings": ["fourier", "learnable", *BASES],
+    "_spectrum": ["plotting", "analysis"],
+    "bases": BASES,
+    "coordinate_mlp": ["coordinate_mlp", "training"],
+    "coordinate_network": ["coordinate_mlp", "training"],
+    "fourier": ["fourier", "properties"],
+    "kronecker": KRONECKER,
+    "learnable": ["learnable", "properties"],
+    "metrics": ["metrics", "properties"],
+    "shifted_basis": BASES,
+}
+# What decides how fast something is, in how many pieces or by which of two exact ways.
+SPEED = """_ALL_EXACT _BAND_ROWS _BLOCK BLOCK_BYTES _CELLS_PER_POINT _DENSE _DENSE_UP_TO _ENTRIES
+    _DEVICE_BLOCK _FEW_CELLS _FIT_BYTES _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH
+    _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK _SVD_UP_TO DIRECT_UP_TO DUAL_UP_TO"""
+SPEED_KEYWORDS = {"copy", "check_finite", "driver", "n_jobs", "order", "stacklevel", "strict"}
+SWAPS = {
+    **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},
+    **{ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In},
+    **{ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.And: ast.Or, ast.Or: ast.And},
+    **{ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult},
+    **{ast.Pow: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult},
+    **{ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift},
+}
+NAMES = {"min": "max", "any": "all", "floor": "ceil", "zeros": "ones", "minimum": "maximum"}
+NAMES |= {"argmin": "argmax", "nanmin": "nanmax", "zeros_like": "ones_like", "sin": "cos"}
+NAMES |= {new: old for old, new in NAMES.items()}
+
+
+class Mutant(NamedTuple):
+    """Bytes ``start`` to ``stop`` of a module replaced; ``lines`` tell which tests to run."""
+
+    path: str
+    start: int
+    stop: int
+    line: int
+    old: str
+    new: str
+    lines: frozenset[int | str]  # lines of the module; or a name, for the lines that read it
+
+
+class Finder:
+    """All mutants of a module."""
+
+    def __init__(self, path: str, source: bytes) -> None:
+        self.path, self.source, self.found = path, source, []
+        self.starts = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
+        self.lines, self.function = frozenset(), None
+        for statement in ast.parse(source).body:
+            self.walk(statement)
+
+    def add(self, node, text):
+        start = self.starts[node.lineno - 1] + node.col_offset
+        stop = self.starts[node.end_lineno - 1] + node.end_col_offset
+        old = self.source[start:stop].decode()
+        self.found.append(Mutant(self.path, start, stop, node.lineno, old, text, self.lines))
+
+    def changed(self, node, **fields):
+        new = copy.copy(node)
+        for name, value in fields.items():
+            setattr(new, name, value)
+        text = ast.unparse(new)
+        self.add(node, text if isinstance(node, (ast.stmt, ast.Slice)) else f"({text})")
+
+    def walk(self, node):
+        if isinstance(node, ast.JoinedStr) or called(node).startswith("warn"):
+            return
+        if isinstance(node, ast.FunctionDef):
+            outside, self.function = self.function, node
+            self.lines = frozenset(range(node.body[0].lineno, node.end_lineno + 1))
+            for part in (*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
+                self.walk(part)
+            self.function = outside
+            return
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+            self.lines = frozenset(range(node.lineno, last + 1))
+            target = getattr(node, "target", getattr(node, "targets", [None])[0])
+            if self.function is None and isinstance(target, ast.Name):
+                if target.id in SPEED.split() or target.id.startswith("__"):
+                    return
+                self.lines = frozenset([target.id])
+            if not body and any(called(part) == "perf_counter" for part in ast.walk(node)):
+                return
+            self.statement(node)
+            if isinstance(node, (ast.Raise, ast.Import, ast.ImportFrom)):
+                return
+        else:
+            self.expression(node)
+        for field, value in ast.iter_fields(node):
+            for part in value if isinstance(value, list) else [value]:
+                speed = isinstance(part, ast.keyword) and part.arg in SPEED_KEYWORDS
+                hint = field in ("annotation", "decorator_list", "bases")
+                if isinstance(part, ast.AST) and not speed and not hint:
+                    lines = self.lines
+                    self.walk(part)
+                    self.lines = lines
+
+    def statement(self, node):
+        if isinstance(node, (ast.If, ast.While)):
+            self.add(node.test, f"(not ({ast.unparse(node.test)}))")
+        gone = isinstance(node, (ast.Raise, ast.AugAssign, ast.Continue, ast.Break))
+        if isinstance(node, ast.Expr):
+            gone = bool(called(node.value)) and not called(node.value).startswith("warn")
+        elif isinstance(node, ast.Assign) and self.function:  # not the first of a name's
+            gone = stored(*node.targets) <= {
+                *stored(self.function, until=node.lineno),
+                *(a.arg for a in ast.walk(self.function.args) if isinstance(a, ast.arg)),
+            }
+        if gone:
+            self.add(node, "pass")
+        if isinstance(node, ast.AugAssign) and type(node.op) in SWAPS:
+            self.changed(node, op=SWAPS[type(node.op)]())
+
+    def expression(self, node):
+        if isinstance(node, ast.Compare):
+            for i, op in enumerate(node.ops):
+                self.changed(node, ops=[*node.ops[:i], SWAPS[type(op)](), *node.ops[i + 1 :]])
+        elif isinstance(node, (ast.BinOp, ast.BoolOp)) and type(node.op) in SWAPS:
+            self.changed(node, op=SWAPS[type(node.op)]())
+        elif isinstance(node, ast.UnaryOp) and not isinstance(node.operand, ast.Constant):
+            self.add(node, f"({ast.unparse(node.operand)})")
+        elif isinstance(node, ast.IfExp):
+            self.add(node.test, f"(not ({ast.unparse(node.test)}))")
+        elif isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+            value = node.value
+            new = not value if isinstance(value, bool) else value + 1
+            self.add(node, repr(2 * value if isinstance(value, float) and value else new))
+        elif isinstance(node, ast.Slice):
+            for side in ("lower", "upper"):
+                if getattr(node, side) is not None:
+                    self.changed(node, **{side: None})
+        elif isinstance(node, ast.Call):
+            if called(node) in NAMES:
+                field = "id" if isinstance(node.func, ast.Name) else "attr"
+                self.changed(node.func, **{field: NAMES[called(node)]})
+            for keyword in node.keywords:
+                if keyword.arg and keyword.arg not in SPEED_KEYWORDS:
+                    self.changed(node, keywords=[k for k in node.keywords if k is not keyword])
+
+
+def called(node: ast.AST) -> str:
+    """The name of what is called, without what it belongs to; empty for what is no call."""
+    function = node.func if isinstance(node, ast.Call) else None
+    return getattr(function, "id", getattr(function, "attr", "?" if function else ""))
+
+
+def stored(*nodes: ast.AST, until: float = math.inf) -> set[str]:
+    found = [n for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)]
+    return {n.id for n in found if isinstance(n.ctx, ast.Store) and n.lineno < until}
+
+
+def drawn(number: int, seed: int, chosen: list[str]) -> list[Mutant]:
+    """Mutants of the modules, as many of each as its share of all lines."""
+    every = {}
+    for path in sorted((ROOT / PACKAGE).rglob("*.py")):
+        name, source = str(path.relative_to(ROOT)), path.read_bytes()
+        found = Finder(name, source).found
+        if found and any(part in name for part in chosen or [""]):
+            every[name] = source.count(b"\n"), found
+    shares = [0, *accumulate(lines for lines, _ in every.values())]
+    ends = [round(number * share / shares[-1]) for share in shares]
+    mutants = []
+    for (name, (_, found)), (start, end) in zip(every.items(), pairwise(ends), strict=True):
+        mutants += random.Random(f"{seed} {name}").sample(found, min(end - start, len(found)))
+    return mutants
+
+
+class Plugin:
+    """Of pytest: runs the tests that have a time, in their order; or all, and watches them."""
+
+    def __init__(self, times: dict[str, float], watch: coverage.Coverage | None = None) -> None:
+        self.times, self.watch = times, watch
+        self.taken, self.failed, self.skipped = {}, set(), set()
+
+    def pytest_collection_modifyitems(self, items):
+        if not self.watch:
+            items[:] = [item for item in items if item.nodeid in self.times]
+            place = {nodeid: i for i, nodeid in enumerate(self.times)}
+            items.sort(key=lambda item: place[item.nodeid])
+
+    def pytest_runtest_logstart(self, nodeid):
+        if self.watch:
+            self.watch.switch_context(nodeid)
+            self.taken[nodeid] = time.perf_counter()
+        else:  # what runs for ever ends by this signal, after so much time of the processor
+            signal.setitimer(signal.ITIMER_PROF, 20 + 10 * self.times[nodeid])
+
+    def pytest_runtest_logfinish(self, nodeid):
+        if self.watch:
+            self.watch.switch_context("")
+            self.taken[nodeid] = time.perf_counter() - self.taken[nodeid]
+
+    def pytest_runtest_logreport(self, report):
+        if not report.passed:
+            (self.failed if report.failed else self.skipped).add(report.nodeid)
+
+
+def copied(origin: Path, place: Path) -> Path:
+    """The package, its tests and settings, and links to what else some tests read."""
+    place.mkdir()
+    for each in origin.iterdir():
+        if each.name in (PACKAGE, "tests"):
+            shutil.copytree(each, place / each.name)
+        elif each.name == "pyproject.toml":
+            shutil.copy2(each, place)
+        elif not each.name.startswith("."):
+            (place / each.name).symlink_to(each)
+    return place
+
+
+def run(
+    origin: Path, place: Path, mutant: Mutant | None, files: list[str], plugin: Plugin, to: Path
+) -> None:
+    """Tests in a copy; for a process of its own, which has imported none of the package."""
+    os.setsid()
+    copied(origin, place)
+    if mutant:
+        whole = (place / mutant.path).read_bytes()
+        changed = whole[: mutant.start] + mutant.new.encode() + whole[mutant.stop :]
+        (place / mutant.path).write_bytes(changed)
+    os.chdir(place)
+    sys.path.insert(0, str(place))
+    os.environ["PYTHONPATH"] = str(place)
+    log = os.open(to.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    options = ["-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    if plugin.watch is None:
+        os._exit(pytest.main([*options, "-x", *files], plugins=[plugin]))
+    plugin.watch.start()
+    pytest.main([*options, *files], plugins=[plugin])
+    plugin.watch.stop()
+    data = plugin.watch.get_data()
+    executed = {
+        os.path.relpath(file, place): dict(data.contexts_by_lineno(file))
+        for file in data.measured_files()
+    }
+    taken = {test: t for test, t in plugin.taken.items() if test not in plugin.skipped}
+    to.write_bytes(pickle.dumps((taken, plugin.failed, executed)))
+    os._exit(0)
+
+
+def side_by_side(tasks, n_jobs: int):
+    """Calls ``run`` in forks, with the arguments of (key, seconds, *arguments); yields codes."""
+    fork, waiting, running = multiprocessing.get_context("fork"), deque(tasks), {}
+    while waiting or running:
+        while waiting and len(running) < n_jobs:
+            key, seconds, *arguments = waiting.popleft()
+            running[key] = fork.Process(target=run, args=arguments), time.time() + seconds
+            running[key][0].start()
+        time.sleep(0.05)
+        for key, (process, end) in list(running.items()):
+            if not process.is_alive() or time.time() > end:
+                with contextlib.suppress(ProcessLookupError):  # it, and what it has started
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.join()
+                del running[key]
+                yield key, process.exitcode
+
+
+def test_files(path: str) -> set[str]:
+    """Those of a module's name, or of its folder's, and the module itself for its doctests."""
+    first = Path(path).parts[1].removesuffix(".py")
+    return {path, *(f"tests/test_{name}.py" for name in TESTS.get(first, [first.lstrip("_")]))}
+
+
+def watched(origin: Path, files: set[str], cache: Path, n_jobs: int):
+    """Times of the tests, those that fail, and the tests that execute each line."""
+    sources = [*(origin / PACKAGE).rglob("*.py"), *(origin / "tests").glob("[ce]*.py")]
+    package = b"".join(path.read_bytes() for path in sorted(sources))
+    answers, tasks = [], []
+    for index, file in enumerate(sorted(files)):
+        key = hashlib.sha1(package + (origin / file).read_bytes() + file.encode()).hexdigest()
+        answers.append(cache / f"{key}.pickle")
+        if not answers[-1].exists():
+            place = origin.parent / f"watched{index}"
+            watch = coverage.Coverage(data_file=None, source=[str(place / PACKAGE)])
+            plugin = Plugin({}, watch)
+            tasks.append((file, 3600, origin, place, None, [file], plugin, answers[-1]))
+    for file, _ in side_by_side(tasks, n_jobs):
+        print("watched", file, flush=True)
+    times, failed, lines = {}, set(), defaultdict(set)
+    for answer in answers:
+        taken, not_passed, executed = pickle.loads(answer.read_bytes())
+        times |= taken
+        failed |= not_passed
+        for path, tests_of_lines in executed.items():
+            for line, tests in tests_of_lines.items():
+                lines[path, line].update(filter(None, tests))
+    return times, failed, lines
+
+
+def tests_of(mutant: Mutant, lines: dict[tuple[str, int], set[str]]) -> set[str]:
+    """Its module's tests that execute its lines, or, of what runs on import, read its name."""
+    wanted = {(mutant.path, line) for line in mutant.lines}
+    for name in filter(lambda line: isinstance(line, str), mutant.lines):
+        wanted = {
+            (str(path.relative_to(ROOT)), number)
+            for path in (ROOT / PACKAGE).rglob("*.py")
+            for number, text in enumerate(path.read_text().splitlines(), 1)
+            if re.search(rf"\b{name}\b", text)
+        }
+        if not any(lines.get(key) for key in wanted):  # read on import too
+            wanted = {key for key in lines if key[0] == mutant.path}
+    found = set().union(*(lines.get(key, ()) for key in wanted))
+    return {test for test in found if test.split("::")[0] in test_files(mutant.path)}
+
+
+def in_order(names: set[str], times: dict[str, float], seconds: float) -> dict[str, float]:
+    """Their times: one case of each test first, fast tests before slow ones, up to so long."""
+    cases, turns = Counter(), []
+    for name in sorted(names, key=lambda name: times[name]):
+        test = name.split("[")[0]
+        turns.append((cases[test], times[name], name))
+        cases[test] += 1
+    ends = accumulate(t for _, t, _ in sorted(turns))
+    return {
+        name: t for (_, t, name), end in zip(sorted(turns), ends, strict=True) if end - t < seconds
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("modules", nargs="*", help="parts of their paths; all modules if none")
+    parser.add_argument("--number", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=math.inf, help="of tests per mutant")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir(), "mutants"))
+    args = parser.parse_args()
+    cache = args.cache.resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    mutants = drawn(args.number, args.seed, args.modules)
+    files = set().union(*(test_files(mutant.path) for mutant in mutants))
+    fates, tasks = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        origin = copied(ROOT, Path(folder, "origin"))
+        times, failed, lines = watched(origin, files, cache, args.jobs)
+        print(f"{len(times)} tests in {sum(times.values()):.0f} s; left out for they fail:")
+        print(*sorted(failed), sep="\n", flush=True)
+        for index, mutant in enumerate(mutants):
+            names = (tests_of(mutant, lines) - failed) & times.keys()
+            own = in_order(names, times, args.seconds)
+            needed = sorted({name.split("::")[0] for name in own})
+            place, seconds = Path(folder, str(index)), 120 + 10 * sum(own.values())
+            if own:
+                to = cache / f"mutant{index}"
+                tasks.append((mutant, seconds, origin, place, mutant, needed, Plugin(own), to))
+            else:
+                fates[mutant] = "not executed"
+        for mutant, code in side_by_side(tasks, args.jobs):
+            fates[mutant] = {0: "survived", 1: "killed", 2: "killed"}.get(code, "ended")
+            shown = f"{mutant.path}:{mutant.line}: {mutant.old}  ->  {mutant.new}"
+            print(f"{len(fates)} {fates[mutant]}", " ".join(shown.split()), flush=True)
+    kinds = ["killed", "ended", "survived", "not executed"]
+    print(f"\n{'':40} {'mutants':>12}" + "".join(f"{kind:>13}" for kind in kinds))
+    for path in [*sorted({mutant.path for mutant in mutants}), ""]:
+        counts = Counter(fate for mutant, fate in fates.items() if path in mutant.path)
+        row = "".join(f"{counts[kind]:13}" for kind in kinds)
+        print(f"{path or 'all':40} {counts.total():12}{row}")
+    for mutant in mutants:
+        if fates[mutant] in kinds[2:]:
+            print(f"\n{mutant.path}:{mutant.line} {fates[mutant]}")
+            print(f"-   {mutant.old}\n+   {mutant.new}")
+
+
+if __name__ == "__main__":
+    main()
