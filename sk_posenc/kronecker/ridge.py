@@ -252,9 +252,9 @@ class KroneckerRidge(KroneckerHead):
     ) -> Self:
         """Add a block of samples, by their normal equations.
 
-        All blocks together give what :meth:`fit` gives on all of their samples, off a grid;
-        memory follows the number of coefficients, not that of samples. On first use after
-        ``fit`` it begins anew.
+        All blocks together, in any order, give what :meth:`fit` gives on all of their samples,
+        off a grid, as near as `tol` says. Memory follows the number of coefficients, not that of
+        samples. On first use after ``fit`` it begins anew.
 
         Parameters
         ----------
@@ -274,12 +274,16 @@ class KroneckerRidge(KroneckerHead):
             highest frequency.
         ValueError
             As in :meth:`fit`, for blocks that differ in the number of axes or outputs, and for
-            products of more than 20,000 functions that do not end.
+            products of more than 20,000 functions that do not end. On first use of the model,
+            where its system is singular but for rounding.
 
         Notes
         -----
-        Equations are solved when first asked for, in double precision. Standard deviations
-        need the samples, and are not to be had.
+        Equations are solved when first asked for, in double precision. Of several axes whose
+        functions do not end, or nearly repeat each other, sums are taken of combinations of
+        them that are orthogonal over the domain: the penalties magnify what sums of the
+        functions themselves would round away. Standard deviations need the samples, and are
+        not to be had.
 
         Examples
         --------
