@@ -202,8 +202,9 @@ def test_principal_columns(seed, n_columns, weighted):
 
 
 def test_single_precision_where_it_does():
-    assert dtype_for(1e-3) is np.float32
-    assert dtype_for(0.99e-3) is np.float64
+    assert dtype_for(1e-3, 2**14 + 1) is np.float32
+    assert dtype_for(0.99e-3, 2**14 + 1) is np.float64
+    assert dtype_for(1e-3, 2**14) is np.float64  # where it takes no time that matters
 
 
 @given(st.integers(0, 10_000))

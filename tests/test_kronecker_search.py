@@ -186,7 +186,7 @@ def test_a_level_plays_no_part(layout, iterates, rng, monkeypatch):
         found = clone(search).fit(X, 101_325 + 100 * y, own)
         assert (found.alpha_, found.penalty_) == (expected.alpha_, expected.penalty_)
         np.testing.assert_allclose(
-            (found.predict(X) - 101_325) / 100, expected.predict(X), atol=1e-5
+            (found.predict(X) - 101_325) / 100, expected.predict(X), atol=1e-4
         )
         assert found.best_score_ == pytest.approx(1e4 * expected.best_score_, rel=1e-3)
 
@@ -254,7 +254,8 @@ def test_no_more_than_noise_is_smoothed_away(noise, n_outputs):
     # all others by one bound, which is about the noise
     bound = left[admitted].max()
     np.testing.assert_array_equal(admitted[~gentle], left[~gentle] <= bound)
-    assert noise / 1.3 < bound < 1.3 * noise
+    # two standard errors of the quantile above it are a quarter of it, on so many samples
+    assert noise < bound < 1.4 * noise
     assert results["param_alpha"][search.best_index_] > GENTLE[search.penalty_]
     errors = -results["mean_test_score"]
     chosen = errors[search.best_index_]
