@@ -54,7 +54,7 @@ BASES = ["bases", "shifted_basis", "sparse_and_product", "properties"]
 TESTS = {
     "__init__": ["package"],
     "_arrays": ["array_api"],
-    "_base": ["fourier", *BASES],
+    "_base": ["fourier", "learnable", "training", "encoder_module", *BASES],
     "_batches": ["coordinate_mlp", "training"],
     "_criteria": ["suggestion"],
     "_csr": BASES,
@@ -70,12 +70,15 @@ TESTS = {
     "bases": BASES,
     "coordinate_mlp": ["coordinate_mlp", "training"],
     "coordinate_network": ["coordinate_mlp", "training"],
-    "fourier": ["fourier", "properties"],
+    "fourier": ["fourier", "properties", "encoder_module", "training"],
     "kronecker": KRONECKER,
-    "learnable": ["learnable", "properties"],
+    "learnable": ["learnable", "properties", "encoder_module", "training"],
     "metrics": ["metrics", "properties"],
+    "network_kernel": ["network_kernel", "plotting"],
     "shifted_basis": BASES,
 }
+# Reads the defaults of functions, which no line executes.
+DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
 # What decides how fast something is, in how many pieces or by which of two exact ways.
 SPEED = """_ALL_EXACT _BAND_ROWS _BLOCK BLOCK_BYTES _CELLS_PER_POINT _DENSE _DENSE_UP_TO _ENTRIES
     _DEVICE_BLOCK _FEW_CELLS _FIT_BYTES _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH
@@ -103,7 +106,7 @@ class Mutant(NamedTuple):
     line: int
     old: str
     new: str
-    lines: frozenset[int | str]  # lines of the module; or a name, for the lines that read it
+    lines: frozenset[int | str]  # of the module; a name, for lines that read it; or DEFAULTS
 
 
 class Finder:
@@ -112,7 +115,7 @@ class Finder:
     def __init__(self, path: str, source: bytes) -> None:
         self.path, self.source, self.found = path, source, []
         self.starts = [0, *accumulate(map(len, source.splitlines(keepends=True)))]
-        self.lines, self.function = frozenset(), None
+        self.lines, self.function = set(), None
         for statement in ast.parse(source).body:
             self.walk(statement)
 
@@ -120,7 +123,9 @@ class Finder:
         start = self.starts[node.lineno - 1] + node.col_offset
         stop = self.starts[node.end_lineno - 1] + node.end_col_offset
         old = self.source[start:stop].decode()
-        self.found.append(Mutant(self.path, start, stop, node.lineno, old, text, self.lines))
+        self.found.append(
+            Mutant(self.path, start, stop, node.lineno, old, text, frozenset(self.lines))
+        )
 
     def changed(self, node, **fields):
         new = copy.copy(node)
@@ -134,7 +139,7 @@ class Finder:
             return
         if isinstance(node, ast.FunctionDef):
             outside, self.function = self.function, node
-            self.lines = frozenset(range(node.body[0].lineno, node.end_lineno + 1))
+            self.lines = {DEFAULTS, *range(node.body[0].lineno, node.end_lineno + 1)}
             for part in (*node.args.defaults, *filter(None, node.args.kw_defaults), *node.body):
                 self.walk(part)
             self.function = outside
@@ -142,12 +147,13 @@ class Finder:
         if isinstance(node, ast.stmt):
             body = getattr(node, "body", None)
             last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
-            self.lines = frozenset(range(node.lineno, last + 1))
-            target = getattr(node, "target", getattr(node, "targets", [None])[0])
-            if self.function is None and isinstance(target, ast.Name):
-                if target.id in SPEED.split() or target.id.startswith("__"):
+            self.lines = set(range(node.lineno, last + 1))
+            targets = filter(None, [getattr(node, "target", None), *getattr(node, "targets", ())])
+            names = stored(*targets)
+            if self.function is None and names:
+                if names & {"__all__", *SPEED.split()}:
                     return
-                self.lines = frozenset([target.id])
+                self.lines = names
             if not body and any(called(part) == "perf_counter" for part in ast.walk(node)):
                 return
             self.statement(node)
@@ -165,7 +171,8 @@ class Finder:
                     self.lines = lines
 
     def statement(self, node):
-        if isinstance(node, (ast.If, ast.While)):
+        typing = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, (ast.If, ast.While)) and not typing:
             self.add(node.test, f"(not ({ast.unparse(node.test)}))")
         gone = isinstance(node, (ast.Raise, ast.AugAssign, ast.Continue, ast.Break))
         if isinstance(node, ast.Expr):
@@ -330,7 +337,11 @@ def side_by_side(tasks, n_jobs: int):
 def test_files(path: str) -> set[str]:
     """Those of a module's name, or of its folder's, and the module itself for its doctests."""
     first = Path(path).parts[1].removesuffix(".py")
-    return {path, *(f"tests/test_{name}.py" for name in TESTS.get(first, [first.lstrip("_")]))}
+    return {
+        path,
+        "tests/test_package.py",
+        *(f"tests/test_{name}.py" for name in TESTS.get(first, [first.lstrip("_")])),
+    }
 
 
 def watched(origin: Path, files: set[str], cache: Path, n_jobs: int):
@@ -362,17 +373,19 @@ def watched(origin: Path, files: set[str], cache: Path, n_jobs: int):
 def tests_of(mutant: Mutant, lines: dict[tuple[str, int], set[str]]) -> set[str]:
     """Its module's tests that execute its lines, or, of what runs on import, read its name."""
     wanted = {(mutant.path, line) for line in mutant.lines}
-    for name in filter(lambda line: isinstance(line, str), mutant.lines):
-        wanted = {
+    named = {line for line in mutant.lines if isinstance(line, str)} - {DEFAULTS}
+    for name in named:
+        wanted |= {
             (str(path.relative_to(ROOT)), number)
             for path in (ROOT / PACKAGE).rglob("*.py")
             for number, text in enumerate(path.read_text().splitlines(), 1)
             if re.search(rf"\b{name}\b", text)
         }
-        if not any(lines.get(key) for key in wanted):  # read on import too
-            wanted = {key for key in lines if key[0] == mutant.path}
+    if named and not any(lines.get(key) for key in wanted):  # read on import too
+        wanted = {key for key in lines if key[0] == mutant.path}
     found = set().union(*(lines.get(key, ()) for key in wanted))
-    return {test for test in found if test.split("::")[0] in test_files(mutant.path)}
+    found = {test for test in found if test.split("::")[0] in test_files(mutant.path)}
+    return found | ({DEFAULTS} & mutant.lines)
 
 
 def in_order(names: set[str], times: dict[str, float], seconds: float) -> dict[str, float]:
@@ -400,7 +413,7 @@ def main() -> None:
     cache = args.cache.resolve()
     cache.mkdir(parents=True, exist_ok=True)
     mutants = drawn(args.number, args.seed, args.modules)
-    files = set().union(*(test_files(mutant.path) for mutant in mutants))
+    files = {DEFAULTS.split("::")[0]}.union(*(test_files(mutant.path) for mutant in mutants))
     fates, tasks = {}, []
     with tempfile.TemporaryDirectory() as folder:
         origin = copied(ROOT, Path(folder, "origin"))
