@@ -486,3 +486,14 @@ def test_without_matplotlib():
 def test_sizes_of_layers_are_not_their_number():
     with pytest.raises(ValueError, match="give 2 for a network of 2 layers"):
         BasisDisplay.from_bases("triangle", stable_rank=8, hidden_layers=(256, 256))
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_samples_it_saw_are_named_once(n_outputs):
+    X = np.linspace(0, 1, 30)[:, None]
+    y = np.sin(5 * X) * np.arange(1, n_outputs + 1)
+    train = np.arange(30) % 3 == 0
+    display = ReconstructionDisplay.from_predictions(X, y, 0.9 * y, train=train)
+    named = [text.get_text() for text in display.axes_[0].get_legend().get_texts()]
+    assert named.count("samples it saw") == 1
+    plt.close(display.figure_)

@@ -13,6 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_bases import LAW, PHI, Bumps, Laplacian, RaisedCosine, autocorrelation
 
 from sk_posenc import ShiftedBasisEncoder
+from sk_posenc.bases import resolve_basis
 
 LOCAL = ["gaussian", "triangle", "rectangle", "bspline"]
 RIPPLE = {"gaussian": 0.015, "triangle": 0.02, "bspline": 0.002, "rectangle": 1e-12}
@@ -557,3 +558,16 @@ def test_a_circle_holds_a_whole_number_of_rectangles(rank, width):
     assert n == max(1, round(8 * rank))
     assert encoder.bandwidth_[0] == pytest.approx(8 * width / n)
     assert encoder.stable_rank_[0] == pytest.approx(max(1, n / 8), rel=0.02)
+
+
+@pytest.mark.parametrize("basis", LOCAL)
+@pytest.mark.parametrize("rank", [1.0, 1.2, 2.7, 30.0])
+def test_similarity_on_a_circle_sums_all_images(basis, rank):
+    encoder = ShiftedBasisEncoder(basis, stable_rank=rank, boundary="periodic", domain=(0, 7))
+    delta = np.linspace(-9, 9, 181)[:, None]
+    width = encoder.fit([[0.0]]).bandwidth_[0]
+    images = 7 * np.arange(-40, 41)
+    of = resolve_basis(basis).similarity
+    expected = of((delta + images) / width).sum(axis=1) / of(images / width).sum()
+    found = encoder.similarity(np.zeros((1, 1)), delta)[0]
+    np.testing.assert_allclose(found, expected, atol=1e-12)

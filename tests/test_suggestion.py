@@ -687,3 +687,13 @@ def test_each_axis_has_a_unit_of_its_own(head, rng):
     found = suggest_encoder(X * [1, 4096] + [0, 512], y, head, candidates(3, 6)).table
     np.testing.assert_array_equal(found["index"], expected["index"])
     np.testing.assert_allclose(found["mse"], expected["mse"], rtol=1e-6)
+
+
+def test_candidates_and_targets_of_other_kinds(series):
+    X, y = series
+    for encoders in ("gaussian", {"a": ShiftedBasisEncoder()}, ShiftedBasisEncoder()):
+        with pytest.raises(TypeError, match="encoders must be a list"):
+            suggest_encoder(X, y, CoordinateMLPRegressor(), encoders)
+    plain = suggest_encoder(X, y, Ridge(), candidates(4, 16)).table["mse"]
+    objects = suggest_encoder(X, y.astype(object), Ridge(), candidates(4, 16)).table["mse"]
+    np.testing.assert_array_equal(objects, plain)
