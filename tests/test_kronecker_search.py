@@ -140,7 +140,8 @@ def test_every_cell_is_drawn_by_itself():
     table[place[0], place[1]] = cells
     for lines in (table, table.T):  # at the ends of an axis as anywhere
         for one, two in ((0, 1), (-2, -1), (20, 21)):
-            assert np.nansum(lines[one] != lines[two]) > 0
+            known = np.isfinite(lines[one] + lines[two])
+            assert (lines[one] != lines[two])[known].any()
             assert 0 < np.nanmean(lines[one]) < 0.4
 
 
