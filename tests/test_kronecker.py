@@ -922,3 +922,13 @@ def test_smoothness_of_a_single_function():
     model = KroneckerRidge(one, penalty=2.0, alpha=1e-2).fit(X, y)
     dense = DenseRidge(model, 2.0).fit(X, y)
     close(model.predict(somewhere(2)), dense.predict(somewhere(2)), 1e-8)
+
+
+@pytest.mark.parametrize("boundary", ["extend", "periodic"])
+def test_automatic_ranks_stay_within_explicit_shifts(boundary):
+    encoder = ShiftedBasisEncoder("bspline", n_shifts=9, boundary=boundary, domain=(-1, 2))
+    few, many = (
+        KroneckerRidge(encoder).fit(*make_grid((n, n))).encoders_[0].stable_rank for n in (9, 40)
+    )
+    assert few == many  # as many functions hold no more
+    assert 2 < many < 8

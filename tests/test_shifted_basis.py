@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_bases import LAW, PHI, Bumps, Laplacian, RaisedCosine, autocorrelation
 
-from sk_posenc import ShiftedBasisEncoder
+from sk_posenc import EncoderModule, ShiftedBasisEncoder
 from sk_posenc.bases import resolve_basis
 
 LOCAL = ["gaussian", "triangle", "rectangle", "bspline"]
@@ -571,3 +571,21 @@ def test_similarity_on_a_circle_sums_all_images(basis, rank):
     expected = of((delta + images) / width).sum(axis=1) / of(images / width).sum()
     found = encoder.similarity(np.zeros((1, 1)), delta)[0]
     np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_similarity_of_moved_shifts_is_that_of_the_mean_place(rng):
+    encoder = ShiftedBasisEncoder(stable_rank=4, domain=(-1, 6)).fit([[0.0]])
+    module = EncoderModule(encoder, trainable=True)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.as_tensor(rng.uniform(-0.4, 0.4, parameter.shape))
+    moved = module.fitted_encoder()
+    lags = np.array([0.0, 0.2, 0.7, 1.5, 3.0])
+    expected = []
+    for lag in lags:
+        start = np.linspace(-1, 6 - lag, 2_000)[:, None]
+        first, second = moved.transform(start), moved.transform(start + lag)
+        expected.append(np.sum(first * second) / np.sum(first**2 + second**2) * 2)
+    found = moved._axis_similarity(0, lags)
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert found[0] == pytest.approx(1)
