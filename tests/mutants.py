@@ -46,8 +46,9 @@ from sklearn.utils import estimator_checks  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sk_posenc"
-KRONECKER = ["kronecker"] + [
-    f"kronecker_{name}" for name in ("adaptive", "device", "iterative", "scattered", "search")
+KRONECKER = ["kronecker", "refits"] + [
+    f"kronecker_{name}"
+    for name in ("adaptive", "blocks", "device", "iterative", "processors", "scattered", "search")
 ]
 BASES = ["bases", "shifted_basis", "sparse_and_product", "properties"]
 # Tests of what is private, or has more than the file of its name.
@@ -59,12 +60,12 @@ TESTS = {
     "_criteria": ["suggestion"],
     "_csr": BASES,
     "_expected_error": ["suggestion"],
-    "_grids": ["plotting", "kronecker"],
-    "_held_encoder": ["metrics", "analysis", "plotting"],
+    "_grids": ["grids", "plotting", "kronecker"],
+    "_held_encoder": ["held_encoder", "metrics", "analysis", "plotting"],
     "_leave_one_out": ["suggestion"],
     "_memory": BASES,
     "_network_settings": ["network_settings", "training", "coordinate_mlp"],
-    "_quasi_random": ["fourier"],
+    "_quasi_random": ["quasi_random", "fourier"],
     "_settings": ["fourier", "learnable", *BASES],
     "_spectrum": ["plotting", "analysis"],
     "bases": BASES,
