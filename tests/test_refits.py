@@ -50,6 +50,9 @@ PLACED = ShiftedBasisEncoder("bspline", stable_rank=4, n_shifts=8, domain=(0, 6)
 class Fails(Callback):
     """Raises in the first epoch, after a batch."""
 
+    def __repr__(self):
+        return "Fails()"  # in names of tests, the same in every process
+
     def on_batch_end(self, net, training=False, **kwargs):
         raise RuntimeError("a callback that fails")
 
