@@ -874,9 +874,7 @@ def test_weights_that_are_refused():
 
 @parametrize_with_checks(
     [
-        KroneckerRidge(),
         KroneckerRidge(FourierEncoder(), alpha=1e-2),
-        KroneckerRidgeCV(),
         KroneckerRidgeCV(alphas=[1e-2, 1.0], cv=3),
     ]
 )
