@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 try:
     from sklearn.callback import CallbackSupportMixin
     from sklearn.callback import with_callbacks as _with_callbacks
-except ImportError:  # scikit-learn < 1.9 has no callbacks of its own
+except ImportError:  # scikit-learn < 1.9 has no callbacks of its own  # pragma: no cover
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stands in for scikit-learn's, and says what is missing."""

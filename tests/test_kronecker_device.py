@@ -11,6 +11,7 @@ import torch
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.preprocessing import SplineTransformer
 from test_kronecker import close, make_grid
 from test_kronecker_scattered import (
     BSPLINE,
@@ -25,6 +26,8 @@ from sk_posenc import (
     FourierEncoder,
     KroneckerRidge,
     KroneckerRidgeCV,
+    LogFourierEncoder,
+    RandomFourierEncoder,
     psnr_score,
     stable_rank_scorer,
 )
@@ -108,6 +111,26 @@ else:
             slopes = own.predict(tensors[2], derivative=(1, 0))
             assert slopes.device == tensors[2].device
         close(own.predict(at), expected.predict(at), 1e-8)  # and NumPy's go on with NumPy
+
+    @pytest.mark.parametrize("device", DEVICES)
+    @pytest.mark.parametrize(
+        "encoder",
+        [
+            LogFourierEncoder(4, domain=(0.0, 1.0)),
+            RandomFourierEncoder(16, domain=(0.0, 1.0), random_state=0),
+            SplineTransformer(5, extrapolation="constant"),
+        ],
+        ids=lambda encoder: type(encoder).__name__,
+    )
+    def test_encoders_of_other_kinds_predict_tensors(encoder, device):
+        X, y = scattered(60, 2)
+        model = KroneckerRidge(encoder, alpha=1e-2).fit(X, y)
+        at = inside(2) * 1.5 - 0.25  # beyond the samples too
+        tensor = torch.as_tensor(at, device=device)
+        with config_context(array_api_dispatch=True):
+            values = model.predict(tensor)
+        assert (values.device, values.dtype) == (tensor.device, torch.float64)
+        close(values.cpu().numpy(), model.predict(at))
 
     @pytest.mark.parametrize("device", DEVICES)
     @pytest.mark.parametrize("penalties", [None, "adaptive"])

@@ -13,6 +13,7 @@ from test_kronecker import DenseRidge, close, make_grid
 
 from sk_posenc import (
     FourierEncoder,
+    LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
     grid_samples,
@@ -373,11 +374,15 @@ def test_what_blocks_refuse():
         (None, "Missing: encoder"),
         (ShiftedBasisEncoder("bspline"), "Missing: domain, n_shifts, stable_rank or bandwidth"),
         ([BSPLINE, FourierEncoder(domain=(0, 1))], "max_frequency"),
+        (LogFourierEncoder(), "Missing: domain, max_frequency"),
+        (RandomFourierEncoder(domain=(0, 1)), "Missing: stable_rank or bandwidth"),
     ]:
         with pytest.raises(AttributeError) as error:
             KroneckerRidge(encoder).partial_fit(X, y)
         assert message in str(error.value.__cause__)
     assert not hasattr(KroneckerRidge(), "partial_fit")
+    with pytest.raises(ValueError, match="alpha > 0"):
+        KroneckerRidge(BSPLINE, alpha=0).partial_fit(X, y).predict(X)
     model = KroneckerRidge(BSPLINE, alpha=1e-2).partial_fit(X, y)
     before = model.predict(X)
     for bad_X, bad_y, message in [

@@ -261,7 +261,11 @@ def test_names_that_join_to_the_same():
     assert len(set(encoder.get_feature_names_out())) == 8
 
 
-@pytest.mark.parametrize("settings", [{"n_frequencies": 2048}, {"mlp": (4096, 4)}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{"n_frequencies": 2048}, pytest.param({"mlp": (4096, 4)}, marks=pytest.mark.slow)],
+    ids=str,
+)
 def test_memory_of_inner_layers_does_not_follow_the_rows(settings):
     X = np.random.default_rng(0).uniform(size=(20_000, 2))
     encoder = LearnableFourierEncoder(**{"mlp": (16, 4)} | settings, random_state=0).fit(X[:50])

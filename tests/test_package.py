@@ -53,8 +53,17 @@ def public_estimators():
             yield value(**SETTINGS.get(name, {}))
 
 
-@parametrize_with_checks(list(public_estimators()))
+NETWORK = [each for each in public_estimators() if hasattr(each, "max_epochs")]
+
+
+@parametrize_with_checks([each for each in public_estimators() if not hasattr(each, "max_epochs")])
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow  # test_coordinate_mlp.py runs them with fewer epochs
+@parametrize_with_checks(NETWORK)
+def test_scikit_learn_checks_of_networks(estimator, check):
     check(estimator)
 
 

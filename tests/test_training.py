@@ -389,6 +389,13 @@ def test_a_schedule_and_a_trained_encoder_resume_bit_for_bit(data, tmp_path):
     np.testing.assert_array_equal(resumed.encoder_.transform(X), whole.encoder_.transform(X))
 
 
+def test_a_checkpoint_needs_settings_that_pickle(data, tmp_path):
+    model = small(checkpoint=tmp_path, train_split=lambda dataset, y: (dataset, None))
+    with pytest.raises(ValueError, match="settings that can be pickled"):
+        model.fit(*data)
+    assert not list(tmp_path.iterdir())
+
+
 def test_partial_fit_after_a_checkpoint_goes_on(data, tmp_path):
     model = small(checkpoint=tmp_path).fit(*data)
     model.partial_fit(*data)
