@@ -214,6 +214,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
     prefixes_: list[str] = [*NeuralNetRegressor.prefixes_, "module", "criterion", "optimizer"]
     cuda_dependent_attributes_ = ["module_", "criterion_", "optimizer_"]
     device: Any
+    module_: Any
     _modules = ["module"]
     _criteria = ["criterion"]
     _optimizers = ["optimizer"]
@@ -346,7 +347,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
             X = as_tensor(
-                validate_data(self, to_numpy(X), reset=False, **self._coordinate_checks())
+                validate_data(self, to_numpy(X), reset=False, **_checks(self.module_.encoder))
             )
         # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
         with self._memory_explained("predicting"):
@@ -374,11 +375,6 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         if not isinstance(module, EncoderModule):
             raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
         return module.fitted_encoder()
-
-    def _coordinate_checks(self) -> dict[str, Any]:
-        # an encoder keeps the precision of the coordinates
-        dtypes = np.float32 if self.encoder is None else [np.float64, np.float32]
-        return {"dtype": dtypes, "order": "C"}
 
     def _train(
         self,
@@ -441,7 +437,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         X_given, y_given = to_numpy(X), to_numpy(y)
         X_seen, y_seen = validate_data(
             self, X_given, y_given, reset=fresh, multi_output=True, y_numeric=True,
-            **self._coordinate_checks(),
+            **_checks(self.encoder if fresh else self.module_.encoder),
         )  # fmt: skip
         y_seen = np.asarray(y_seen, dtype=np.float64)
         ndim, n_outputs = y_seen.ndim, 1 if y_seen.ndim == 1 else y_seen.shape[1]
@@ -835,3 +831,9 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _checks(encoder: Any) -> dict[str, Any]:
+    """How coordinates are checked: an encoder keeps their precision, a network has its own."""
+    dtypes = np.float32 if encoder is None else [np.float64, np.float32]
+    return {"dtype": dtypes, "order": "C"}

@@ -21,6 +21,7 @@ from sk_posenc import (
     CoordinateMLP,
     CoordinateMLPRegressor,
     EncoderModule,
+    FourierEncoder,
     ShiftedBasisEncoder,
 )
 from sk_posenc._batches import TensorBatches
@@ -718,3 +719,13 @@ def test_all_but_the_encoder_are_keywords():
     assert (first.name, first.kind) == ("encoder", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     kinds = {p.kind for p in others}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+@pytest.mark.parametrize("fitted_with", [None, FourierEncoder(stable_rank=3)])
+@pytest.mark.parametrize("set_later", [None, FourierEncoder(stable_rank=-1), FourierEncoder()])
+def test_an_encoder_set_later_changes_no_predictions(fitted_with, set_later):
+    X = 5e6 + np.linspace(0, 1, 50)[:, None]
+    model = small(encoder=fitted_with, max_epochs=2).fit(X, X[:, 0])
+    before = model.predict(X)
+    np.testing.assert_array_equal(model.set_params(encoder=set_later).predict(X), before)
+    model.partial_fit(X, X[:, 0])

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,7 +97,7 @@ def test_sums_of_processors_that_turn_otherwise_are_merged(monkeypatch):
     theirs = clone(model).partial_fit(X[150:], y[150:], weights[150:])
     assert not np.allclose(ours._sums.turns[0], theirs._sums.turns[0])
     for one, two in itertools.permutations([ours, theirs]):
-        merged = clone(model).partial_fit(X[: 0 + 1], y[:1], np.zeros(1) + 1e-12).merge(one, two)
+        merged = clone(model).partial_fit(X[:1], y[:1], [1e-12]).merge(one, two)
         assert spread_of_difference(merged.predict(X), whole.predict(X)) < 1e-6
 
 
@@ -143,3 +144,44 @@ def test_steps_that_rounding_leads_astray_are_refused(monkeypatch):
         model.partial_fit(X, y)
         with pytest.raises(ValueError, match="raise alpha"):
             model.predict(X)
+
+
+BSPLINE = ENCODERS[4]
+
+
+def test_blocks_and_merges_are_of_one_encoder_and_the_same_axes():
+    X, y, _ = waves(60, 2)
+    frame = pd.DataFrame(X, columns=["north", "east"])
+    model = KroneckerRidge(BSPLINE, alpha=1e-3).partial_fit(frame, y)
+    before = model.predict(frame)
+    swapped = clone(model).partial_fit(frame[["east", "north"]], y)
+    with pytest.raises(ValueError, match=r"names of axes. Got \['east', 'north'\]"):
+        model.merge(swapped)
+    with pytest.raises(ValueError, match=r"axes and outputs. Got \(2, 1\) beside \(2, 2\)"):
+        model.merge(clone(model).partial_fit(frame, y[:, 0]))
+    finer = clone(BSPLINE).set_params(n_shifts=9)
+    with pytest.raises(ValueError, match="same encoder"):
+        model.merge(clone(model).set_params(encoder=finer).partial_fit(frame, y))
+    with pytest.raises(ValueError, match="was no partial_fit"):
+        model.merge(clone(model).fit(frame, y))
+    for other in (ENCODERS[0], finer):
+        with pytest.raises(ValueError, match="encoder must be that of the blocks before"):
+            model.set_params(encoder=other).partial_fit(frame, y)
+    np.testing.assert_array_equal(model.predict(frame), before)
+    model.set_params(encoder=[clone(BSPLINE), clone(BSPLINE)]).partial_fit(frame, y)
+
+
+@pytest.mark.parametrize("step", ["merge", "partial_fit"])
+def test_the_penalty_and_alpha_of_now_count(step):
+    X, y, _ = waves(80, 2)
+    model = KroneckerRidge(BSPLINE, alpha=1e-3, **EXACT).partial_fit(X[:40], y[:40])
+    now = {"alpha": 0.5, "penalty": 1.5}
+    model.set_params(**now)
+    if step == "merge":
+        model.merge(KroneckerRidge(BSPLINE).partial_fit(X[40:], y[40:]))
+    else:
+        model.partial_fit(X[40:], y[40:])
+    whole = KroneckerRidge(BSPLINE, **now, **EXACT).fit(X, y)
+    assert spread_of_difference(model.predict(X), whole.predict(X)) < 1e-6
+    with pytest.raises(ValueError, match="penalty must be one of"):
+        getattr(model.set_params(penalty="none"), step)(*([] if step == "merge" else [X, y]))

@@ -76,6 +76,8 @@ def grid_samples(
     >>> X.shape, y.shape
     ((24, 2), (24, 3))
     """
+    if isinstance(values, list | tuple):
+        values = [to_numpy(each) for each in values]
     values = np.asarray(to_numpy(values))
     if values.dtype.kind not in "biuf":
         raise TypeError(

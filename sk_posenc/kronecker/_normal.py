@@ -182,16 +182,17 @@ class NormalEquations(Expansion):
         found = mode_products(columns.T.reshape(-1, *self._shape), matrices)
         return found.reshape(-1, len(columns)).T
 
-    def same_as(self, other: "NormalEquations") -> bool:
-        """Whether sums of both are of the same functions and outputs."""
-        return (
-            self.moments.shape == other.moments.shape
-            and len(self.axes) == len(other.axes)
-            and all(
-                same_settings(a.encoder, b.encoder)
-                for a, b in zip(self.axes, other.axes, strict=True)
-            )
-        )
+    def same_functions(self, axes: Sequence[Axis]) -> bool:
+        """Whether axes have the encoders of these sums."""
+        return self._same([axis.encoder for axis in axes])
+
+    def same_encoder(self, encoder: Any) -> bool:
+        """Whether an encoder, or one per axis, is what these sums are of."""
+        return self._same(encoders_per_axis(encoder, len(self.axes)))
+
+    def _same(self, encoders: Sequence[Any]) -> bool:
+        own = [axis.encoder for axis in self.axes]
+        return len(own) == len(encoders) and all(map(same_settings, own, encoders))
 
     @property
     def total(self) -> float:

@@ -31,6 +31,11 @@ def _available_if(check: Callable[[Any], bool]) -> Callable[[_Method], _Method]:
     return available_if(check)
 
 
+def _names(model: "KroneckerRidge") -> list[str] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else list(names)
+
+
 class KroneckerRidge(KroneckerHead):
     r"""Ridge regression on the Kronecker product of one encoding per axis.
 
@@ -312,6 +317,11 @@ class KroneckerRidge(KroneckerHead):
         if sums is None:
             sums = NormalEquations(self.encoder, X.shape[1], columns.shape[1])
             self._single_output = y.ndim == 1
+        elif not sums.same_encoder(self.encoder):
+            raise ValueError(
+                "encoder must be that of the blocks before, for sums of its functions are all that "
+                f"is kept of them. Got {self.encoder!r}: set it back, or begin anew with a clone"
+            )
         elif columns.shape[1] != sums.n_outputs:
             raise ValueError(
                 f"y must have the {sums.n_outputs} outputs of the blocks before. "
@@ -327,7 +337,8 @@ class KroneckerRidge(KroneckerHead):
         ----------
         *others : KroneckerRidge
             With the same encoder, fitted by ``partial_fit`` in other processes or on other
-            machines; left as they are. What counts is this model's penalty and alpha.
+            machines; left as they are. What counts is the penalty and alpha that this model has
+            now.
 
         Returns
         -------
@@ -336,8 +347,11 @@ class KroneckerRidge(KroneckerHead):
         Raises
         ------
         ValueError
-            For models that differ in encoders, axes or outputs, or were not fitted so.
+            For models that differ in encoders, axes, their names or outputs, or were not fitted
+            so.
         """
+        alpha = parse_not_negative(self.alpha, "alpha")
+        penalty = parse_penalty(self.penalty, "penalty")
         own = self.__dict__.get("_sums")
         for other in others:
             if other is self:
@@ -345,21 +359,26 @@ class KroneckerRidge(KroneckerHead):
             sums = other.__dict__.get("_sums") if isinstance(other, KroneckerRidge) else None
             if own is None or sums is None:
                 raise ValueError(
-                    "merge adds models fitted by partial_fit. Got "
-                    f"{other if own is not None else self!r}."
+                    "merge adds models fitted by partial_fit, to one that is. The last fit of "
+                    f"{other if own is not None else self!r} was no partial_fit."
                 )
-            if not own.same_as(sums):
-                raise ValueError(
-                    "merge adds models of the same encoder, axes and outputs. Got "
-                    f"{other.encoder!r} beside {self.encoder!r}."
-                )
+            counts = [(len(each.axes), each.n_outputs) for each in (own, sums)]
+            for what, ours, theirs, alike in (
+                ("numbers of axes and outputs", *counts, counts[0] == counts[1]),
+                ("names of axes", _names(self), _names(other), _names(self) == _names(other)),
+                ("encoder", self.encoder, other.encoder, own.same_functions(sums.axes)),
+            ):
+                if not alike:
+                    raise ValueError(
+                        f"merge adds models of the same {what}. Got {theirs!r} beside {ours!r}."
+                    )
         assert own is not None or not others
         if own is None:
             return self
         for other in others:
             own = own.merged(other._sums)
         fitted = copy(self)
-        fitted._adopt(own, self._penalty, self._relative_alpha)
+        fitted._adopt(own, penalty, alpha)
         return self._take_over(fitted)
 
     def _adopt(self, sums: NormalEquations, penalty: str | float, alpha: float) -> None:
