@@ -718,3 +718,11 @@ def test_all_but_the_encoder_are_keywords():
     assert (first.name, first.kind) == ("encoder", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     kinds = {p.kind for p in others}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD}
+
+
+@pytest.mark.parametrize(("n_outputs", "shape"), [(1, (5,)), (2, (5, 2)), (3, (5, 3))])
+def test_shape_of_outputs_before_any_fit(n_outputs, shape):
+    net = CoordinateMLPRegressor(
+        hidden_layer_sizes=(4,), module__in_features=2, module__out_features=n_outputs, device="cpu"
+    ).initialize()
+    assert net.predict(np.zeros((5, 2), dtype=np.float32)).shape == shape
