@@ -29,6 +29,7 @@ class Encoding(TransformerMixin):
     - ``_is_stationary()``: whether that is known, and not measured from the features;
     - ``_has_closed_form()``: whether it gives the inner products of encodings;
     - ``_is_product()``: whether columns are products of one of each axis;
+    - ``_is_penalised()``: whether a head that has a penalty of its own made it;
     - ``_boundary(axis)``: what coordinates outside the domain meet;
     - ``_of_axis(axis)``: the encoder that makes the columns of an axis, and its number there;
     - ``_labels(names)``: the names of the columns.
@@ -147,6 +148,9 @@ class Encoding(TransformerMixin):
         return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
 
     def _is_product(self) -> bool:
+        return False
+
+    def _is_penalised(self) -> bool:
         return False
 
     def _is_stationary(self) -> bool:

@@ -82,6 +82,8 @@ TESTS = {
 }
 # Reads the defaults of functions, which no line executes.
 DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
+# Tests that run others in a process of their own, and may execute what no test does here.
+PROCESS = "test_all_of_this_file_under_array_api_dispatch"
 # What decides how fast something is, in how many pieces or by which of two exact ways.
 SPEED = """_ALL_EXACT _BAND_ROWS _BLOCK BLOCK_BYTES _CELLS_PER_POINT _DENSE _DENSE_UP_TO _ENTRIES
     _DEVICE_BLOCK _FEW_CELLS _FIT_BYTES _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH
@@ -373,7 +375,7 @@ def watched(origin: Path, files: set[str], cache: Path, n_jobs: int):
     return times, failed, lines
 
 
-def tests_of(mutant: Mutant, lines: dict[tuple[str, int], set[str]]) -> set[str]:
+def tests_of(mutant: Mutant, times: dict[str, float], lines) -> set[str]:
     """Its module's tests that execute its lines, or, of what runs on import, read its name."""
     wanted = {(mutant.path, line) for line in mutant.lines}
     named = {line for line in mutant.lines if isinstance(line, str)} - {DEFAULTS}
@@ -387,6 +389,8 @@ def tests_of(mutant: Mutant, lines: dict[tuple[str, int], set[str]]) -> set[str]
     if named and not any(lines.get(key) for key in wanted):  # read on import too
         wanted = {key for key in lines if key[0] == mutant.path}
     found = set().union(*(lines.get(key, ()) for key in wanted))
+    if not found:
+        found = {test for test in times if test.endswith(PROCESS)}
     found = {test for test in found if test.split("::")[0] in test_files(mutant.path)}
     return found | ({DEFAULTS} & mutant.lines)
 
@@ -424,7 +428,7 @@ def main() -> None:
         print(f"{len(times)} tests in {sum(times.values()):.0f} s; left out for they fail:")
         print(*sorted(failed), sep="\n", flush=True)
         for index, mutant in enumerate(mutants):
-            names = (tests_of(mutant, lines) - failed) & times.keys()
+            names = (tests_of(mutant, times, lines) - failed) & times.keys()
             own = in_order(names, times, args.seconds)
             needed = sorted({name.split("::")[0] for name in own})
             place, seconds = Path(folder, str(index)), 120 + 10 * sum(own.values())

@@ -729,3 +729,11 @@ def test_an_encoder_set_later_changes_no_predictions(fitted_with, set_later):
     before = model.predict(X)
     np.testing.assert_array_equal(model.set_params(encoder=set_later).predict(X), before)
     model.partial_fit(X, X[:, 0])
+
+
+@pytest.mark.parametrize(("n_outputs", "shape"), [(1, (5,)), (2, (5, 2)), (3, (5, 3))])
+def test_shape_of_outputs_before_any_fit(n_outputs, shape):
+    net = CoordinateMLPRegressor(
+        hidden_layer_sizes=(4,), module__in_features=2, module__out_features=n_outputs, device="cpu"
+    ).initialize()
+    assert net.predict(np.zeros((5, 2), dtype=np.float32)).shape == shape

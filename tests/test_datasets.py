@@ -293,3 +293,10 @@ def test_missing_library_says_what_to_install(name, library, monkeypatch):
 def test_samples_to_grid_has_no_axis_of_length_0(shape):
     with pytest.raises(ValueError, match="at least one point"):
         samples_to_grid(np.zeros(0), shape)
+
+
+def test_rows_of_tensors_that_require_gradients():
+    rows = [torch.arange(3.0, requires_grad=True), torch.ones(3, requires_grad=True)]
+    X, y = grid_samples(rows)
+    np.testing.assert_array_equal(y, [0, 1, 2, 1, 1, 1])
+    assert X.shape == (6, 2)

@@ -509,3 +509,20 @@ def test_other_transformers_on_an_axis():
 def test_what_holds_no_encoder_is_refused(estimator, measure):
     with pytest.raises(TypeError, match=r"expected an encoder.*, (or )?a .*Pipeline"):
         measure(estimator, X)
+
+
+@pytest.mark.parametrize("penalty", [2.0, "adaptive"])
+def test_a_report_does_not_judge_what_a_penalty_does(penalty):
+    rng = np.random.default_rng(0)
+    places = rng.uniform(size=(150, 2))
+    head = KroneckerRidge(penalty=penalty, alpha=1e-2).fit(places, np.sin(5 * places[:, 0]))
+    report = encoding_report(head, places)
+    assert any("encoding alone" in each for each in report.memorises)
+    assert not [each for each in report.warnings if "n_shifts" in each or "ripple" in each]
+    # an encoder that no head has penalised
+    alone = ShiftedBasisEncoder("triangle", n_shifts=34, stable_rank=20, tensor_product=True)
+    bare = encoding_report(alone.fit(places), places)
+    assert not any("encoding alone" in each for each in bare.memorises)
+    assert [each for each in bare.warnings if "n_shifts" in each or "ripple" in each]
+    far = encoding_report(head, places * 2)
+    assert any("outside the domain" in each for each in far.warnings)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from test_kronecker import close, make_grid, mesh_integrals
 from test_kronecker_scattered import EXACT, inside, scattered
 
@@ -420,3 +421,11 @@ def test_no_standard_deviations():
     assert np.isnan(model.condition_)
     with pytest.raises(ValueError, match="return_std=False"):
         model.predict(X, return_std=True)
+
+
+def test_steps_of_all_fits_are_counted():
+    X, y = scattered(80, 2, 1)
+    model = KroneckerRidge(penalty="adaptive", alpha=0.1, max_iter=1, tol=1e-9)
+    with pytest.warns(ConvergenceWarning, match="max_iter=1"):
+        model.fit(X, y[:, 0])
+    assert model.n_iter_ == 4  # the first, and three that follow it

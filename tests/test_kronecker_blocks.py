@@ -52,7 +52,7 @@ def settings_of_a_head(draw):
 
 
 @given(settings_of_a_head(), st.integers(0, 10), st.data())
-@settings(max_examples=20)
+@settings(max_examples=40)
 def test_any_blocks_in_any_order_are_a_fit(head, seed, data):
     encoder, n_axes, penalty, alpha = head
     X, y, weights = waves(data.draw(st.sampled_from([50, 150])), n_axes, seed)

@@ -41,7 +41,12 @@ def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str
             "A linear head on it is a sum of functions of one axis each, whatever the stable "
             "rank. Signals that are not want tensor_product=True, KroneckerRidge, or hidden layers."
         )
-    if not report.condition_number < _ILL_CONDITIONED:
+    if encoder._is_penalised():
+        yield (
+            "All of this is of the encoding alone. The Kronecker head that it is from penalises "
+            "it, and so has other errors and another condition number (condition_)."
+        )
+    elif not report.condition_number < _ILL_CONDITIONED:
         yield (
             "Its columns nearly depend on each other: fit linear heads with a ridge (1e-6 of the "
             "mean square will do), for plain least squares has no digits left."
@@ -74,14 +79,10 @@ def _verdict(report: EncodingReport) -> str:
 
 def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
     """What stands in its way, each with what to change."""
-    for check in (
-        _check_domain,
-        _check_reached,
-        _check_ripple,
-        _check_slow,
-        _check_gain,
-        _check_resolution,
-    ):
+    checks = [_check_domain, _check_reached]
+    if not encoder._is_penalised():  # else the penalty says what lies between shifts and samples
+        checks += [_check_ripple, _check_slow, _check_gain, _check_resolution]
+    for check in checks:
         yield from check(report, encoder, X)
 
 

@@ -157,6 +157,9 @@ class AxisProduct(Encoding, BaseEstimator):
     def _is_product(self) -> bool:
         return True
 
+    def _is_penalised(self) -> bool:
+        return True
+
     def _is_stationary(self) -> bool:
         return all(own._is_stationary() for own in self._own())
 
