@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 
-from sk_posenc import FourierEncoder, RandomFourierEncoder, ShiftedBasisEncoder
+from sk_posenc import Basis, FourierEncoder, RandomFourierEncoder, ShiftedBasisEncoder
 from sk_posenc.kronecker import KroneckerRidge
 from sk_posenc.kronecker._iterative import DiagonalPenalty, conjugate_gradients
 from sk_posenc.kronecker._normal import NormalEquations
@@ -185,3 +185,38 @@ def test_the_penalty_and_alpha_of_now_count(step):
     assert spread_of_difference(model.predict(X), whole.predict(X)) < 1e-6
     with pytest.raises(ValueError, match="penalty must be one of"):
         getattr(model.set_params(penalty="none"), step)(*([] if step == "merge" else [X, y]))
+
+
+class Hat(Basis):
+    support = 1.0
+
+    def __init__(self, power=1.0):
+        self.power = power
+
+    def phi(self, u, xp):
+        return xp.clip(1 - xp.abs(u), 0, None) ** self.power
+
+
+@pytest.mark.parametrize(
+    ("encoder", "other"),
+    [
+        (
+            ShiftedBasisEncoder(Hat(), stable_rank=3, n_shifts=7, **UNIT),
+            ShiftedBasisEncoder(Hat(2.0), stable_rank=3, n_shifts=7, **UNIT),
+        ),
+        (
+            RandomFourierEncoder(3, bandwidth=0.5, random_state=np.random.RandomState(0), **UNIT),
+            RandomFourierEncoder(3, bandwidth=0.5, random_state=np.random.RandomState(1), **UNIT),
+        ),
+    ],
+    ids=["basis", "seed"],
+)
+def test_blocks_of_settings_that_are_objects(encoder, other):
+    X, y, _ = waves(60, 2)
+    model = KroneckerRidge(encoder, alpha=1e-2, **EXACT)
+    blocks = clone(model).partial_fit(X[:20], y[:20]).partial_fit(X[20:40], y[20:40])
+    blocks.merge(clone(model).partial_fit(X[40:], y[40:]))
+    whole = clone(model).partial_fit(X, y)
+    assert spread_of_difference(blocks.predict(X), whole.predict(X)) < 1e-6
+    with pytest.raises(ValueError, match="encoder must be that of the blocks before"):
+        blocks.set_params(encoder=other).partial_fit(X, y)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
@@ -173,10 +174,20 @@ def same_settings(first: Any, second: Any) -> bool:
     if type(first) is not type(second):
         return False
     one, two = first.get_params(deep=False), second.get_params(deep=False)
-    return all(
-        np.shape(value) == np.shape(two[name]) and bool(np.all(np.equal(value, two[name])))
-        for name, value in one.items()
-    )
+    return all(_alike(value, two[name]) for name, value in one.items())
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether settings are equal: values, or copies of an object such as a basis or a seed."""
+    if np.shape(one) == np.shape(two) and bool(np.all(np.equal(one, two))):
+        return True
+    if type(one) is not type(two):
+        return False
+    contents = [getattr(each, "__dict__", each) for each in (one, two)]
+    try:
+        return bool(joblib.hash(contents[0]) == joblib.hash(contents[1]))
+    except Exception:  # what does not pickle cannot be compared
+        return False
 
 
 def _whitening(encoder: Any, penalty: str, n: int) -> solvers.Whitening | None:

@@ -93,6 +93,7 @@ class NormalEquations(Expansion):
 
     def __init__(self, encoder: Any, n_axes: int, n_outputs: int) -> None:
         axes: list[Axis] = []
+        self._given = encoders_per_axis(encoder, n_axes)  # fitting moves seeds that are objects
         clones = encoders_per_axis(encoder, n_axes)
         for own in clones:
             twin = next(
@@ -182,17 +183,13 @@ class NormalEquations(Expansion):
         found = mode_products(columns.T.reshape(-1, *self._shape), matrices)
         return found.reshape(-1, len(columns)).T
 
-    def same_functions(self, axes: Sequence[Axis]) -> bool:
-        """Whether axes have the encoders of these sums."""
-        return self._same([axis.encoder for axis in axes])
+    def same_functions(self, other: "NormalEquations") -> bool:
+        """Whether sums of both are of the same functions."""
+        return all(map(same_settings, self._given, other._given))
 
     def same_encoder(self, encoder: Any) -> bool:
         """Whether an encoder, or one per axis, is what these sums are of."""
-        return self._same(encoders_per_axis(encoder, len(self.axes)))
-
-    def _same(self, encoders: Sequence[Any]) -> bool:
-        own = [axis.encoder for axis in self.axes]
-        return len(own) == len(encoders) and all(map(same_settings, own, encoders))
+        return all(map(same_settings, self._given, encoders_per_axis(encoder, len(self.axes))))
 
     @property
     def total(self) -> float:

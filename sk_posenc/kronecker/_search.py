@@ -66,8 +66,10 @@ def leave_one_out_search(
     everything = gcv.size * samples.n_cells * (n_columns + 1) <= _ALL_EXACT
     residual = np.empty_like(gcv)  # root mean square of what the fit leaves
     gentle = np.array([alphas <= _interpolates(path["penalty"]) for path in paths])
-    sound = _sound(problems, alphas) if automatic else np.ones(gcv.shape, dtype=bool)
-    gentle |= np.cumsum(sound, axis=1) <= 1  # up to the first that is sound
+    sound = np.ones(gcv.shape, dtype=bool)
+    if automatic:
+        sound = _sound(problems, alphas)
+        gentle |= np.cumsum(sound, axis=1) <= 1  # up to the first that is sound
 
     def score(index: int, which: Iterable[int], rotated: NDArray) -> None:
         for j in which:

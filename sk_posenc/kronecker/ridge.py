@@ -366,7 +366,7 @@ class KroneckerRidge(KroneckerHead):
             for what, ours, theirs, alike in (
                 ("numbers of axes and outputs", *counts, counts[0] == counts[1]),
                 ("names of axes", _names(self), _names(other), _names(self) == _names(other)),
-                ("encoder", self.encoder, other.encoder, own.same_functions(sums.axes)),
+                ("encoder", self.encoder, other.encoder, own.same_functions(sums)),
             ):
                 if not alike:
                     raise ValueError(
