@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_posenc._arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
 from sk_posenc._encoding import Encoding
 from sk_posenc._sampling import samples_per_axis
+from sk_posenc._state import taken_over_last
 from sk_posenc.metrics import stable_rank, stable_rank_of_gram
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
@@ -100,9 +101,8 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         TypeError
             For settings of the wrong type.
         """
-        fitted = copy.copy(self)
-        fitted._learn(X)
-        self.__dict__ = fitted.__dict__  # last: a refused or interrupted fit has changed nothing
+        with taken_over_last(self) as fitted:
+            fitted._learn(X)
         return self
 
     def _learn(self, X: ArrayLike) -> None:

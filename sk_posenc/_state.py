@@ -1,11 +1,22 @@
-"""What estimators were before a step that may be refused or interrupted."""
+"""What estimators are after a step that was refused or interrupted: what they were before."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+_Estimator = TypeVar("_Estimator")
+
+
+@contextmanager
+def taken_over_last(estimator: _Estimator) -> Iterator[_Estimator]:
+    """A shallow copy to fit, whose attributes the estimator has once the block has ended."""
+    fitted = copy.copy(estimator)
+    yield fitted
+    estimator.__dict__ = fitted.__dict__
 
 
 class Before:

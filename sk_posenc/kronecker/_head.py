@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -155,11 +155,6 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if posterior is None:
             posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
         return posterior
-
-    def _take_over(self, fitted: Self) -> Self:
-        """What a fit of a copy has learnt, as the last step: one that fails has changed nothing."""
-        self.__dict__ = fitted.__dict__
-        return self
 
     def _fit_final(
         self,

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable
-from copy import copy
 from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
+from sk_posenc._state import taken_over_last
 from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations, missing_settings
@@ -227,9 +227,9 @@ class KroneckerRidge(KroneckerHead):
             For NaN or infinity, settings that are impossible, and samples whose system is
             larger than memory. The estimator is then as before.
         """
-        fitted = copy(self)
-        fitted._fit(X, y, sample_weight)
-        return self._take_over(fitted)
+        with taken_over_last(self) as fitted:
+            fitted._fit(X, y, sample_weight)
+        return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_not_negative(self.alpha, "alpha")
@@ -303,9 +303,9 @@ class KroneckerRidge(KroneckerHead):
         >>> model.layout_, np.round(model.predict([[0.5, 0.5]]), 2)
         ('normal', array([0.07]))
         """
-        fitted = copy(self)
-        fitted._add_block(X, y, sample_weight)
-        return self._take_over(fitted)
+        with taken_over_last(self) as fitted:
+            fitted._add_block(X, y, sample_weight)
+        return self
 
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_not_negative(self.alpha, "alpha")
@@ -377,9 +377,9 @@ class KroneckerRidge(KroneckerHead):
             return self
         for other in others:
             own = own.merged(other._sums)
-        fitted = copy(self)
-        fitted._adopt(own, penalty, alpha)
-        return self._take_over(fitted)
+        with taken_over_last(self) as fitted:
+            fitted._adopt(own, penalty, alpha)
+        return self
 
     def _adopt(self, sums: NormalEquations, penalty: str | float, alpha: float) -> None:
         """Take sums as what is fitted, to be solved when asked for."""

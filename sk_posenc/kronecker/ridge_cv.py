@@ -1,7 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
 import numbers
-from copy import copy
 from itertools import product
 from typing import Any, Self
 
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from sk_posenc._state import taken_over_last
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
@@ -196,9 +196,9 @@ class KroneckerRidgeCV(KroneckerHead):
         ValueError
             As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
         """
-        fitted = copy(self)
-        fitted._fit(X, y, sample_weight, groups)
-        return self._take_over(fitted)
+        with taken_over_last(self) as fitted:
+            fitted._fit(X, y, sample_weight, groups)
+        return self
 
     def _fit(
         self,
