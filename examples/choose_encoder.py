@@ -43,7 +43,7 @@ from sk_posenc import (
     stable_rank,
     suggest_encoder,
 )
-from sk_posenc._network_settings import batch_size_of, epochs_of
+from sk_posenc.networks.settings import batch_size_of, epochs_of
 
 TRUTH = Path(__file__).with_suffix(".csv")
 HALVING = TRUTH.with_name("choose_encoder_halving.csv")

@@ -43,7 +43,8 @@ from sk_posenc import (
     psnr_score,
     samples_to_grid,
 )
-from sk_posenc.kronecker import KroneckerRidge, KroneckerRidgeCV
+from sk_posenc.kronecker.ridge import KroneckerRidge
+from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
 SIZE = 512
 NOISE = 0.1

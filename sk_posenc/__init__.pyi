@@ -1,30 +1,38 @@
 # Every public name and its module. Type checkers read this, and lazy_loader when it is imported.
 
-from .analysis import EncodingReport, encoding_report
-from .bases import Basis
-from .coordinate_mlp import CoordinateMLPRegressor
-from .coordinate_network import CoordinateMLP
-from .datasets import grid_samples, load_signal, samples_to_grid
-from .encoder_module import EncoderModule
-from .fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
-from .kronecker import KroneckerRidge, KroneckerRidgeCV
-from .learnable import LearnableFourierEncoder
-from .metrics import (
-    distance_preservation,
+from .core.stable_rank import stable_rank
+from .datasets.grid_samples import grid_samples, samples_to_grid
+from .datasets.signals import load_signal
+from .encoders.basis import Basis
+from .encoders.fourier import FourierEncoder
+from .encoders.learnable import LearnableFourierEncoder
+from .encoders.log_fourier import LogFourierEncoder
+from .encoders.random_fourier import RandomFourierEncoder
+from .encoders.shifted_basis import ShiftedBasisEncoder
+from .kronecker.ridge import KroneckerRidge
+from .kronecker.ridge_cv import KroneckerRidgeCV
+from .measures.distance_preservation import distance_preservation
+from .measures.encoding_report import encoding_report
+from .measures.psnr import psnr_score
+from .measures.report import EncodingReport
+from .measures.scorers import (
     distance_preservation_scorer,
     make_psnr_scorer,
-    psnr_score,
     psnr_scorer,
-    similarity_radius,
     similarity_radius_scorer,
-    stable_rank,
     stable_rank_scorer,
 )
-from .model_selection import CoordinateKFold
-from .network_kernel import network_similarity, network_stable_rank, tangent_kernel
-from .plotting import BasisDisplay, ReconstructionDisplay, SpectrumDisplay, TradeoffDisplay
-from .shifted_basis import ShiftedBasisEncoder
-from .suggestion import Suggestion, suggest_encoder
+from .measures.similarity_radius import similarity_radius
+from .networks.encoder_module import EncoderModule
+from .networks.mlp import CoordinateMLP
+from .networks.regressor import CoordinateMLPRegressor
+from .networks.tangent_kernel import network_similarity, network_stable_rank, tangent_kernel
+from .plotting.basis_display import BasisDisplay
+from .plotting.reconstruction_display import ReconstructionDisplay
+from .plotting.spectrum_display import SpectrumDisplay
+from .plotting.tradeoff_display import TradeoffDisplay
+from .selection.coordinate_folds import CoordinateKFold
+from .selection.suggestion import Suggestion, suggest_encoder
 
 __all__ = [
     "Basis",

@@ -46,39 +46,53 @@ from sklearn.utils import estimator_checks  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "sk_posenc"
-KRONECKER = ["kronecker", "refits"] + [
-    f"kronecker_{name}"
-    for name in ("adaptive", "blocks", "device", "iterative", "processors", "scattered", "search")
-]
-BASES = ["bases", "shifted_basis", "sparse_and_product", "properties"]
-# Tests of what is private, or has more than the file of its name.
+BASES = [*("encoders/bases", "encoders/shifted_basis", "encoders/sparse_and_product", "properties")]
+FOURIER = ["encoders/fourier", "properties", "networks/encoder_module", "networks/training"]
+LEARNABLE = ["encoders/learnable", "properties", "networks/encoder_module", "networks/training"]
+HELD = ["measures/held_encoder", "measures/metrics", "measures/encoding_report"]
+# Tests of a module that are not in the file of its name, or not in that alone; of a room.
 TESTS = {
     "__init__": ["package"],
-    "_arrays": ["array_api"],
-    "_base": ["fourier", "learnable", "training", "encoder_module", *BASES],
-    "_batches": ["coordinate_mlp", "training"],
-    "_criteria": ["suggestion"],
-    "_encoding": ["held_encoder", "metrics", "analysis", *BASES],
-    "_csr": BASES,
-    "_expected_error": ["suggestion"],
-    "_grids": ["grids", "plotting", "kronecker"],
-    "_held_encoder": ["held_encoder", "metrics", "analysis", "plotting"],
-    "_leave_one_out": ["suggestion"],
-    "_memory": BASES,
-    "_network_settings": ["network_settings", "training", "coordinate_mlp"],
-    "_quasi_random": ["quasi_random", "fourier"],
-    "_settings": ["fourier", "learnable", *BASES],
-    "_state": ["refits", "training"],
-    "_spectrum": ["plotting", "analysis"],
-    "bases": BASES,
-    "coordinate_mlp": ["coordinate_mlp", "training"],
-    "coordinate_network": ["coordinate_mlp", "training"],
-    "fourier": ["fourier", "properties", "encoder_module", "training"],
-    "kronecker": KRONECKER,
-    "learnable": ["learnable", "properties", "encoder_module", "training"],
-    "metrics": ["metrics", "properties"],
-    "network_kernel": ["network_kernel", "plotting"],
-    "shifted_basis": BASES,
+    "core": BASES,
+    "core/arrays": ["array_api"],
+    "core/encoding": [*HELD, *BASES],
+    "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
+    "core/sampling": ["core/sampling"],
+    "core/settings": ["encoders/fourier", "encoders/learnable", *BASES],
+    "core/stable_rank": ["measures/metrics", "properties"],
+    "core/state": ["refits", "networks/training"],
+    "encoders": [*FOURIER, "encoders/learnable", *BASES],
+    "encoders/_csr": BASES,
+    "encoders/_quasi_random": ["encoders/quasi_random", "encoders/fourier"],
+    "encoders/bases": BASES,
+    "encoders/basis": BASES,
+    "encoders/fourier": FOURIER,
+    "encoders/learnable": LEARNABLE,
+    "encoders/log_fourier": FOURIER,
+    "encoders/random_fourier": FOURIER,
+    "encoders/shifted_basis": BASES,
+    "kronecker": [
+        *("kronecker/kronecker", "refits"),
+        *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "device", "iterative")),
+        *(f"kronecker/kronecker_{name}" for name in ("processors", "scattered", "search")),
+    ],
+    "measures": ["measures/metrics", "properties"],
+    "measures/_advice": ["measures/encoding_report"],
+    "measures/_trials": ["measures/encoding_report"],
+    "measures/encoding_report": ["measures/encoding_report"],
+    "measures/held_encoder": [*HELD, "plotting/plotting"],
+    "measures/report": ["measures/encoding_report"],
+    "measures/spectrum": ["plotting/plotting", "measures/encoding_report"],
+    "networks": ["networks/regressor", "networks/training"],
+    "networks/encoder_module": ["networks/encoder_module"],
+    "networks/settings": [
+        *("networks/network_settings", "networks/training", "networks/regressor")
+    ],
+    "networks/tangent_kernel": ["networks/tangent_kernel", "plotting/plotting"],
+    "plotting": ["plotting/plotting"],
+    "selection": ["selection/suggestion"],
+    "selection/coordinate_folds": ["selection/coordinate_folds"],
+    "datasets": ["datasets/datasets"],
 }
 # Reads the defaults of functions, which no line executes.
 DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
@@ -340,12 +354,14 @@ def side_by_side(tasks, n_jobs: int):
 
 
 def test_files(path: str) -> set[str]:
-    """Those of a module's name, or of its folder's, and the module itself for its doctests."""
-    first = Path(path).parts[1].removesuffix(".py")
+    """Those of a module, else of its room, and the module itself for its doctests."""
+    module = path.removeprefix(f"{PACKAGE}/").removesuffix(".py")
+    named = TESTS.get(module) or TESTS[module.partition("/")[0]]
+    rooms = (Path(name) for name in named)
     return {
         path,
         "tests/test_package.py",
-        *(f"tests/test_{name}.py" for name in TESTS.get(first, [first.lstrip("_")])),
+        *(f"tests/{p.parent / f'test_{p.name}.py'}" for p in rooms),
     }
 
 

@@ -31,7 +31,7 @@ from sk_posenc import (
     stable_rank,
     stable_rank_scorer,
 )
-from sk_posenc._arrays import to_numpy
+from sk_posenc.core.arrays import to_numpy
 
 DISPATCHED = os.environ.get("SCIPY_ARRAY_API") == "1"
 

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.datasets.grids import unit_axes
+from sk_posenc.datasets.grid_samples import unit_axes
 
 
 def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], ...]]:

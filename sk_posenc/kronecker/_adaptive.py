@@ -13,7 +13,8 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from sk_posenc._memory import check_memory
+from sk_posenc.core.memory import check_memory
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._encoders import ADAPTIVE_FINER
@@ -24,7 +25,6 @@ from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 Array = Any
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis, strengths
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Of intermediate arrays, which then stay in the caches of a processor.
 BLOCK_BYTES = 2**26

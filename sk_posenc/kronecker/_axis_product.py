@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_posenc._arrays import Array, device_of, float_dtypes, to_numpy
-from sk_posenc._encoding import Encoding
-from sk_posenc._memory import check_memory
+from sk_posenc.core.arrays import Array, device_of, float_dtypes, to_numpy
+from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._device import Place, features_there
 from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
 

@@ -13,8 +13,8 @@ from array_api_compat import array_namespace, is_torch_array
 from numpy.typing import NDArray
 from sklearn import get_config
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._base import CoordinateEncoder
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.encoders.base import CoordinateEncoder
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
 from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
 from sk_posenc.kronecker._rows import Mirrored, mode_products

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
-from sk_posenc.bases import Basis, BSpline, Impulse, Rectangle, resolve_basis
-from sk_posenc.bases import Triangle as _Triangle
-from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.encoders.bases import BSpline, Impulse, Rectangle, resolve_basis
+from sk_posenc.encoders.bases import Triangle as _Triangle
+from sk_posenc.encoders.basis import Basis
+from sk_posenc.encoders.fourier import FourierEncoder
+from sk_posenc.encoders.log_fourier import LogFourierEncoder
+from sk_posenc.encoders.random_fourier import RandomFourierEncoder
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 
 # The stable rank that "auto" asks for in a closed form, as a share of the samples per
 # axis. B-spline, triangle and rectangle are then as wide as cardinal interpolation has

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_posenc._memory import check_memory
-from sk_posenc._settings import parse_integer
+from sk_posenc.core.memory import check_memory
+from sk_posenc.core.settings import parse_integer
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
@@ -20,12 +20,7 @@ from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._predict import Posterior, evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import (
-    check_weights,
-    fill_holes,
-    parse_orders,
-    parse_tolerance,
-)
+from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders, parse_tolerance
 
 
 class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc._arrays import to_numpy
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.kronecker._adaptive import AdaptiveProblem
-from sk_posenc.kronecker._iterative import (
-    Iteration,
-    principal_columns,
-)
+from sk_posenc.kronecker._iterative import Iteration, principal_columns
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (

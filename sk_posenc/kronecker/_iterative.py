@@ -15,7 +15,7 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from sk_posenc._arrays import to_numpy
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._rows import Rows
 

@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._memory import check_memory
-from sk_posenc.bases import Impulse, resolve_basis
-from sk_posenc.fourier import FourierEncoder, LogFourierEncoder, RandomFourierEncoder
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.memory import check_memory
+from sk_posenc.encoders.bases import Impulse, resolve_basis
+from sk_posenc.encoders.fourier import FourierEncoder
+from sk_posenc.encoders.log_fourier import LogFourierEncoder
+from sk_posenc.encoders.random_fourier import RandomFourierEncoder
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
@@ -21,7 +24,6 @@ from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
 from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
 from sk_posenc.kronecker._rows import can_be_sparse, mirrored, mode_products, sparse_products
 from sk_posenc.kronecker._settings import ADAPTIVE
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Columns up to which the normal equations of functions that do not end are stored.
 _DENSE_UP_TO = 20_000

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc._grids import find_grid, lattice_of
+from sk_posenc.core.grids import find_grid, lattice_of
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
 from sk_posenc.kronecker._problem import DIRECT_UP_TO, Problem

@@ -10,15 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sk_posenc._memory import check_memory
+from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._axis import (
-    BLOCK_BYTES,
-    Expansion,
-    added_strengths,
-    diagonalise,
-    fit_axes,
-)
+from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion, added_strengths, diagonalise, fit_axes
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
 from sk_posenc.kronecker._encoders import SMOOTH_FINER
 from sk_posenc.kronecker._iterative import Diagonal, Iteration, Scheme, dtype_for

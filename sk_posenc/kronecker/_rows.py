@@ -13,9 +13,9 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sk_posenc import _csr
-from sk_posenc._memory import check_memory
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.core.memory import check_memory
+from sk_posenc.encoders import _csr
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 
 Array = Any
 

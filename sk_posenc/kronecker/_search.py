@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._device import NUMPY, Place
@@ -16,7 +17,6 @@ from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 # Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
 LEAST_ADAPTIVE = 0.04

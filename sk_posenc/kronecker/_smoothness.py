@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
-from sk_posenc._memory import check_memory
+from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._encoders import axis_features
 
 # Cells of the mesh on which integrals are taken, per shift or per half wave.

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from sk_posenc._state import taken_over_last
+from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
@@ -29,7 +30,6 @@ from sk_posenc.kronecker._settings import (
     parse_penalty,
     parse_share,
 )
-from sk_posenc.shifted_basis import ShiftedBasisEncoder
 
 __all__ = ["KroneckerRidgeCV"]
 

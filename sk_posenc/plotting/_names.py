@@ -5,9 +5,9 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._held_encoder import encoder_within
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.kronecker._axis_product import AxisProduct
+from sk_posenc.measures.held_encoder import encoder_within
 
 
 def name_of(encoder: Any) -> str:

@@ -8,12 +8,13 @@ import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._held_encoder import encoder_within
-from sk_posenc._settings import parse_integer, parse_optional
-from sk_posenc.bases import Basis, resolve_basis
-from sk_posenc.metrics import similarity_radius
-from sk_posenc.network_kernel import basis_kernel, network_similarity
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.settings import parse_integer, parse_optional
+from sk_posenc.encoders.bases import resolve_basis
+from sk_posenc.encoders.basis import Basis
+from sk_posenc.measures.held_encoder import encoder_within
+from sk_posenc.measures.similarity_radius import similarity_radius
+from sk_posenc.networks.tangent_kernel import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array, check_consistent_length
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._grids import find_grid
-from sk_posenc.metrics import predictions, psnr_score
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.grids import find_grid
+from sk_posenc.measures.psnr import psnr_score
+from sk_posenc.measures.scorers import predictions
 from sk_posenc.plotting._drawing import COLOURS, MAP, SIGNED_MAP, make_panels, pyplot
 
 

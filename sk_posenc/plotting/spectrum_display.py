@@ -9,9 +9,9 @@ from scipy import sparse
 from sklearn import config_context
 from sklearn.utils import check_array
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._held_encoder import coordinates_within, encoder_within
-from sk_posenc._spectrum import (
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
+from sk_posenc.measures.spectrum import (
     Spectrum,
     check_max_samples,
     rows_that_fit,

@@ -11,13 +11,15 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import check_consistent_length
 
-from sk_posenc._arrays import to_numpy
-from sk_posenc._encoding import Encoding
-from sk_posenc._spectrum import check_max_samples, subsample
-from sk_posenc.metrics import distance_preservation, make_psnr_scorer, stable_rank
-from sk_posenc.model_selection import CoordinateKFold
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.stable_rank import stable_rank
+from sk_posenc.measures.distance_preservation import distance_preservation
+from sk_posenc.measures.scorers import make_psnr_scorer
+from sk_posenc.measures.spectrum import check_max_samples, subsample
 from sk_posenc.plotting._drawing import COLOURS, MAP, MARKS, draw_legend, make_panels, pyplot
 from sk_posenc.plotting._names import name_of
+from sk_posenc.selection.coordinate_folds import CoordinateKFold
 
 
 class TradeoffDisplay:

@@ -1,0 +1,1 @@
+"""What all rooms stand on: arrays, memory, settings, grids, sampling, what an encoding is."""

@@ -1,0 +1,185 @@
+"""What an encoding of coordinates is to those that measure it."""
+
+import math
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sk_posenc.core.arrays import Array, itemsize
+from sk_posenc.core.memory import check_memory
+
+
+class Encoding(TransformerMixin):
+    """What scorers, reports and Displays ask of an encoder, and all that they ask.
+
+    `CoordinateEncoder` and `AxisProduct` derive from it. A derived class has, once it is fitted,
+
+    - ``n_features_in_``, ``domain_`` (n_axes, 2), ``stable_rank_`` (n_axes,), and ``_ends``, the
+      ends of the domain of each axis as floats;
+    - ``_check_coordinates(X, method)``: coordinates checked for a method of that name;
+    - ``_encode(X)``: the encoding of checked coordinates, and ``_n_features_out``, its columns;
+    - ``_axis_features(axis, x)``: the columns that an axis decides, the others held, in float64;
+    - ``_axis_width(axis)``: how many they are; NotImplementedError where they are of all axes;
+    - ``_axis_similarity(axis, delta)``: the similarity along an axis, 1 at 0;
+    - ``_is_stationary()``: whether that is known, and not measured from the features;
+    - ``_has_closed_form()``: whether it gives the inner products of encodings;
+    - ``_is_product()``: whether columns are products of one of each axis;
+    - ``_is_penalised()``: whether a head that has a penalty of its own made it;
+    - ``_boundary(axis)``: what coordinates outside the domain meet;
+    - ``_of_axis(axis)``: the encoder that makes the columns of an axis, and its number there;
+    - ``_labels(names)``: the names of the columns.
+    """
+
+    n_features_in_: int
+    domain_: Any
+    stable_rank_: Any
+    _ends: list[tuple[float, float]]
+
+    def transform(self, X: ArrayLike) -> Array:
+        """Encode coordinates.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+            Coordinates, in the units seen in ``fit``.
+
+        Returns
+        -------
+        array of shape (n_samples, n_features)
+            float32 for float32 coordinates, else float64.
+
+        Raises
+        ------
+        ValueError
+            For NaN or infinite coordinates, a number of axes other than in ``fit``, and
+            an output larger than the memory available.
+        """
+        checked = self._check_coordinates(X, "transform")
+        self._check_output(checked)
+        return self._encode(checked)
+
+    def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
+        """Similarity of two sets of coordinates, the kernel of the encoding.
+
+        The inner products of the encodings; by the closed form D(delta) / D(0), averaged
+        over the axes, where one is known. It is exact for Fourier functions, and for other
+        bases within the ripple of the row norms, away from an end that is cut.
+
+        Parameters
+        ----------
+        X1 : array-like of shape (n_samples_1, n_axes)
+        X2 : array-like of shape (n_samples_2, n_axes), default=None
+            None: `X1` with itself.
+
+        Returns
+        -------
+        array of shape (n_samples_1, n_samples_2)
+        """
+        first = self._check_coordinates(X1, "similarity")
+        second = first if X2 is None else self._check_coordinates(X2, "similarity")
+        xp = array_namespace(first, second)
+        shape = (first.shape[0], second.shape[0])
+        check_memory(shape, itemsize(first), "compare fewer rows at a time")
+        if not self._has_closed_form():
+            products = self._encode(first) @ self._encode(second).T
+            return products.toarray() if sparse.issparse(products) else products
+        similarities = []
+        for axis in range(self.n_features_in_):
+            x1, x2 = first[:, axis], second[:, axis]
+            if self._boundary(axis) == "extend":
+                x1, x2 = (xp.clip(x, *self._ends[axis]) for x in (x1, x2))
+            similarities.append(self._axis_similarity(axis, x1[:, None] - x2[None, :]))
+        return self._join_axes(similarities)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the columns, axis by axis.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the axes; None: the names seen in ``fit``, else x0, x1, ...
+
+        Returns
+        -------
+        ndarray of str objects of shape (n_features,)
+        """
+        check_is_fitted(self)
+        seen = getattr(self, "feature_names_in_", None)
+        if input_features is None:
+            names = [f"x{axis}" for axis in range(self.n_features_in_)] if seen is None else seen
+        else:
+            names = np.asarray(input_features, dtype=object)
+            if seen is not None and not np.array_equal(seen, names):
+                raise ValueError("input_features is not equal to feature_names_in_")
+            if len(names) != self.n_features_in_:
+                raise ValueError(
+                    "input_features should have length equal to number of features "
+                    f"({self.n_features_in_}), got {len(names)}"
+                )
+        return np.asarray(self._labels(names), dtype=object)
+
+    @property
+    def _n_features_out(self) -> int:
+        widths = [self._axis_width(axis) for axis in range(self.n_features_in_)]
+        return math.prod(widths) if self._is_product() else sum(widths)
+
+    def _check_output(self, X: Array) -> None:
+        """Refuse coordinates whose encoding does not fit into memory."""
+        check_memory(
+            (X.shape[0], self._n_features_out),
+            itemsize(X),
+            "encode fewer rows at a time, or lower stable_rank or the number of columns",
+        )
+
+    def _join_axes(self, similarities: list[Array]) -> Array:
+        """Similarity of whole encodings from those along the axes."""
+        if self._is_product():
+            return math.prod(similarities)
+        return sum(similarities) / len(similarities)
+
+    def _offset_similarity(self, offsets: NDArray) -> NDArray:
+        """Similarity of whole encodings that are rows of offsets apart."""
+        axes = range(self.n_features_in_)
+        return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
+
+    def _is_product(self) -> bool:
+        return False
+
+    def _is_penalised(self) -> bool:
+        return False
+
+    def _is_stationary(self) -> bool:
+        return True
+
+    def _has_closed_form(self) -> bool:
+        return False
+
+    def _boundary(self, axis: int) -> str:
+        """Extend: they count as its end; periodic; cut: columns fade; none: functions go on."""
+        return "none"
+
+    def _of_axis(self, axis: int) -> tuple[Any, int]:
+        return self, axis
+
+    def _check_coordinates(self, X: Any, method: str) -> Array:
+        raise NotImplementedError
+
+    def _encode(self, X: Array) -> Array:
+        raise NotImplementedError
+
+    def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _axis_width(self, axis: int) -> int:
+        raise NotImplementedError
+
+    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        raise NotImplementedError
+
+    def _labels(self, names: Any) -> list[str]:
+        raise NotImplementedError

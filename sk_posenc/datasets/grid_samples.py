@@ -1,0 +1,196 @@
+"""Arrays over a grid to samples, and back."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sk_posenc.core.arrays import to_numpy
+
+
+def grid_samples(
+    values: ArrayLike, axes: Sequence[ArrayLike] | None = None, *, channels: bool = False
+) -> tuple[NDArray, NDArray]:
+    """Turn an array over a grid into samples: coordinates ``X`` and values ``y``.
+
+    The array may be a series, an image, a volume, or have any other number of axes.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_1, ..., n_axes) or (n_1, ..., n_axes, n_channels)
+        Real numbers over the grid. They may include NaN: drop those samples with
+        ``keep = np.isfinite(y)``.
+    axes : sequence of array-like, each of shape (n_a,), default=None
+        The coordinates along each axis of the grid, in its order and in any unit.
+        None places the samples of an axis at ``arange(n_a) / n_a``, as the
+        literature on coordinate networks does.
+    channels : bool, default=False
+        Whether the last axis of `values` holds channels (red, green, blue, say)
+        rather than positions.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_axes)
+        The coordinates of each sample, grid points in C order (the last axis runs
+        fastest), columns in the order of the axes: row, then column, for an image.
+        float32 where every one of `axes` is float32, else float64.
+    y : ndarray of shape (n_samples,) or (n_samples, n_channels)
+        A copy of the values, in their own dtype.
+
+    Raises
+    ------
+    TypeError
+        If `values` or `axes` do not hold real numbers.
+    ValueError
+        If the number, length or shape of `axes` does not match the grid, if they
+        hold NaN or infinity, or if the grid has no axis or no point.
+
+    See Also
+    --------
+    samples_to_grid : The way back, for predictions.
+    load_signal : Real signals to try.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import grid_samples
+    >>> X, y = grid_samples([[1.0, 2.0], [3.0, 4.0]])
+    >>> X
+    array([[0. , 0. ],
+           [0. , 0.5],
+           [0.5, 0. ],
+           [0.5, 0.5]])
+    >>> y
+    array([1., 2., 3., 4.])
+
+    A series of temperatures over hours:
+
+    >>> X, y = grid_samples([11.5, 12.0, 14.5], axes=[[9, 12, 15]])
+    >>> X.ravel(), y
+    (array([ 9., 12., 15.]), array([11.5, 12. , 14.5]))
+
+    A colour image:
+
+    >>> X, y = grid_samples(np.zeros((4, 6, 3)), channels=True)
+    >>> X.shape, y.shape
+    ((24, 2), (24, 3))
+    """
+    if isinstance(values, list | tuple):
+        values = [to_numpy(each) for each in values]
+    values = np.asarray(to_numpy(values))
+    if values.dtype.kind not in "biuf":
+        raise TypeError(
+            f"values must hold real numbers. Got dtype {values.dtype} instead; "
+            "convert it with np.asarray(values, dtype=float)."
+        )
+    shape = values.shape[:-1] if channels else values.shape
+    if len(shape) == 0:
+        raise ValueError(
+            "values must have at least one grid axis"
+            + (" besides its channels" if channels else "")
+            + f". Got shape {values.shape} instead; add an axis"
+            + (" or pass channels=False." if channels else ".")
+        )
+    if 0 in values.shape:
+        raise ValueError(
+            f"values must hold at least one number. Got shape {values.shape} instead; "
+            "check how the array was cut."
+        )
+    coordinates = unit_axes(shape) if axes is None else _checked_axes(axes, shape)
+    X = np.empty((math.prod(shape), len(shape)), dtype=np.result_type(*coordinates))
+    for column, coordinate in zip(
+        X.T, np.meshgrid(*coordinates, indexing="ij", copy=False), strict=True
+    ):
+        column[:] = coordinate.ravel()
+    y = np.array(values, order="C").reshape(len(X), *values.shape[len(shape) :])
+    return X, y
+
+
+def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
+    """Put values of samples in C order, such as predictions, back on their grid.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_channels)
+        One value, or one row of channels, for each grid point in C order.
+    shape : int or sequence of int
+        The number of grid points along each axis, without the channels.
+
+    Returns
+    -------
+    ndarray of shape ``shape`` or ``(*shape, n_channels)``
+        A copy, in the dtype of `y`.
+
+    Raises
+    ------
+    TypeError
+        If `shape` is not made of integers.
+    ValueError
+        If `y` is neither 1-D nor 2-D, or its length is not the number of grid points.
+
+    See Also
+    --------
+    grid_samples : The way there.
+
+    Examples
+    --------
+    >>> from sk_posenc import samples_to_grid
+    >>> samples_to_grid([1, 2, 3, 4, 5, 6], (2, 3))
+    array([[1, 2, 3],
+           [4, 5, 6]])
+    """
+    y = np.array(to_numpy(y), order="C")
+    lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
+    if not all(isinstance(n, int | np.integer) for n in lengths):
+        raise TypeError(f"shape must be made of integers. Got {shape!r} instead.")
+    if len(lengths) == 0 or min(lengths) < 1:
+        raise ValueError(
+            f"shape must name at least one axis, each of at least one point. Got {shape!r} instead."
+        )
+    if y.ndim not in (1, 2):
+        raise ValueError(
+            "y must have shape (n_samples,) or (n_samples, n_channels). "
+            f"Got shape {y.shape} instead; ravel all but its channels."
+        )
+    if len(y) != math.prod(lengths):
+        raise ValueError(
+            f"A grid of shape {lengths} has {math.prod(lengths)} points. Got {len(y)} samples "
+            "instead; pass one value for every grid point, and leave channels out of shape."
+        )
+    return y.reshape(*lengths, *y.shape[1:])
+
+
+def unit_axes(shape: Sequence[int]) -> tuple[NDArray[np.float64], ...]:
+    """Places of samples from 0 to just below 1 along each axis, as the literature has them."""
+    return tuple(np.arange(n) / n for n in shape)
+
+
+def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArray]:
+    if len(axes) != len(shape):
+        raise ValueError(
+            f"axes must hold one array of coordinates for each of the {len(shape)} axes of a grid "
+            f"of shape {tuple(shape)}. Got {len(axes)} instead; for a series pass axes=[times], "
+            "for values with channels last pass channels=True."
+        )
+    checked = []
+    for index, (axis, length) in enumerate(zip(axes, shape, strict=True)):
+        coordinates = np.asarray(to_numpy(axis))
+        if coordinates.dtype.kind not in "biuf":
+            raise TypeError(
+                f"axes[{index}] must hold real numbers. Got dtype {coordinates.dtype} instead; "
+                "convert dates to a number of days or years."
+            )
+        if coordinates.shape != (length,):
+            raise ValueError(
+                f"axes[{index}] must have shape ({length},), one coordinate for each position "
+                f"along that axis. Got shape {coordinates.shape} instead."
+            )
+        if not np.isfinite(coordinates).all():
+            raise ValueError(
+                f"axes[{index}] must be finite. Got NaN or infinity instead; "
+                "leave those positions out of both values and axes."
+            )
+        keep = coordinates.dtype == np.float32
+        checked.append(coordinates if keep else coordinates.astype(np.float64))
+    return checked

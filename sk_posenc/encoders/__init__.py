@@ -1,0 +1,1 @@
+"""Encoders: coordinates to features."""

@@ -1,0 +1,92 @@
+"""What encoders of sines and cosines share."""
+
+import math
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from sk_posenc.core.arrays import Array
+from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+
+
+class FourierBase(CoordinateEncoder):
+    """Sines and cosines of the distance from the lower end of the domain."""
+
+    frequencies_: Any
+    domain_: NDArray[np.float64]
+
+    def _learning_unit(self) -> NDArray[np.float64]:
+        """Angular frequency of one cycle over the domain of each axis."""
+        return np.array([2 * math.pi / (high - low) for low, high in self._ends])
+
+    def _phases(
+        self, axis: int, x: Array, angular: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> Array:
+        """Phases of one axis, shape (n_samples, n_frequencies)."""
+        return self._from_low(axis, x, arrays, xp)[:, None] * angular
+
+    def _from_low(self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
+        x = x - arrays["low"][axis]
+        if "low_rest" in arrays:
+            x = x - arrays["low_rest"][axis]
+        if self._ends_at_domain(axis):
+            low, high = self._ends[axis]
+            x = xp.clip(x, 0.0, high - low)
+        return x
+
+
+class AxisFourierEncoder(FourierBase):
+    """Frequencies of each axis alone, and the sines before the cosines of each axis."""
+
+    frequencies_: list[NDArray[np.float64]]
+    _constant: float  # amplitude of a constant column of each axis; 0: none
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        arrays = {
+            f"angular{axis}": 2 * math.pi * frequencies
+            for axis, frequencies in enumerate(self.frequencies_)
+        }
+        return arrays | {"low": self.domain_[:, 0].copy()}
+
+    def _learnable(self) -> dict[str, Learnable]:
+        units = self._learning_unit()
+        return {f"angular{axis}": Learnable("shift", unit) for axis, unit in enumerate(units)}
+
+    def _read_formula(self) -> None:
+        axes = range(self.n_features_in_)
+        self.frequencies_ = [self._formula[f"angular{axis}"] / (2 * math.pi) for axis in axes]
+
+    def _axis_width(self, axis: int) -> int:
+        return 2 * self._n_frequencies(axis) + (1 if self._constant else 0)
+
+    def _block_width(self) -> int:
+        return max(map(self._n_frequencies, range(self.n_features_in_)))
+
+    def _n_frequencies(self, axis: int) -> int:
+        return self.frequencies_[axis].shape[0]
+
+    def _axis_blocks(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> list[Array]:
+        phases = self._phases(axis, x, arrays[f"angular{axis}"], arrays, xp)
+        n_axes, n = self.n_features_in_, self._n_frequencies(axis)
+        scale = 1 / math.sqrt(n_axes * (n + self._constant**2))
+        columns = [xp.sin(phases) * scale, xp.cos(phases) * scale]
+        if self._constant:
+            columns.insert(0, xp.full_like(phases[:, :1], self._constant * scale))
+        return columns
+
+    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        total = xp.full_like(delta, self._constant**2)
+        for angular in self._formula[f"angular{axis}"].tolist():
+            total = total + xp.cos(angular * delta)
+        return total / (self._n_frequencies(axis) + self._constant**2)
+
+    def _axis_labels(self, axis: int, name: str) -> list[str]:
+        constant = [f"{name}_constant"] if self._constant else []
+        numbers = range(1, self._n_frequencies(axis) + 1)
+        return constant + [f"{name}_{wave}{j}" for wave in ("sin", "cos") for j in numbers]

@@ -1,0 +1,108 @@
+"""Settings of an axis: one value or one per axis, what "auto" means, what is out of proportion."""
+
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from sk_posenc.core.settings import is_auto, parse_choice, parse_positive
+
+# The share of the samples per axis that stable_rank="auto" asks for; the docs show how
+# it was calibrated. An axis gets at least 2: one value is no encoding.
+AUTO_SHARE = 0.25
+
+_AUTO_MINIMUM = 2.0
+
+# Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
+_RANDOM_PER_RANK = 4
+
+# Limits of what is a resolution: values on an axis, and widths of the domain.
+_FINEST = 1e9
+
+_WIDEST = 100.0
+
+_T = TypeVar("_T")
+
+
+def per_axis(value: Any, name: str, n_axes: int, parse: Callable[[Any, str], _T]) -> list[_T]:
+    """A setting for each axis, from one value for all or a sequence of one per axis."""
+    if value is None or isinstance(value, str | numbers.Number):
+        return [parse(value, name)] * n_axes
+    if not isinstance(value, Sequence | np.ndarray) or np.ndim(value) != 1:
+        raise TypeError(f"{name} must be one value or a sequence of one per axis. Got {value!r}.")
+    if len(value) != n_axes:
+        raise ValueError(
+            f"{name} must be one value or one per axis: X has {n_axes} axes. "
+            f"Got {len(value)} values."
+        )
+    return [parse(entry, f"{name}[{axis}]") for axis, entry in enumerate(value)]
+
+
+def parse_stable_rank(value: Any, name: str) -> float | None:
+    """A stable rank, None for "auto"."""
+    if is_auto(value, name):
+        return None
+    rank = parse_positive(value, name, ' or "auto"')
+    if not 1 <= rank <= _FINEST:
+        raise ValueError(
+            f"{name} must be at least 1, as any stable rank is, and at most {_FINEST:g}. "
+            f"Got {value!r}."
+        )
+    return rank
+
+
+def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> list[str]:
+    """What happens at the ends of each axis; a period must be given, not guessed."""
+    boundaries = per_axis(boundary, "boundary", n_axes, parse_choice(*choices))
+    if "periodic" in boundaries and domain is None:
+        raise ValueError(
+            'boundary="periodic" needs a domain=(low, high): the samples do not say '
+            "where one period ends and the next begins"
+        )
+    return boundaries
+
+
+def auto_stable_rank(n_samples: float) -> float:
+    """What stable_rank="auto" means on an axis with so many samples."""
+    return max(_AUTO_MINIMUM, AUTO_SHARE * n_samples)
+
+
+def auto_stable_rank_of_random(n_samples: float, n_frequencies: int) -> float:
+    """The same where frequencies are drawn, and so many of them hold no more."""
+    within = max(1.0, n_frequencies / _RANDOM_PER_RANK)
+    return min(auto_stable_rank(n_samples), within)
+
+
+def refuse_both(axis: int, **settings: Any) -> None:
+    """Raise where more than one setting of an axis is explicit (None: not explicit)."""
+    explicit = {name: value for name, value in settings.items() if value is not None}
+    if len(explicit) > 1:
+        listed = " and ".join(f"{name}={value:g}" for name, value in explicit.items())
+        raise ValueError(
+            f"{listed} both set the resolution of axis {axis}: give one of them and leave "
+            "the other at its default"
+        )
+
+
+def check_bandwidth(axis: int, width: float, length: float, name: str = "bandwidth") -> None:
+    """Raise for a bandwidth out of all proportion to its domain."""
+    if width > _WIDEST * length:
+        raise ValueError(
+            f"{name}={width:g} of axis {axis} is more than {_WIDEST:g} times as wide as its "
+            f"domain of width {length:g}, on which the encoding would be constant: lower it"
+        )
+    if width * _FINEST < length / 4:
+        raise ValueError(
+            f"{name}={width:g} of axis {axis} is too narrow for its domain of width "
+            f"{length:g}, which would hold more than {_FINEST:g} independent values: raise it"
+        )
+
+
+def check_frequency(axis: int, frequency: float, length: float) -> None:
+    """Raise for a frequency that turns too often over its domain."""
+    if frequency > _FINEST / length:
+        raise ValueError(
+            f"max_frequency={frequency:g} of axis {axis} is more than {_FINEST:g} cycles over its "
+            f"domain of width {length:g}: lower it"
+        )

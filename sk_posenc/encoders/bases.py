@@ -1,0 +1,221 @@
+"""The basis functions of the package, by name."""
+
+import functools
+import math
+import operator
+from types import ModuleType
+
+from array_api_compat import array_namespace
+
+from sk_posenc.core.arrays import Array, device_of
+from sk_posenc.encoders.basis import NEGLIGIBLE, Basis, _in_steps
+
+
+class Gaussian(Basis):
+    """exp(-u**2 / 2); the bandwidth is the standard deviation.
+
+    Similarity exp(-delta**2 / 4), stable rank 1 / (2 sqrt(pi) bandwidth).
+    """
+
+    shifts_per_rank = 2.6
+    energy = math.sqrt(math.pi)
+    reach = math.sqrt(-2 * math.log(NEGLIGIBLE))
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        # exp is many times slower where it underflows, and exp(-80) is already nothing
+        return xp.exp(xp.clip(-0.5 * u * u, min=-80.0, max=0.0))
+
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        # (-1)^n He_n(u) phi(u), He_{n+1} = u He_n - n He_{n-1}
+        before, hermite = xp.zeros_like(u), xp.ones_like(u)
+        for n in range(order):
+            before, hermite = hermite, u * hermite - n * before
+        return (-1) ** order * hermite * self.phi(u, xp)
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return xp.exp(-0.25 * delta * delta)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 1 / (2 * math.sqrt(math.pi) * bandwidth)
+
+
+class Triangle(Basis):
+    """max(0, 1 - |u|); the bandwidth is the half-width.
+
+    Similarity the cubic B-spline, stable rank 2 / (3 bandwidth).
+    """
+
+    support = 1.0
+    shifts_per_rank = 8.3
+    energy = 2 / 3
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return _cardinal_bspline(u, 1, xp)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 3, array_namespace(delta)) * 1.5
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 2 / (3 * bandwidth)
+
+
+class Rectangle(Basis):
+    """1 for -1/2 <= u < 1/2, else 0; the bandwidth is the full width.
+
+    Similarity the triangle of half-width 1 (on average over coordinates: the
+    sampled one is a staircase with a step per shift), stable rank 1 / bandwidth.
+    """
+
+    support = 0.5
+    shifts_per_rank = 8.0
+    energy = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        steps, per_unit = _in_steps(u, xp)
+        return xp.astype((steps >= -0.5 * per_unit) & (steps < 0.5 * per_unit), u.dtype)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 1, array_namespace(delta))
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 1 / bandwidth
+
+
+class Impulse(Rectangle):
+    """1 at the nearest shift, the lower of two, else 0; the bandwidth is their spacing.
+
+    The limit of the rectangle at one shift a width: each coordinate takes one
+    column, and the stable rank is the number of spacings in the domain.
+    """
+
+    shifts_per_rank = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        # by argmin, for a half-open comparison can round to no shift or to two
+        steps, _ = _in_steps(u, xp)
+        distance = 2 * xp.abs(steps) + xp.astype(steps > 0, u.dtype)
+        nearest = xp.argmin(distance, axis=-1, keepdims=True)
+        columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=device_of(u))
+        return xp.astype(columns == nearest, u.dtype)
+
+
+class BSpline(Basis):
+    """Cubic B-spline with knots one bandwidth apart, 2/3 at its peak.
+
+    Similarity the B-spline of degree 7, stable rank 151 / (315 bandwidth).
+    """
+
+    support = 2.0
+    shifts_per_rank = 4.2
+    energy = 151 / 315
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return _cardinal_bspline(u, 3, xp)
+
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        if order > 2:
+            return super().derivative(u, order, xp)
+        # from the nearer end, phi(u) = (1/6) sum of (-1)^k C(4, k) (2 - k - |u|)_+^3
+        total = xp.zeros_like(u)
+        for k, weight in enumerate((1, -4)):
+            total = total + weight * xp.clip(2 - k - xp.abs(u), min=0.0) ** (3 - order)
+        sign = -xp.sign(u) if order == 1 else 1.0
+        return sign * total / math.factorial(3 - order)
+
+    def similarity(self, delta: Array) -> Array:
+        return _cardinal_bspline(delta, 7, array_namespace(delta)) * (315 / 151)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 151 / (315 * bandwidth)
+
+
+class Sine(Basis):
+    """sin(2 pi u); the bandwidth is the period. Similarity cos(2 pi delta), stable rank 2."""
+
+    period = 1.0
+    shifts_per_rank = 4.0
+    energy = 0.5
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return xp.sin((2 * math.pi) * u)
+
+    def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
+        return (2 * math.pi) ** order * self.phi(u + order / 4, xp)
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return xp.cos((2 * math.pi) * delta)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 2.0
+
+
+class Square(Basis):
+    """sign(sin(2 pi u)), half-open; the bandwidth is the period.
+
+    Similarity the triangle wave 1 - 4 |delta| for |delta| <= 1/2, stable rank
+    pi**2 / 4.
+    """
+
+    period = 1.0
+    shifts_per_rank = 26.0
+    energy = 1.0
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return 1 - 2 * xp.astype(u - xp.floor(u) >= 0.5, u.dtype)
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return 1 - 4 * xp.abs(delta - xp.round(delta))
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return math.pi**2 / 4
+
+
+_BASES: dict[str, Basis] = {
+    "gaussian": Gaussian(),
+    "triangle": Triangle(),
+    "rectangle": Rectangle(),
+    "impulse": Impulse(),
+    "bspline": BSpline(),
+    "sine": Sine(),
+    "square": Square(),
+}
+
+
+def resolve_basis(basis: str | Basis) -> Basis:
+    """The basis of a name, or the basis itself.
+
+    Raises
+    ------
+    ValueError
+        For a name that is not known.
+    TypeError
+        For anything that is neither a name nor a Basis.
+    """
+    if isinstance(basis, str):
+        if basis not in _BASES:
+            raise ValueError(f"basis must be one of {sorted(_BASES)} or a Basis. Got {basis!r}.")
+        return _BASES[basis]
+    if not isinstance(basis, Basis):
+        raise TypeError(
+            f"basis must be one of {sorted(_BASES)} or an instance of sk_posenc.Basis. "
+            f"Got {basis!r}."
+        )
+    return basis
+
+
+def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
+    """Centred B-spline of odd degree with unit knots, summed from its nearer end."""
+    half = (degree + 1) // 2
+    distance = xp.abs(u)
+    terms = []
+    for k in range(half):
+        weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
+        # by both ends, for NumPy is slow to clip at one
+        piece = xp.clip((half - k) - distance, min=0.0, max=float(half - k))
+        # products, for a power of an array is many times slower
+        power = functools.reduce(operator.mul, [piece] * degree)
+        terms.append(power if weight == 1 else weight * power)
+    return functools.reduce(operator.add, terms)

@@ -1,0 +1,529 @@
+"""Shifted basis functions as an encoder."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import NDArray
+
+from sk_posenc.core.arrays import Array, itemsize
+from sk_posenc.core.memory import check_memory
+from sk_posenc.core.settings import parse_count, parse_optional
+from sk_posenc.encoders import _csr
+from sk_posenc.encoders.axis_settings import (
+    auto_stable_rank,
+    check_bandwidth,
+    parse_boundaries,
+    parse_stable_rank,
+    per_axis,
+    refuse_both,
+)
+from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+from sk_posenc.encoders.bases import Impulse, Rectangle, resolve_basis
+from sk_posenc.encoders.basis import Basis
+
+# Up to this stable rank an interval is measured; past it the ends of the domain no
+# longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
+_MEASURED_UP_TO = 64
+
+# Bytes that fit needs for a shift: its place, and what tells the stable rank.
+_FIT_BYTES = 100
+
+# Entries of a sparse encoding made at a time.
+_SPARSE_BLOCK = 1 << 17
+
+# Counts that are whole but for rounding are not rounded up.
+_ROUNDING = 1e-9
+
+
+class ShiftedBasisEncoder(CoordinateEncoder):
+    r"""Encode coordinates by a basis function at equidistant shifts.
+
+    Column j of an axis is :math:`c\,\phi((t_j - x) / b)`, with shifts :math:`t_j` over
+    the domain, bandwidth b, and the constant c that makes the squared norm of a row 1.
+    The axes stand side by side.
+
+    Parameters
+    ----------
+    basis : str or Basis, default="gaussian"
+        "gaussian", "triangle", "rectangle", "impulse" (1 at the nearest shift),
+        "bspline" (cubic), "sine", "square", or a :class:`Basis` of your own.
+    stable_rank : "auto", float or one per axis, default="auto"
+        Resolution of an axis: how many independent values it can hold. "auto" is a
+        quarter of the samples per axis, at least 2, and never more than explicit
+        `n_shifts` can hold. Sine (2) and square (2.467) have one stable rank only.
+    bandwidth : float or one per axis, default=None
+        In place of `stable_rank`, in coordinate units: standard deviation of the
+        Gaussian, half-width of the triangle, full width of the rectangle, knot spacing
+        of the B-spline, spacing of impulses, period of sine and square (by default
+        twice the domain, the domain where it is periodic).
+    n_shifts : "auto", int or one per axis, default="auto"
+        Shifts per axis inside the domain, its ends among them. "auto" takes as many as
+        keep the squared row norms even: per unit of stable rank 2.6 spacings for the
+        Gaussian (ripple 1.5 %), 4.2 for the B-spline (0.2 %), 8.3 for the triangle
+        (1 %), 8 for the rectangle (none), 1 for the impulse.
+    domain : (low, high) or one pair per axis, default=None
+        Range of the coordinates. None: the range seen in ``fit``; a constant column
+        gets a domain of width 1 around its value.
+    boundary : {"extend", "periodic", "cut"} or one per axis, default="extend"
+        "extend": coordinates outside the domain count as its nearest end, and further
+        shifts beyond both ends keep encodings from fading towards them. "periodic":
+        coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
+        domain, and encodings fade at its ends (as in the paper's own code).
+    tensor_product : bool, default=False
+        False: the columns of the axes stand side by side, the "simple" encoding. True: a column
+        for each product of one column of every axis, the last axis running fastest, the
+        "complex" encoding; their number is the product over the axes.
+    sparse_output : bool, default=False
+        Whether ``transform`` gives a CSR matrix, built without a dense array. Bases of bounded
+        support have it exactly; the Gaussian, and a Basis without support, are cut below 1e-5 of
+        their peak. Not for bases that repeat, nor for arrays other than NumPy's.
+
+    Attributes
+    ----------
+    stable_rank_ : ndarray of shape (n_axes,)
+        Stable rank along each axis, the other coordinates held.
+    bandwidth_ : ndarray of shape (n_axes,)
+        In coordinate units.
+    shifts_ : list of n_axes ndarrays
+        Shifts in coordinate units.
+    domain_ : ndarray of shape (n_axes, 2)
+        Ends of the domain.
+    n_features_in_ : int
+        Number of axes.
+    feature_names_in_ : ndarray of shape (n_axes,)
+        Names of the axes, where `X` had them.
+
+    Warns
+    -----
+    UserWarning
+        Where the stable rank is more than 10 % short of what was asked.
+
+    See Also
+    --------
+    FourierEncoder : Equally spaced frequencies.
+    RandomFourierEncoder : Normally distributed frequencies; the same similarity as the
+        Gaussian's.
+
+    Notes
+    -----
+    The similarity of two coordinates is the autocorrelation of phi, averaged over the
+    axes. The law from stable rank to bandwidth holds per axis; as bases that are never
+    negative share the constant direction, the whole matrix of several axes has the
+    stable rank of one.
+
+    The rectangle and the impulse are piecewise constant: their similarity is that of
+    the basis on average, and moves by steps of one shift.
+
+    With `tensor_product` the similarity is the product over the axes in place of the mean, and
+    the stable rank of the whole matrix the product of those of the axes.
+
+    References
+    ----------
+    J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
+    arXiv:2107.02561, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder
+    >>> X = np.linspace(0, 1, 200)[:, None]
+    >>> encoder = ShiftedBasisEncoder("gaussian", stable_rank=16).fit(X)
+    >>> encoder.transform(X).shape
+    (200, 48)
+    >>> encoder.stable_rank_.round(1), encoder.bandwidth_.round(4)
+    (array([16.]), array([0.0176]))
+    """
+
+    def __init__(
+        self,
+        basis: str | Basis = "gaussian",
+        *,
+        stable_rank: Any = "auto",
+        bandwidth: Any = None,
+        n_shifts: Any = "auto",
+        domain: Any = None,
+        boundary: Any = "extend",
+        tensor_product: bool = False,
+        sparse_output: bool = False,
+    ) -> None:
+        self.basis = basis
+        self.stable_rank = stable_rank
+        self.bandwidth = bandwidth
+        self.n_shifts = n_shifts
+        self.domain = domain
+        self.boundary = boundary
+        self.tensor_product = tensor_product
+        self.sparse_output = sparse_output
+
+    def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        n_axes = len(n_per_axis)
+        self._basis = basis = resolve_basis(self.basis)
+        ranks = per_axis(self.stable_rank, "stable_rank", n_axes, parse_stable_rank)
+        bandwidths = per_axis(self.bandwidth, "bandwidth", n_axes, parse_optional)
+        counts = per_axis(self.n_shifts, "n_shifts", n_axes, parse_count)
+        self._boundaries = parse_boundaries(
+            self.boundary, self.domain, n_axes, "extend", "periodic", "cut"
+        )
+        for name in ("tensor_product", "sparse_output"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise TypeError(f"{name} must be True or False. Got {getattr(self, name)!r}.")
+        if self.sparse_output and basis.period is not None:
+            raise ValueError(
+                f"sparse_output=True needs a basis that ends; {basis!r} repeats and has no zeros "
+                "to leave out. Set sparse_output=False, or take another basis"
+            )
+        self.bandwidth_ = np.empty(n_axes)
+        self.shifts_ = []
+        self._scales = []
+        for axis in range(n_axes):
+            rank, width, count = ranks[axis], bandwidths[axis], counts[axis]
+            refuse_both(axis, stable_rank=rank, bandwidth=width)
+            if isinstance(basis, Impulse):
+                refuse_both(axis, stable_rank=rank, bandwidth=width, n_shifts=count)
+            if basis.period is None:
+                fixed = width is not None and not isinstance(basis, Impulse)
+                if width is None:
+                    width = self._width_of_rank(axis, rank, count, n_per_axis[axis])
+                check_bandwidth(axis, width, self._length(axis))
+                shifts, spacing = self._place_local(axis, width, count)
+                if isinstance(basis, Rectangle) and not fixed and count is None:
+                    # a circle holds a whole number of spacings, and a width as many as meant
+                    width = spacing * basis.spacings_per_rank
+                overlap = self._images_similarity(axis, np.zeros(1), width)[0]
+                energy = basis.energy * width / spacing * overlap
+            else:
+                width = self._width_of_period(axis, rank, width, basis.period)
+                shifts = self._place_periodic(axis, width * basis.period, count)
+                energy = basis.energy * len(shifts)
+            self.bandwidth_[axis] = width
+            self.shifts_.append(shifts)
+            self._scales.append(1 / math.sqrt(energy if self.tensor_product else n_axes * energy))
+        self._widths = self.bandwidth_.tolist()
+        self._equidistant = True
+        if basis.period is not None:
+            return np.array([rank or 0.0 for rank in ranks])  # no bandwidth asks for one
+        return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
+
+    def _width_of_rank(
+        self, axis: int, rank: float | None, count: int | None, n_samples: float
+    ) -> float:
+        basis, length = self._basis, self._length(axis)
+        if rank is None:
+            rank = auto_stable_rank(n_samples)
+            if count is not None:
+                spacings = count if self._boundaries[axis] == "periodic" else max(count - 1, 1)
+                reach = spacings / basis.spacings_per_rank
+                # an impulse is as wide as its spacing, whatever the samples
+                rank = reach if isinstance(basis, Impulse) else max(1.0, min(rank, reach))
+        return length * basis.bandwidth(rank)
+
+    def _width_of_period(
+        self, axis: int, rank: float | None, width: float | None, period: float
+    ) -> float:
+        basis, length = self._basis, self._length(axis)
+        fixed = basis.stable_rank(1.0)
+        if rank is not None and abs(rank - fixed) > 0.01 * fixed:
+            raise ValueError(
+                f"basis {self.basis!r} cannot reach stable_rank={rank:g}: its stable rank is "
+                f'{fixed:.4g} whatever its period. Leave stable_rank="auto" and set bandwidth '
+                "(the period), or take FourierEncoder or another basis"
+            )
+        periodic = self._boundaries[axis] == "periodic"
+        if width is None:
+            return (length if periodic else 2 * length) / period
+        turns = length / (width * period)
+        if periodic and abs(turns - round(turns)) > 1e-6 * turns:
+            raise ValueError(
+                f"bandwidth={width:g} of axis {axis} fits {turns:.4g} times into its periodic "
+                f"domain of width {length:g}: give a period that fits a whole number of times"
+            )
+        return width
+
+    def _place_local(
+        self, axis: int, width: float, count: int | None
+    ) -> tuple[NDArray[np.float64], float]:
+        """Shifts of a basis that ends, and their spacing."""
+        basis, boundary = self._basis, self._boundaries[axis]
+        (low, high), length = self.domain_[axis], self._length(axis)
+        if count is None:
+            spacing = width / (basis.spacings_per_rank * basis.stable_rank(1.0))
+        else:
+            spacing = length / (count if boundary == "periodic" else max(count - 1, 1))
+        inside = length / spacing
+        extends = boundary == "extend" and not isinstance(basis, Impulse)
+        beyond = basis.reach * width / spacing if extends else 0.0
+        self._refuse_too_many(axis, inside + 2 * beyond)
+        if boundary == "periodic":
+            exact = round(inside) if isinstance(basis, Rectangle) else math.ceil(inside - _ROUNDING)
+            n = count or max(1, exact)
+            return low + length / n * np.arange(n), length / n
+        n = count or math.floor(inside + _ROUNDING) + 1
+        # shifts lie evenly about the middle of the domain and may leave a gap at its ends
+        gap = (inside - (n - 1)) / 2
+        extra = math.floor(beyond + gap + _ROUNDING) if beyond else 0
+        index = np.arange(-extra, n + extra) - (n - 1) / 2
+        return (low + high) / 2 + index * spacing, spacing
+
+    def _place_periodic(self, axis: int, period: float, count: int | None) -> NDArray[np.float64]:
+        """Shifts of a basis that repeats, over whole periods."""
+        basis = self._basis
+        (low, high), length = self.domain_[axis], self._length(axis)
+        turns = max(1, math.ceil(length / period - 1e-6))
+        covered = turns * period if self._boundaries[axis] != "cut" else length
+        if count is None:
+            per_period = math.ceil(basis.spacings_per_rank * basis.stable_rank(1.0))
+            self._refuse_too_many(axis, covered / period * per_period)
+            count = max(1, round(covered / period * per_period))
+        self._refuse_too_many(axis, count)
+        return (low + high) / 2 + ((np.arange(count) + 0.5) / count - 0.5) * covered
+
+    def _refuse_too_many(self, axis: int, count: float) -> None:
+        way_out = f"lower n_shifts or stable_rank, or raise bandwidth, of axis {axis}"
+        check_memory((math.ceil(count),), _FIT_BYTES, way_out)
+
+    def _length(self, axis: int) -> float:
+        low, high = self._ends[axis]
+        return high - low
+
+    def _boundary(self, axis: int) -> str:
+        return self._boundaries[axis]
+
+    def _is_product(self) -> bool:
+        return self.tensor_product
+
+    def _arrays(self) -> dict[str, NDArray[np.float64]]:
+        arrays = {f"shifts{axis}": shifts for axis, shifts in enumerate(self.shifts_)}
+        return arrays | {
+            "domain": self.domain_,
+            "length": self.domain_[:, 1] - self.domain_[:, 0],
+            "bandwidth": self.bandwidth_,
+            "scale": np.array(self._scales),
+        }
+
+    def _learnable(self) -> dict[str, Learnable]:
+        if self.sparse_output:
+            raise ValueError(
+                "training moves the shifts, and sparse_output=True needs them equidistant: "
+                "set sparse_output=False"
+            )
+        learnable = {
+            f"shifts{axis}": Learnable("shift", width) for axis, width in enumerate(self._widths)
+        }
+        if self._basis.period is None or "periodic" not in self._boundaries:
+            # else a period would no longer fit into the circle a whole number of times
+            learnable["bandwidth"] = Learnable("scale")
+        return learnable
+
+    def _read_formula(self) -> None:
+        self.shifts_ = [self._formula[f"shifts{a}"].copy() for a in range(self.n_features_in_)]
+        self.bandwidth_ = self._formula["bandwidth"].copy()
+        self._widths = self.bandwidth_.tolist()
+        self._equidistant = False
+
+    def _labels(self, names: Sequence[str]) -> list[str]:
+        if not self.tensor_product:
+            return super()._labels(names)
+        per_axis_labels = [self._axis_labels(axis, name) for axis, name in enumerate(names)]
+        return [" ".join(labels) for labels in itertools.product(*per_axis_labels)]
+
+    def _is_stationary(self) -> bool:
+        return self._equidistant
+
+    def _has_closed_form(self) -> bool:
+        # the impulse has one on average only, as far from the inner products as can be
+        return self._equidistant and not isinstance(self._basis, Impulse)
+
+    def _axis_width(self, axis: int) -> int:
+        return self.shifts_[axis].shape[0]
+
+    def _block_width(self) -> int:
+        axes = range(self.n_features_in_)
+        return self._n_features_out if self.tensor_product else max(map(self._axis_width, axes))
+
+    def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
+        if not self.tensor_product:
+            yield from super()._blocks(X, arrays, xp)
+            return
+        product = xp.ones_like(X[:, :1])
+        for block in super()._blocks(X, arrays, xp):
+            product = xp.reshape(product[:, :, None] * block[:, None, :], (X.shape[0], -1))
+        yield product
+
+    def _axis_blocks(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> list[Array]:
+        shifts, rest = arrays[f"shifts{axis}"], arrays.get(f"shifts{axis}_rest")
+        x, turns = self._wrapped(axis, x, arrays, xp)[:, None], None
+        if self._wraps(axis):
+            turns = xp.round((shifts - x) / arrays["length"][axis])  # to the nearest image
+        u = self._displacement(axis, x, shifts, rest, turns, arrays, xp)
+        phi = self._basis.phi(u, xp)
+        if self._wraps(axis):
+            for k in range(1, self._n_images(axis) + 1):
+                step = k * arrays["length"][axis] / arrays["bandwidth"][axis]
+                phi = phi + self._basis.phi(u + step, xp) + self._basis.phi(u - step, xp)
+        return [phi * arrays["scale"][axis]]
+
+    def _wraps(self, axis: int) -> bool:
+        return self._boundaries[axis] == "periodic" and self._basis.period is None
+
+    def _wrapped(self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
+        """Coordinates inside the domain; on a circle unless that makes them larger."""
+        if not self._wraps(axis):
+            return self._inside(axis, x, xp)
+        length = arrays["length"][axis]
+        turns = xp.floor((x - arrays["domain"][axis, 0]) / length)
+        wrapped = x - turns * length
+        if "length_rest" in arrays:
+            wrapped = wrapped - turns * arrays["length_rest"][axis]
+        return xp.where(xp.abs(wrapped) < xp.abs(x), wrapped, x)  # keeps all digits
+
+    def _displacement(
+        self,
+        axis: int,
+        x: Array,
+        shifts: Array,
+        rest: Array | None,
+        turns: Array | None,
+        arrays: dict[str, Array],
+        xp: ModuleType,
+    ) -> Array:
+        """(shift - turns * length - x) / bandwidth, near numbers subtracted first: exactly."""
+        if turns is None:
+            difference = shifts - x
+        else:
+            length = arrays["length"][axis]
+            ahead, behind = xp.clip(turns, min=0.0), xp.clip(turns, max=0.0)
+            difference = (shifts - ahead * length) - (x + behind * length)
+            if "length_rest" in arrays:
+                difference = difference - turns * arrays["length_rest"][axis]
+        if rest is not None:
+            difference = difference + rest
+        return difference / arrays["bandwidth"][axis]
+
+    def _check_output(self, X: Array) -> None:
+        if not self.sparse_output:
+            super()._check_output(X)
+            return
+        n_entries = X.shape[0] * self._entries_per_row(self._windows())
+        index = _csr.index_dtype((X.shape[0], self._n_features_out), n_entries)
+        check_memory(
+            (n_entries,),
+            itemsize(X) + index.itemsize,
+            "encode fewer rows at a time, or lower n_shifts",
+        )
+
+    def _entries_per_row(self, windows: list[_csr.AxisWindows]) -> int:
+        spans = [window.span for window in windows]
+        return math.prod(spans) if self.tensor_product else sum(spans)
+
+    def _encode(self, X: Array) -> Array:
+        if not self.sparse_output:
+            return super()._encode(X)
+        if not isinstance(X, np.ndarray):
+            raise ValueError(
+                "sparse_output=True makes SciPy's CSR matrices, from NumPy arrays only. Got "
+                f"{type(X).__name__}: set sparse_output=False, or convert X"
+            )
+        windows, shape = self._windows(), (len(X), self._n_features_out)
+        per_row = self._entries_per_row(windows)
+        n_rows, n_entries = max(1, _SPARSE_BLOCK // per_row), len(X) * per_row
+        index = _csr.index_dtype(shape, n_entries)
+        per_axis_blocks = [
+            self._window_values(axis, X[:, axis], window, n_rows, index)
+            for axis, window in enumerate(windows)
+        ]
+        join = _csr.product if self.tensor_product else _csr.beside
+        widths = [window.n_shifts for window in windows]
+        blocks = (join(list(block), widths) for block in zip(*per_axis_blocks, strict=True))
+        in_order = not any(window.wraps for window in windows)
+        return _csr.assemble(blocks, shape, n_entries, X.dtype, in_order)
+
+    def _windows(self) -> list[_csr.AxisWindows]:
+        """The shifts about a coordinate at which the basis is not negligible, for each axis."""
+        windows = []
+        for axis, width in enumerate(self._widths):
+            shifts, wraps = self._formula[f"shifts{axis}"], self._wraps(axis)
+            n = len(shifts)
+            spacing = float(shifts[1] - shifts[0]) if n > 1 else self._length(axis)
+            reach = self._basis.reach * width / spacing
+            windows.append(_csr.AxisWindows(float(shifts[0]), spacing, n, reach, wraps))
+        return windows
+
+    def _window_values(
+        self, axis: int, x: NDArray, window: _csr.AxisWindows, n_rows: int, index: np.dtype
+    ) -> Iterator[_csr.Window]:
+        """Columns and values of the shifts about the coordinates of an axis, block by block."""
+        x = x if window.wraps else self._inside(axis, x, array_namespace(x))
+        scale = x.dtype.type(self._scales[axis])
+        unit = window.spacing / self._widths[axis]
+        for columns, u in window.blocks(x, unit, n_rows, index):
+            phi = self._basis.phi(u, array_namespace(u)) * scale
+            if not math.isfinite(self._basis.support):
+                phi = np.where(np.abs(u) <= self._basis.reach, phi, 0)
+            yield columns, phi
+
+    def _n_images(self, axis: int) -> int:
+        """Images of a basis on each side that reach into a periodic domain."""
+        if isinstance(self._basis, Impulse):
+            return 0
+        # where a jump lies opposite, on either side of the circle, both sides are asked
+        reach = self._whole_reach * self._widths[axis] / self._length(axis)
+        return math.floor(reach + 0.5 + _ROUNDING)
+
+    @property
+    def _whole_reach(self) -> float:
+        """Half-width in bandwidths beyond which a basis is nothing to double precision."""
+        basis = self._basis
+        return basis.reach if math.isfinite(basis.support) else 2 * basis.reach
+
+    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+        if not self._equidistant:
+            return self._measured_similarity(axis, delta)
+        width = self._widths[axis]
+        at_zero = self._images_similarity(axis, np.zeros(1), width)[0]
+        return self._images_similarity(axis, delta, width) / float(at_zero)
+
+    def _images_similarity(self, axis: int, delta: Array, width: float) -> Array:
+        """D(delta) / D(0) of the basis, summed over the images that a periodic axis has."""
+        basis, length = self._basis, self._length(axis)
+        if self._boundaries[axis] != "periodic" or basis.period is not None:
+            return basis.similarity(delta / width)
+        xp = array_namespace(delta)
+        delta = delta - xp.round(delta / length) * length
+        total = basis.similarity(delta / width)
+        for k in range(1, math.ceil(2 * self._whole_reach * width / length + 0.5)):
+            total = total + basis.similarity((delta + k * length) / width)
+            total = total + basis.similarity((delta - k * length) / width)
+        return total
+
+    def _axis_labels(self, axis: int, name: str) -> list[str]:
+        kind = self.basis if isinstance(self.basis, str) else type(self._basis).__name__.lower()
+        return [f"{name}_{kind}{j}" for j in range(self._axis_width(axis))]
+
+    def _nominal_stable_rank(self, axis: int) -> float:
+        law = self._basis.stable_rank(self._widths[axis] / self._length(axis))
+        return max(1.0, law)
+
+    def _reached(self, axis: int) -> float:
+        shifts = self.shifts_[axis]
+        law = self._nominal_stable_rank(axis)
+        small = law <= _MEASURED_UP_TO and not isinstance(self._basis, Impulse)
+        if self._basis.period is not None or small or not self._equidistant:
+            return super()._reached(axis)
+        # The Gram matrix of the shifts is circulant but for its ends: its eigenvalues are
+        # the Fourier transform of the similarity at the shifts.
+        if len(shifts) == 1:
+            return 1.0
+        spacing = float(shifts[1] - shifts[0])
+        lags = np.fft.fftfreq(len(shifts), 1 / len(shifts)) * spacing
+        eigenvalues = np.abs(np.fft.fft(self._axis_similarity(axis, lags)))
+        return float(self._length(axis) / spacing / np.max(eigenvalues))
+
+    def _advice(self) -> str:
+        return "raise n_shifts, or lower stable_rank (widen bandwidth)"

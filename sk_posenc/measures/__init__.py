@@ -1,0 +1,1 @@
+"""How good an encoding is: metrics, scorers, spectra, reports."""

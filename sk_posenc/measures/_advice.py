@@ -1,0 +1,213 @@
+"""What the numbers of a report mean, in words, and what to change."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.encoders.bases import Rectangle
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.measures.report import EncodingReport
+
+# Bounds of what goes by without a warning.
+_RIPPLE, _FADING, _SLOW_ERROR, _GAIN = 0.05, 0.1, 0.03, 2.0
+_ILL_CONDITIONED = 1e12
+
+
+def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str]:
+    """What it can memorise."""
+    n, rank = report.n_measured, report.rank
+    of = f"{n:,} samples" if n == report.n_samples else f"{n:,} of {report.n_samples:,} samples"
+    if rank == n:
+        yield (
+            f"The matrix of {of} has rank {rank:,}: a linear head can fit any values at all of "
+            "them."
+        )
+    else:
+        yield (
+            f"The matrix of {of} has rank {rank:,}: a linear head can fit any values at no more "
+            "samples than that. A network with hidden layers is not bound by it."
+        )
+    shares = " x ".join(
+        f"{held:.4g} of {places:.4g}"
+        for held, places in zip(report.stable_rank, report.samples_per_axis, strict=True)
+    )
+    yield f"Easily, along each axis: about {shares} independent values (the stable rank)."
+    product = encoder._is_product()
+    if report.n_axes > 1 and report.columns_per_axis is not None and not product:
+        yield (
+            "A linear head on it is a sum of functions of one axis each, whatever the stable "
+            "rank. Signals that are not want tensor_product=True, KroneckerRidge, or hidden layers."
+        )
+    if encoder._is_penalised():
+        yield (
+            "All of this is of the encoding alone. The Kronecker head that it is from penalises "
+            "it, and so has other errors and another condition number (condition_)."
+        )
+    elif not report.condition_number < _ILL_CONDITIONED:
+        yield (
+            "Its columns nearly depend on each other: fit linear heads with a ridge (1e-6 of the "
+            "mean square will do), for plain least squares has no digits left."
+        )
+    if report.fit_psnr is not None and report.held_out_psnr is not None:
+        yield (
+            f"On y, a linear head reaches {report.fit_psnr:.1f} dB at the samples that it saw and "
+            f"{report.held_out_psnr:.1f} dB at others: {_verdict(report)}."
+        )
+    elif has_y:
+        yield (
+            "It has too many columns to try a linear head on y here."
+            + (" KroneckerRidge fits such products in closed form." if product else "")
+        )
+
+
+def _verdict(report: EncodingReport) -> str:
+    """What the PSNR of a linear head says."""
+    assert report.fit_psnr is not None
+    assert report.held_out_psnr is not None
+    assert report.n_fitted is not None
+    if report.n_fitted < report.n_samples / 2:
+        return f"of {report.n_samples:,} samples it saw too few to tell more"
+    if report.fit_psnr < 20:
+        return "it cannot hold this signal"
+    if report.fit_psnr - report.held_out_psnr > 10:
+        return "it memorises more than it carries over, and a lower stable rank may do better"
+    return "it carries over between them"
+
+
+def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    """What stands in its way, each with what to change."""
+    checks = [_check_domain, _check_reached]
+    if not encoder._is_penalised():  # else the penalty says what lies between shifts and samples
+        checks += [_check_ripple, _check_slow, _check_gain, _check_resolution]
+    for check in checks:
+        yield from check(report, encoder, X)
+
+
+def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    fates = {
+        "extend": "count as its nearest end, all of them as one point",
+        "cut": "meet fading columns, or none",
+        "none": "are where its stable rank says nothing",
+    }
+    for axis, (low, high) in enumerate(encoder._ends):
+        x, name = X[:, axis].astype(np.float64), report.axis_names[axis]
+        boundary = encoder._boundary(axis)
+        if boundary == "periodic":
+            continue
+        outside = float(np.mean(_uncovered(encoder, axis, X)))
+        if outside:
+            yield (
+                f"{outside:.2%} of the samples lie outside the domain ({low:.6g}, {high:.6g}) of "
+                f"axis {name} and {fates[boundary]}: fit with a domain that covers "
+                f"({x.min():.6g}, {x.max():.6g})."
+            )
+        elif 0 < np.ptp(x) < 0.5 * (high - low):
+            yield (
+                f"The samples cover {np.ptp(x) / (high - low):.0%} of the domain "
+                f"({low:.6g}, {high:.6g}) of axis {name}: the columns of the rest are idle, and "
+                "the stable rank is shared with it. Narrow the domain."
+            )
+
+
+def _check_reached(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    for axis, name in enumerate(report.axis_names):
+        own, number = encoder._of_axis(axis)
+        if not hasattr(own, "bandwidth_"):
+            continue
+        wanted = own._nominal_stable_rank(number)
+        if report.stable_rank[axis] < 0.9 * wanted and not _repeats(own):
+            yield (
+                f"Axis {name} reaches a stable rank of {report.stable_rank[axis]:.4g} where its "
+                f"bandwidth means {wanted:.4g}: {own._advice()}."
+            )
+
+
+def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    for axis, name in enumerate(report.axis_names):
+        own, number = encoder._of_axis(axis)
+        if not isinstance(own, ShiftedBasisEncoder):
+            continue
+        if report.ripple[axis] > _RIPPLE:
+            enough = math.ceil(own._basis.spacings_per_rank * own._nominal_stable_rank(number))
+            harmless = report.slow_error[axis] <= _SLOW_ERROR
+            yield (
+                f"Axis {name} has fewer shifts than its bandwidth needs: squared row norms ripple "
+                f'by {report.ripple[axis]:.0%}. Set n_shifts="auto" or at least {enough + 1}, or '
+                "widen the bandwidth."
+                + (" A linear head does not mind here, a network may." if harmless else "")
+            )
+        elif report.fading[axis] > _FADING:
+            yield (
+                f"Encodings fade towards the ends of axis {name}: squared row norms fall by "
+                f'{report.fading[axis]:.0%} there. Set boundary="extend".'
+            )
+
+
+def _check_slow(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    for axis, name in enumerate(report.axis_names):
+        own, _ = encoder._of_axis(axis)
+        if own._made_to_learn:
+            continue
+        covered = not any(_uncovered(encoder, axis, X))
+        explained = report.similarity_radius[axis] < report.spacing[axis] or not covered
+        if not report.slow_error[axis] > _SLOW_ERROR or explained:
+            continue
+        way_out = "raise the stable rank, or take another encoding"
+        if isinstance(getattr(own, "_basis", None), Rectangle):
+            way_out = "it is piecewise constant. Raise the stable rank, or take a smooth basis"
+        elif isinstance(own, ShiftedBasisEncoder) and not _repeats(own):
+            way_out = (
+                "its width lies between the harmonics of the grid of its shifts, or leaves gaps. "
+                'Leave n_shifts="auto", or make the width a whole number of their spacings'
+            )
+        yield (
+            f"Fitted to slow waves at samples along axis {name}, a linear head misses them by "
+            f"{report.slow_error[axis]:.0%} half-way between: {way_out}."
+        )
+
+
+def _check_gain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    for axis, name in enumerate(report.axis_names):
+        if report.gain[axis] > _GAIN:
+            yield (
+                f"Fitted to noise along axis {name}, a linear head is {report.gain[axis]:.3g} "
+                "times as large between the samples as at them: it has about as many columns that "
+                f"matter as the {report.samples_per_axis[axis]:.4g} places of the samples. Take "
+                "clearly more or fewer, or a stronger ridge."
+            )
+
+
+def _check_resolution(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
+    for axis, name in enumerate(report.axis_names):
+        places, radius = report.samples_per_axis[axis], report.similarity_radius[axis]
+        if places < 8:
+            continue
+        if radius < report.spacing[axis]:
+            yield (
+                f"Along axis {name} neighbouring samples, {report.spacing[axis]:.4g} apart, share "
+                f"nothing: the similarity is gone within {radius:.4g}. It memorises and carries "
+                f"nothing over; lower the stable rank to {0.15 * places:.3g} to "
+                f"{0.45 * places:.3g}."
+            )
+        elif report.stable_rank[axis] < 0.05 * places:
+            yield (
+                f"Along axis {name} the stable rank is {report.stable_rank[axis] / places:.1%} of "
+                "the samples: detail finer than that is hard to learn. Raise it unless the "
+                "signal is as smooth."
+            )
+
+
+def _uncovered(encoder: Any, axis: int, X: NDArray) -> NDArray[np.bool_]:
+    """Which samples lie outside the domain of an axis, by more than rounding."""
+    (low, high), x = encoder._ends[axis], X[:, axis].astype(np.float64)
+    slack = 1e-6 * (high - low)
+    return (x < low - slack) | (x > high + slack)
+
+
+def _repeats(encoder: Any) -> bool:
+    """Whether the basis of an encoder is periodic, whose stable rank nothing changes."""
+    basis = getattr(encoder, "_basis", None)
+    return basis is not None and basis.period is not None

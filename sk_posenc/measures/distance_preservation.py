@@ -1,0 +1,160 @@
+"""Distance preservation: whether encodings are near where coordinates are."""
+
+import math
+import numbers
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.random import sample_without_replacement
+
+from sk_posenc.core.arrays import Array, device_of, itemsize, widened
+from sk_posenc.core.checks import check_floats
+
+
+def distance_preservation(
+    X: ArrayLike,
+    E: Any,
+    *,
+    level: float = 0.1,
+    n_pairs: int = 10_000,
+    random_state: Any = None,
+) -> float:
+    """Rank correlation between the nearness of coordinates and of their encodings.
+
+    Spearman's correlation, ties averaged, over pairs (i, j), between
+    ``-||x_i - x_j||`` and ``max(cos(e_i, e_j), level)``. Below `level` a similarity
+    says "far" and no more: without the clip the ripple of encodings that have long
+    fallen to 0 would be ranked.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Coordinates; each axis is scaled to the range that it has here.
+    E : array-like or sparse matrix of shape (n_samples, n_features)
+        Their encodings.
+    level : float, default=0.1
+        Cosine similarity below which pairs count as equally far, in [-1, 1).
+    n_pairs : int, default=10_000
+        Pairs drawn uniformly without repetition; all pairs where there are no more.
+    random_state : int, RandomState instance or None, default=None
+        Decides the pairs.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 1 is best. 0 where all similarities are equal, or all distances:
+        then nothing is preserved, or nothing is there to preserve.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two samples or pairs, lengths that differ, NaN or infinity, and a
+        `level` outside [-1, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, distance_preservation
+    >>> X = np.linspace(0, 1, 100)[:, None]
+    >>> for rank in (4, 32):
+    ...     E = ShiftedBasisEncoder(stable_rank=rank).fit_transform(X)
+    ...     print(rank, round(distance_preservation(X, E), 2))
+    4 0.87
+    32 0.34
+    """
+    coordinates = check_floats(X, "X", ensure_min_samples=2)
+    E = check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
+    check_consistent_length(coordinates, E)
+    if not (isinstance(level, numbers.Real) and -1 <= float(level) < 1):
+        raise ValueError(f"level must be a number in [-1, 1). Got {level!r}.")
+    if not (isinstance(n_pairs, numbers.Integral) and int(n_pairs) >= 2):
+        raise ValueError(f"n_pairs must be a whole number of at least 2. Got {n_pairs!r}.")
+    xp = array_namespace(coordinates)
+    first, second = (
+        xp.asarray(rows, device=device_of(coordinates))
+        for rows in _pairs(coordinates.shape[0], n_pairs, random_state)
+    )
+    halves = widened(coordinates) / 2  # halved: the range may overflow
+    low, high = xp.min(halves, axis=0), xp.max(halves, axis=0)
+    unit = (halves - low) / xp.where(high > low, high - low, xp.ones_like(low))
+    steps = xp.take(unit, first, axis=0) - xp.take(unit, second, axis=0)
+    distance = xp.sqrt(xp.sum(steps * steps, axis=1))
+    similarity = xp.clip(_cosines(E, first, second), min=level)
+    # equal distances on a grid differ in their last digits, and so do similarities
+    digits = {4: 10.0**6, 8: 10.0**12}
+    distance = xp.round(distance * digits[itemsize(distance)])
+    similarity = xp.round(similarity * digits[itemsize(similarity)])
+    return _spearman(-distance, similarity)
+
+
+def _pairs(
+    n_samples: int, n_pairs: int, random_state: Any
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Distinct pairs i < j, drawn uniformly."""
+    total = n_samples * (n_samples - 1) // 2
+    if total <= n_pairs:
+        return np.triu_indices(n_samples, k=1)
+    rng = check_random_state(random_state)
+    code = sample_without_replacement(total, n_pairs, random_state=rng).astype(np.int64)
+    # code = j (j - 1) / 2 + i; the root may be off by one
+    j = ((1 + np.sqrt(1 + 8.0 * code)) / 2).astype(np.int64)
+    j -= j * (j - 1) // 2 > code
+    j += j * (j + 1) // 2 <= code
+    return code - j * (j - 1) // 2, j
+
+
+def _cosines(E: Any, first: Array, second: Array) -> Array:
+    """Cosine similarity of pairs of rows; 0 where a row is 0."""
+    if sparse.issparse(E):
+        tiny = np.finfo(E.dtype).tiny
+        E = sparse.diags_array(1 / np.maximum(abs(E).max(axis=1).toarray().ravel(), tiny)) @ E
+        return np.concatenate([
+            _cosines(np.vstack([E[rows[0]].toarray(), E[rows[1]].toarray()]), *_halves(rows[0]))
+            for rows in _in_blocks(first, second)
+        ])  # fmt: skip
+    xp = array_namespace(E)
+    largest = xp.max(xp.abs(E), axis=1, keepdims=True)
+    E = E / xp.where(largest > 0, largest, xp.ones_like(largest))
+    norms = xp.sqrt(xp.sum(E * E, axis=1))
+    norms = xp.where(norms > 0, norms, xp.ones_like(norms))
+    cosines = []
+    for i, j in _in_blocks(first, second):
+        products = xp.sum(xp.take(E, i, axis=0) * xp.take(E, j, axis=0), axis=1)
+        cosines.append(products / (xp.take(norms, i, axis=0) * xp.take(norms, j, axis=0)))
+    return xp.concat(cosines)
+
+
+def _in_blocks(first: Array, second: Array) -> list[tuple[Array, Array]]:
+    n = first.shape[0]
+    blocks = [slice(start, min(start + 1024, n)) for start in range(0, n, 1024)]
+    return [(first[rows], second[rows]) for rows in blocks]
+
+
+def _halves(rows: NDArray) -> tuple[NDArray, NDArray]:
+    n = len(rows)
+    return np.arange(n), np.arange(n, 2 * n)
+
+
+def _spearman(a: Array, b: Array) -> float:
+    xp = array_namespace(a)
+    ranks_a, ranks_b = (_centred_ranks(values, xp) for values in (a, b))
+    norms = float(xp.sum(ranks_a * ranks_a)) * float(xp.sum(ranks_b * ranks_b))
+    if norms == 0:
+        return 0.0
+    return min(1.0, max(-1.0, float(xp.sum(ranks_a * ranks_b)) / math.sqrt(norms)))
+
+
+def _centred_ranks(values: Array, xp: ModuleType) -> Array:
+    """Ranks, ties averaged, less their mean."""
+    _, of_value = xp.unique_inverse(values)
+    distinct, counts = xp.unique_counts(values)
+    order = xp.argsort(distinct)
+    counts = widened(xp.take(counts, order))
+    middle = xp.cumulative_sum(counts) - (counts - 1) / 2
+    ranks = xp.take(xp.take(middle, xp.argsort(order)), of_value)
+    return ranks - xp.mean(ranks)

@@ -1,0 +1,181 @@
+"""Scorers of encodings and predictions, for searches of scikit-learn."""
+
+from typing import Any
+
+import numpy as np
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.stable_rank import stable_rank
+from sk_posenc.measures.distance_preservation import distance_preservation
+from sk_posenc.measures.held_encoder import encoder_within, encoding_by
+from sk_posenc.measures.psnr import check_data_range, psnr_score
+from sk_posenc.measures.similarity_radius import similarity_radius
+
+
+def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
+    """Stable rank of the encoding of `X`, the whole matrix of all axes.
+
+    A scorer for GridSearchCV, on an encoder, a Pipeline that ends in one, a Pipeline
+    that ends in a regressor, or a regressor that holds its encoder. It measures the rows
+    that it is given: in a search, the rows held out. It says what an encoding can
+    memorise, not how well it fits: alone, ``refit="stable_rank"`` picks the largest
+    stable rank on offer, however badly it carries over between samples.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like of shape (n_samples, n_axes)
+    y : ignored
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        Where the estimator neither encodes nor holds an encoder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, stable_rank_scorer
+    >>> X = np.linspace(0, 1, 500)[:, None]
+    >>> encoder = ShiftedBasisEncoder(stable_rank=16).fit(X)
+    >>> round(stable_rank_scorer(encoder, X), 1)
+    16.1
+    """
+    return stable_rank(encoding_by(estimator, X))
+
+
+def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float:
+    """Distance preservation of the encoding of `X`, over a fixed draw of pairs.
+
+    Works where :func:`stable_rank_scorer` does, on the rows that it is given. Alone it
+    picks the smoothest encoding, which memorises nothing.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X : array-like of shape (n_samples, n_axes)
+    y : ignored
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        Where the estimator neither encodes nor holds an encoder.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, distance_preservation_scorer
+    >>> X = np.linspace(0, 1, 500)[:, None]
+    >>> smooth, sharp = (ShiftedBasisEncoder(stable_rank=rank).fit(X) for rank in (2, 64))
+    >>> distance_preservation_scorer(smooth, X) > distance_preservation_scorer(sharp, X)
+    True
+    """
+    return distance_preservation(X, encoding_by(estimator, X), random_state=0)
+
+
+def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
+    """Similarity radius of the encoder as a share of its domain, mean over the axes.
+
+    On an encoder of this package, a Pipeline that has one, or a regressor that holds one; a
+    FeatureUnion or ColumnTransformer has no single radius. It needs no rows: it is known
+    after ``fit``.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    X, y : ignored
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError
+        Where the estimator is and holds no single encoder of this package.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, similarity_radius_scorer
+    >>> encoder = ShiftedBasisEncoder(stable_rank=16).fit(np.linspace(0, 1, 500)[:, None])
+    >>> round(similarity_radius_scorer(encoder), 4)  # sqrt(ln 10 / pi) / 16
+    0.0535
+    """
+    encoder = encoder_within(estimator)
+    low, high = to_numpy(encoder.domain_).T
+    return float(np.mean(similarity_radius(encoder) / (high - low)))
+
+
+def predictions(estimator: Any, X: Any) -> Any:
+    """Predictions of a fitted regressor; TypeError for what predicts nothing."""
+    if not hasattr(estimator, "predict"):
+        raise TypeError(f"expected a fitted regressor. Got {estimator!r}.")
+    return estimator.predict(X)
+
+
+class _PSNRScorer:
+    """PSNR in dB of the predictions of an estimator, for signals of a given range.
+
+    ``scorer(estimator, X, y)``; ``psnr_scorer`` has the range 1, others come from
+    :func:`make_psnr_scorer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import KroneckerRidge, psnr_scorer
+    >>> X = np.linspace(0, 1, 50)[:, None]
+    >>> y = 0.5 + 0.5 * np.sin(6 * X[:, 0])
+    >>> psnr_scorer(KroneckerRidge(alpha=1).fit(X, y), X, y) > 20
+    True
+    """
+
+    def __init__(self, data_range: float) -> None:
+        check_data_range(data_range)
+        self._data_range = data_range
+
+    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
+        return psnr_score(y, predictions(estimator, X), data_range=self._data_range)
+
+    def __repr__(self) -> str:
+        return f"make_psnr_scorer(data_range={self._data_range!r})"
+
+
+def make_psnr_scorer(data_range: float) -> _PSNRScorer:
+    """A scorer of predictions by :func:`psnr_score`.
+
+    ``psnr_scorer`` is ``make_psnr_scorer(1.0)``, for signals in [0, 1].
+
+    Parameters
+    ----------
+    data_range : float
+        Largest value of the signal less the smallest.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y)``, greater is better.
+
+    Raises
+    ------
+    ValueError
+        For a `data_range` that is not finite and positive.
+
+    Examples
+    --------
+    >>> from sk_posenc import make_psnr_scorer
+    >>> make_psnr_scorer(data_range=255)
+    make_psnr_scorer(data_range=255)
+    """
+    return _PSNRScorer(data_range)
+
+
+psnr_scorer = make_psnr_scorer(1.0)

@@ -1,0 +1,71 @@
+"""Similarity radius: how far an encoder sees along each axis."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from sklearn.utils.validation import check_is_fitted
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.encoding import Encoding
+
+
+def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64]:
+    """Half-width of the neighbourhood that an encoder sees, per axis.
+
+    The smallest displacement along an axis, the other coordinates held, at which the
+    similarity D falls to ``level * D(0)``. For the Gaussian, its product with the
+    stable rank of a unit axis is sqrt(ln(10) / pi) at level 0.1.
+
+    Parameters
+    ----------
+    encoder : fitted encoder of this package
+    level : float, default=0.1
+        Share of D(0), in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n_axes,)
+        In coordinate units; the width of the domain where the similarity does not fall
+        that low inside it.
+
+    Raises
+    ------
+    ValueError
+        For a `level` outside (0, 1).
+    TypeError
+        For an encoder of another kind.
+
+    References
+    ----------
+    J. Zheng, S. Ramasinghe, S. Lucey, "Rethinking Positional Encoding",
+    arXiv:2107.02561, 2021.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import ShiftedBasisEncoder, similarity_radius
+    >>> encoder = ShiftedBasisEncoder(stable_rank=10).fit(np.linspace(0, 1, 99)[:, None])
+    >>> similarity_radius(encoder).round(4)
+    array([0.0856])
+    """
+    if not isinstance(encoder, Encoding):
+        raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
+    check_is_fitted(encoder)
+    if not (isinstance(level, numbers.Real) and 0 < float(level) < 1):
+        raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
+    radii = np.empty(encoder.n_features_in_)
+    ranks = to_numpy(encoder.stable_rank_)
+    for axis, (low, high) in enumerate(to_numpy(encoder.domain_)):
+
+        def above(delta: float, axis: int = axis) -> float:
+            return float(encoder._axis_similarity(axis, np.array([delta]))[0]) - level
+
+        # steps well inside the main lobe, whose half-width is about 1 / stable rank
+        n_steps = int(np.ceil(32 * max(1.0, float(ranks[axis]))))
+        lags = np.linspace(0, high - low, n_steps + 1)
+        below = np.flatnonzero(encoder._axis_similarity(axis, lags) <= level)
+        radii[axis] = brentq(above, lags[below[0] - 1], lags[below[0]]) if len(below) else lags[-1]
+    return radii

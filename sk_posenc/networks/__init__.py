@@ -1,0 +1,1 @@
+"""Coordinate networks: torch modules, the regressor that trains them, their tangent kernel."""

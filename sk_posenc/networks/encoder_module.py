@@ -1,0 +1,217 @@
+"""Encoders as torch modules, whose formulas training may move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from array_api_compat import array_namespace
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+
+# Rows on which a new module is tried for gradients.
+_TRIED_ROWS = 64
+
+
+def check_floats(x: Any, what: str) -> None:
+    """Raise where `x` is not a tensor of floats; only its type is looked at."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"x must be a tensor of {what}: pass torch.as_tensor(x). Got {type(x).__name__}."
+        )
+    if not x.is_floating_point():
+        raise TypeError(f"x must be a tensor of floats: pass x.float(). Got {x.dtype}.")
+
+
+class EncoderModule(nn.Module):
+    r"""A fitted encoder as a torch module: the same formula on the same arrays.
+
+    The arrays of the formula are buffers. With ``trainable=True`` training moves them by
+    parameters :math:`p` without a unit, which start at 0:
+
+    - shifts :math:`t = t_0 + b_0 p`, in units of the bandwidth that `fit` chose;
+    - bandwidths :math:`b = b_0 e^p`, which stay positive;
+    - frequencies :math:`f = f_0 + p / L`, in cycles over the domain of width :math:`L`;
+    - the weights of a LearnableFourierEncoder's own layers, which are parameters themselves.
+
+    Parameters
+    ----------
+    encoder : fitted encoder of this package
+        It is not changed. Where its output would be sparse, that of the module is dense.
+    trainable : bool, default=False
+        Whether its arrays are parameters.
+    dtype : torch.dtype, default=None
+        Of the output. None: that of the coordinates.
+
+    Attributes
+    ----------
+    encoder : encoder
+        The encoder given.
+    trainable : bool
+        As given.
+    n_features : int
+        Columns of the output.
+
+    Raises
+    ------
+    TypeError
+        Where `encoder` is not an encoder of this package, or `dtype` not one of floats.
+    NotFittedError
+        Where `encoder` is not fitted.
+    ValueError
+        For ``trainable=True`` where there is nothing to move: a basis without a gradient
+        (impulse, rectangle, square), the frequencies of a periodic axis, shifts of a sparse
+        encoding.
+
+    See Also
+    --------
+    CoordinateMLPRegressor : Holds one where it is given an encoder.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_posenc import EncoderModule, ShiftedBasisEncoder
+    >>> X = torch.rand(100, 2, dtype=torch.float64)
+    >>> encoder = ShiftedBasisEncoder(stable_rank=4).fit(X.numpy())
+    >>> module = EncoderModule(encoder, trainable=True)
+    >>> bool(torch.allclose(module(X), torch.as_tensor(encoder.transform(X.numpy()))))
+    True
+    >>> [name for name, _ in module.named_parameters()]
+    ['shifts0', 'shifts1', 'bandwidth']
+    """
+
+    def __init__(
+        self, encoder: Any, *, trainable: bool = False, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        if not isinstance(encoder, CoordinateEncoder):
+            raise TypeError(
+                "encoder must be a fitted encoder of sk_posenc; put other transformers into a "
+                f"Pipeline in front of the network. Got {encoder!r}."
+            )
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(
+                "dtype must be a torch.dtype of floats, such as torch.float32, or None, for that "
+                f"of the coordinates. Got {dtype!r}."
+            )
+        check_is_fitted(encoder)
+        self.encoder = encoder
+        self.trainable = trainable
+        self.dtype = dtype
+        self.n_features = encoder._n_features_out
+        self._learnable: dict[str, Learnable] = encoder._learnable() if trainable else {}
+        for name, array in encoder._formula.items():
+            kind = self._learnable[name].kind if name in self._learnable else None
+            exact = torch.from_numpy(np.array(array, dtype=np.float64))
+            if kind == "weight":
+                self.register_parameter(name, nn.Parameter(exact.float()))
+                continue
+            self.register_buffer(f"fitted_{name}", exact)
+            if kind is not None:
+                step = torch.zeros(exact.shape, dtype=torch.float32)
+                self.register_parameter(name, nn.Parameter(step))
+                unit = torch.as_tensor(self._learnable[name].unit, dtype=torch.float64)
+                self.register_buffer(f"unit_{name}", unit, persistent=False)
+        if trainable:
+            self._check_gradient()
+
+    @property
+    def undecayed(self) -> list[str]:
+        """Names of the parameters that weight decay must leave alone."""
+        return [name for name, how in self._learnable.items() if how.kind != "weight"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Encode coordinates.
+
+        They are encoded in their own precision, as `transform` does, whatever autocast says.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes)
+            Coordinates, in the units that the encoder was fitted in.
+
+        Returns
+        -------
+        tensor of shape (n, n_features)
+            Of `dtype`; None: of the type of `x`.
+
+        Raises
+        ------
+        TypeError
+            Where `x` is not a tensor of floats.
+        ValueError
+            Where `x` has another shape.
+        """
+        n_axes = self.encoder.n_features_in_
+        check_floats(x, "coordinates")
+        if x.ndim != 2 or x.shape[1] != n_axes:
+            raise ValueError(
+                f"x must be coordinates of shape (n, {n_axes}), a column for each axis that the "
+                f"encoder was fitted on. Got shape {tuple(x.shape)}."
+            )
+        with torch.autocast(x.device.type, enabled=False):
+            arrays = self._arrays_in(x.dtype)
+            if torch.is_grad_enabled() and (self.trainable or x.requires_grad):
+                features = self.encoder._features(x, arrays, array_namespace(x))
+                return features if self.dtype is None else features.to(self.dtype)
+            return self.encoder._in_blocks(x, arrays, self.dtype)
+
+    def fitted_encoder(self) -> CoordinateEncoder:
+        """Give the encoder with its arrays as they are now.
+
+        Returns
+        -------
+        encoder
+            Fitted: it transforms without the module.
+        """
+        now = {name: to_numpy(array) for name, array in self._values().items()}
+        given = self.encoder._formula
+        moved = {name: array for name, array in now.items() if np.any(array != given[name])}
+        return self.encoder._with_formula(moved) if moved else self.encoder
+
+    def _values(self) -> dict[str, Tensor]:
+        """The arrays of the formula in float64."""
+        values = {}
+        for name in self.encoder._formula:
+            how = self._learnable.get(name)
+            if how is not None and how.kind == "weight":
+                values[name] = getattr(self, name).double()
+                continue
+            value = getattr(self, f"fitted_{name}")
+            if how is not None:
+                step = getattr(self, name).double()
+                moved = value + getattr(self, f"unit_{name}") * step
+                value = moved if how.kind == "shift" else value * torch.exp(step)
+            values[name] = value
+        return values
+
+    def _arrays_in(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        """The arrays in a precision; in float32 with what rounding lost beside them."""
+        values = self._values()
+        if dtype != torch.float32:
+            return {name: value.to(dtype) for name, value in values.items()}
+        arrays = {}
+        for name, value in values.items():
+            arrays[name] = value.float()
+            arrays[f"{name}_rest"] = (value - arrays[name].double()).float()
+        return arrays
+
+    def _check_gradient(self) -> None:
+        low, high = (torch.as_tensor(end) for end in to_numpy(self.encoder.domain_).T.copy())
+        places = torch.linspace(0.01, 0.99, _TRIED_ROWS, dtype=torch.float64)[:, None]
+        features = self(low + places * (high - low))
+        gradients: tuple[Tensor | None, ...] = ()
+        if features.requires_grad:
+            weights = torch.cos(torch.arange(features.numel())).reshape(features.shape)
+            gradients = torch.autograd.grad(
+                (features * weights).sum(), list(self.parameters()), allow_unused=True
+            )
+        if not any(each is not None and bool(each.any()) for each in gradients):
+            raise ValueError(
+                f"{self.encoder!r} has no gradient that training could follow: leave "
+                "train_encoder at False, or take a smooth basis or Fourier features"
+            )

@@ -1,0 +1,315 @@
+"""The network behind coordinate regression: layers, activations and their initial weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from sk_posenc.core.settings import parse_integer
+from sk_posenc.networks._batches import fresh_generator
+from sk_posenc.networks.encoder_module import EncoderModule, check_floats
+
+
+class _Sine(nn.Module):
+    def __init__(self, omega_0: float) -> None:
+        super().__init__()
+        self.omega_0 = omega_0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.omega_0 * x)
+
+
+class _Gaussian(nn.Module):
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.exp(-0.5 * (x / self.sigma).square())
+
+
+_ACTIVATIONS = {
+    "gaussian": lambda omega_0, sigma: _Gaussian(sigma),
+    "gelu": lambda omega_0, sigma: nn.GELU(),
+    "relu": lambda omega_0, sigma: nn.ReLU(),
+    "sigmoid": lambda omega_0, sigma: nn.Sigmoid(),
+    "sine": lambda omega_0, sigma: _Sine(omega_0),
+    "tanh": lambda omega_0, sigma: nn.Tanh(),
+}
+
+
+def _activation(parameter: str, name: object, omega_0: float, sigma: float) -> nn.Module:
+    if not isinstance(name, str) or name not in _ACTIVATIONS:
+        possible = ", ".join(repr(key) for key in _ACTIVATIONS)
+        also = " or None" if parameter == "output_activation" else ""
+        raise ValueError(f"{parameter} must be one of {possible}{also}. Got {name!r} instead.")
+    return _ACTIVATIONS[name](omega_0, sigma)
+
+
+def _layer_sizes(sizes: object) -> tuple[int, ...]:
+    listed = (sizes,) if isinstance(sizes, Integral) else sizes
+    if (
+        isinstance(listed, (str, bytes))
+        or not isinstance(listed, (Sequence, np.ndarray))
+        or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in listed)
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be a positive integer or a sequence of positive integers, "
+            f"one per hidden layer. Got {sizes!r} instead."
+        )
+    return tuple(int(n) for n in listed)
+
+
+def _positive(parameter: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+        raise ValueError(f"{parameter} must be a positive number. Got {value!r} instead.")
+    return float(value)
+
+
+@torch.no_grad()
+def _draw_parameters(
+    layers: list[nn.Linear], siren_omega_0: float | None, generator: torch.Generator
+) -> None:
+    for i, layer in enumerate(layers):
+        n = layer.in_features
+        bound = 1 / math.sqrt(n)
+        layer.bias.uniform_(-bound, bound, generator=generator)
+        if siren_omega_0 is not None:
+            bound = 1 / n if i == 0 else math.sqrt(6 / n) / siren_omega_0
+        layer.weight.uniform_(-bound, bound, generator=generator)
+
+
+class CoordinateMLP(nn.Module):
+    r"""Fully connected network whose inputs are standardised inside its first layer.
+
+    With scaled inputs :math:`h_0 = (x - m) \odot s`, x the input or its encoding, the network is
+
+    .. math:: h_l = \phi(W_l h_{l-1} + b_l), \qquad f(x) = \psi(W_L h_{L-1} + b_L),
+
+    :math:`\phi` the activation and :math:`\psi` the output activation.
+
+    Parameters
+    ----------
+    in_features : int
+        Columns that reach the first layer: those of the input, or of its encoding.
+    out_features : int, default=1
+        Columns of the output.
+    hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
+        Units of each hidden layer; an empty sequence gives a linear model.
+    activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
+        :math:`\phi`: "sine" is :math:`\sin(\omega_0 x)`, "gaussian" is
+        :math:`\exp(-x^2 / (2 \sigma^2))`.
+    output_activation : same names or None, default=None
+        :math:`\psi`; None is the identity.
+    omega_0 : float, default=30.0
+        Frequency factor of "sine".
+    sigma : float, default=0.5
+        Width of "gaussian".
+    encoder : torch.nn.Module, default=None
+        Encodes the input, an `EncoderModule` as a rule; None: the input is not encoded.
+    generator : torch.Generator, default=None
+        Draws the initial weights; None takes a generator with a fresh seed. PyTorch's global
+        generator is never used.
+
+    Attributes
+    ----------
+    linears : torch.nn.ModuleList of len(hidden_layer_sizes) + 1 torch.nn.Linear
+        The layers :math:`W_l, b_l`.
+    input_shift, input_scale : Tensor of shape (in_features,)
+        :math:`m` and :math:`s`; 0 and 1 until `set_scaling` is called.
+    target_shift, target_scale : Tensor of shape (out_features,), float64
+        Offset and unit in which the output is meant; `forward` does not apply them.
+    is_scaled : Tensor of shape (), bool
+        Whether `set_scaling` has been called.
+
+    Raises
+    ------
+    ValueError
+        For hidden layers that are not positive integers, another activation, and an encoder
+        with another number of columns than `in_features`.
+    TypeError
+        For an encoder that is not a torch module.
+
+    See Also
+    --------
+    CoordinateMLPRegressor : Trains this network as a scikit-learn estimator.
+
+    Notes
+    -----
+    The scaling costs no pass over the data: the first layer's weights are multiplied by
+    :math:`s` and its bias is reduced by :math:`(W_1 \odot s) m`.
+
+    Weights are drawn uniformly. With "sine" the bounds are SIREN's [1]_: :math:`1 / n` in the
+    first layer of fan-in :math:`n`, :math:`\sqrt{6 / n} / \omega_0` in the others. Otherwise the
+    bound is PyTorch's own, :math:`1 / \sqrt{n}`, as it is for all biases.
+
+    References
+    ----------
+    .. [1] V. Sitzmann, J. N. P. Martel, A. W. Bergman, D. B. Lindell, G. Wetzstein. "Implicit
+       neural representations with periodic activation functions". NeurIPS 2020.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from sk_posenc import CoordinateMLP
+    >>> net = CoordinateMLP(2, 3, hidden_layer_sizes=(64, 64), activation="sine")
+    >>> net(torch.zeros(5, 2)).shape
+    torch.Size([5, 3])
+    """
+
+    input_shift: Tensor
+    input_scale: Tensor
+    target_shift: Tensor
+    target_scale: Tensor
+    is_scaled: Tensor
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int = 1,
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (256, 256, 256, 256),
+        activation: str = "relu",
+        output_activation: str | None = None,
+        omega_0: float = 30.0,
+        sigma: float = 0.5,
+        encoder: nn.Module | None = None,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if encoder is not None and not isinstance(encoder, nn.Module):
+            raise TypeError(
+                "encoder must be a torch.nn.Module, such as EncoderModule(encoder), or None. "
+                f"Got {encoder!r}."
+            )
+        self.encoder = encoder
+        omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
+        in_features = parse_integer(in_features, "in_features")
+        if isinstance(encoder, EncoderModule) and encoder.n_features != in_features:
+            raise ValueError(
+                f"in_features must be {encoder.n_features}, the columns of the encoder. "
+                f"Got {in_features}."
+            )
+        out_features = parse_integer(out_features, "out_features")
+        widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
+        self.activation = _activation("activation", activation, omega_0, sigma)
+        self.output_activation = (
+            nn.Identity()
+            if output_activation is None
+            else _activation("output_activation", output_activation, omega_0, sigma)
+        )
+        # skip_init: nn.Linear's own initialisation would draw from the global generator
+        layers = [
+            nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)
+            for n_in, n_out in pairwise(widths)
+        ]
+        is_siren = activation == "sine" and len(layers) > 1
+        _draw_parameters(layers, omega_0 if is_siren else None, generator or fresh_generator())
+        self.linears = nn.ModuleList(layers)
+        self.register_buffer("input_shift", torch.zeros(in_features, dtype=torch.float32))
+        self.register_buffer("input_scale", torch.ones(in_features, dtype=torch.float32))
+        self.register_buffer("target_shift", torch.zeros(out_features, dtype=torch.float64))
+        self.register_buffer("target_scale", torch.ones(out_features, dtype=torch.float64))
+        self.register_buffer("is_scaled", torch.tensor(False))
+
+    @torch.no_grad()
+    def set_scaling(
+        self,
+        input_shift: Tensor,
+        input_scale: Tensor,
+        target_shift: Tensor,
+        target_scale: Tensor,
+    ) -> None:
+        """Set the scaling of the input, and the offset and unit of the output.
+
+        Parameters
+        ----------
+        input_shift, input_scale : Tensor of shape (in_features,)
+        target_shift, target_scale : Tensor of shape (out_features,)
+
+        Raises
+        ------
+        ValueError
+            For tensors of other shapes; nothing is set then.
+        """
+        scaling = {
+            "input_shift": input_shift,
+            "input_scale": input_scale,
+            "target_shift": target_shift,
+            "target_scale": target_scale,
+        }
+        for name, given in scaling.items():
+            expected = getattr(self, name).shape
+            if given.shape != expected:
+                raise ValueError(
+                    f"{name} must have shape {tuple(expected)}. Got {tuple(given.shape)}."
+                )
+        for name, given in scaling.items():
+            getattr(self, name).copy_(given)
+        self.is_scaled.fill_(True)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Encode rows of input as the first layer sees them.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes) or (n, in_features)
+            Coordinates where the network has an encoder, else its input as it is.
+
+        Returns
+        -------
+        tensor of shape (n, in_features)
+
+        Raises
+        ------
+        TypeError
+            Where `x` is not a tensor of floats, of the precision of the weights.
+        ValueError
+            Where it has another number of columns.
+        """
+        check_floats(x, "coordinates or of their encoding")
+        encoded: Tensor = x if self.encoder is None else self.encoder(x)
+        first: Any = self.linears[0]
+        if encoded.ndim == 0 or encoded.shape[-1] != first.in_features:
+            raise ValueError(
+                f"{'x' if self.encoder is None else 'the encoding of x'} must have "
+                f"{first.in_features} columns, the in_features of the network. "
+                f"Got shape {tuple(encoded.shape)}."
+            )
+        # autocast casts all precisions but this one
+        if (encoded.dtype == torch.float64) != (first.weight.dtype == torch.float64):
+            raise TypeError(
+                f"x must be {first.weight.dtype} as the weights of the network: pass x.to() of "
+                f"it, or give the EncoderModule that dtype. Got {encoded.dtype}."
+            )
+        return encoded
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map rows of input to outputs.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_axes) or (n, in_features)
+            Coordinates where the network has an encoder, else its input.
+
+        Returns
+        -------
+        tensor of shape (n, out_features)
+            In units of `target_scale`.
+        """
+        first: Any = self.linears[0]
+        weight = first.weight * self.input_scale
+        # a sum, as a product would be rounded to half precision under autocast
+        shift = (weight * self.input_shift).sum(1)
+        h = linear(self.encode(x), weight, first.bias - shift)
+        for layer in islice(self.linears, 1, None):
+            h = layer(self.activation(h))
+        return self.output_activation(h)

@@ -1,0 +1,1 @@
+"""Choosing an encoding: coordinate folds and suggestions."""

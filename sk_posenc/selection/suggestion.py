@@ -1,0 +1,315 @@
+"""Which encoding suits a regressor on a signal, told from its training samples."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.utils import check_random_state, check_X_y
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.settings import parse_integer, parse_positive
+from sk_posenc.encoders.base import shortfalls_untold
+from sk_posenc.encoders.fourier import FourierEncoder
+from sk_posenc.encoders.random_fourier import RandomFourierEncoder
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.selection._criteria import Criterion, criterion_for, head_of
+
+__all__ = ["Suggestion", "suggest_encoder"]
+
+# Stable ranks of the default candidates, as shares of the samples per axis.
+_SHARES = (0.04, 0.07, 0.12, 0.2, 0.35, 0.6)
+
+_FEWEST_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """Encoders in the order in which they suit a regressor.
+
+    ``print(suggestion)`` shows the ranking as text, a notebook as a table.
+
+    Attributes
+    ----------
+    best_encoder : encoder
+        The first choice, unfitted: ready for a Pipeline, or to be held by the regressor.
+    table : dict of arrays
+        One entry per candidate, the best first; ``pandas.DataFrame(table)`` takes it.
+        "rank", from 1; "encoder", unfitted; "psnr", the expected PSNR in dB relative to the
+        range of `y`; "mse", the expected squared error in units of `y`; "stable_rank", the
+        mean over the axes (NaN for an encoder without); "n_features"; "index", the place in
+        the list of candidates.
+    criterion : str
+        What ranks them, in words.
+    n_samples : int
+        Rows that were looked at.
+    seconds : float
+    """
+
+    best_encoder: Any
+    table: dict[str, NDArray]
+    criterion: str
+    n_samples: int
+    seconds: float
+
+    def _lines(self) -> list[list[str]]:
+        lines = [["rank", "dB", "stable rank", "columns", "encoder"]]
+        columns = (self.table[key] for key in ("rank", "psnr", "stable_rank", "n_features"))
+        for *numbers, encoder in zip(*columns, self.table["encoder"], strict=True):
+            rank, psnr, stable_rank, n_features = numbers
+            lines.append([
+                str(rank),
+                f"{psnr:.2f}",
+                "-" if math.isnan(stable_rank) else f"{stable_rank:.4g}",
+                str(n_features),
+                " ".join(repr(encoder).split()),
+            ])  # fmt: skip
+        return lines
+
+    def _title(self) -> str:
+        return f"{self.criterion}, {self.n_samples:,} samples, {self.seconds:.2g} s"
+
+    def __str__(self) -> str:
+        lines = self._lines()
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        shown = [
+            "  ".join([*(c.rjust(w) for c, w in zip(line[:-1], widths, strict=False)), line[-1]])
+            for line in lines
+        ]
+        return "\n".join([self._title(), *shown])
+
+    def _repr_html_(self) -> str:
+        heading, *body = self._lines()
+
+        def row(cells: list[str], tag: str) -> str:
+            inside = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+            return f"<tr>{inside}</tr>"
+
+        rows = "".join(row(line, "td") for line in body)
+        return (
+            f"<div><p>{html.escape(self._title())}</p>"
+            f"<table>{row(heading, 'th')}{rows}</table></div>"
+        )
+
+
+def suggest_encoder(
+    X: ArrayLike,
+    y: ArrayLike,
+    regressor: Any,
+    encoders: Sequence[Any] | None = None,
+    *,
+    max_samples: int | None = None,
+    training_time: float | None = None,
+    random_state: Any = 0,
+) -> Suggestion:
+    r"""Rank encodings for a regressor, without training it.
+
+    The best encoding depends on what comes after it: a deep network wants a lower stable rank
+    than a linear head. For linear heads the ranking is by exact leave-one-out; for networks
+    by the error between the samples that their tangent kernel leads to expect.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_axes)
+        Coordinates of the training samples.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        The signal there.
+    regressor : estimator
+        What is to follow the encoding, fitted or not; it is not changed. LinearRegression,
+        Ridge, RidgeCV, KroneckerRidge or KroneckerRidgeCV; CoordinateMLPRegressor or
+        scikit-learn's MLPRegressor with ReLU and Adam; or a Pipeline of an encoder, whose
+        place the candidates take, and one of these. An encoder that the regressor holds
+        makes way for the candidates too.
+    encoders : list of encoders, default=None
+        Candidates. None: Gaussian, triangle, Fourier and random Fourier encodings, with
+        stable ranks of 4, 7, 12, 20, 35 and 60 % of the samples per axis.
+    max_samples : int, default=None
+        Rows that are looked at, neighbours around the middle, so that they lie as densely as
+        all do. None: 256 for networks, 4,096 for linear heads, all for Kronecker ridge,
+        which does not read it.
+    training_time : float, default=None
+        Kernel time :math:`\tau` that training is worth, for networks. None: 10,000 times
+        learning rate times steps, which holds for Adam.
+    random_state : int, RandomState instance or None, default=0
+        Decides the places between samples that are asked for, and the rows that tell how
+        rough the signal is.
+
+    Returns
+    -------
+    Suggestion
+        The ranking, and the first choice ready for the Pipeline.
+
+    Raises
+    ------
+    TypeError
+        For a regressor of another kind, and candidates that are no encoders.
+    ValueError
+        For coordinates or targets that are not finite or too few, a constant signal, no
+        candidates, and networks that the kernel does not describe.
+
+    See Also
+    --------
+    tangent_kernel : What a network sees through an encoding.
+    KroneckerRidgeCV : Search of all that a closed-form head can choose.
+
+    Notes
+    -----
+    *Networks.* With K the tangent kernel of the network on the encodings, less their mean and
+    of unit norm, n training samples and training stopped at time t, the prediction
+    is :math:`K_* (1 - e^{-t K / n}) K^{-1} y`. When training "stops" differs from one direction
+    to the next under Adam; over exponentially distributed t of mean :math:`\tau` the prediction
+    is on average that of a ridge regression,
+
+    .. math:: W y, \qquad W = K_* \left(K + \frac{n}{\tau} I\right)^{-1}.
+
+    Leaving samples out would ask for values one spacing away from the others, on a grid
+    twice as far as the values between them. W is linear instead, so its squared error *between*
+    the samples follows from how much the signal differs over a distance: half its mean squared
+    difference, :math:`\gamma(h) = c \, h^p`, is fitted to near and far neighbours, in units of
+    the spacing, and the error at a place is
+    :math:`2 \sum_i w_i \gamma_i - \sum_{ij} w_i w_j \gamma_{ij}`. The signal thus enters
+    by c, which does not move the ranking, and by its roughness p.
+
+    The factor 10,000 was chosen on five of the ten signals of
+    ``examples/choose_encoder.py``, for four hidden layers in CoordinateMLPRegressor; from a
+    third of it to three times as much the ranking there is about as good. What the
+    other signals say, and where the ranking fails, is told in ``docs/choosing.md``.
+    The network's own learning of features is not in the kernel.
+
+    *Linear heads.* Leave-one-out holds the encoder and its domain. RidgeCV takes the best of
+    its alphas for each encoding. KroneckerRidgeCV searches as it is set, and by the folds that
+    it is given, sub-grids say; KroneckerRidge by leave-one-out at its own alpha and penalty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import Ridge
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sk_posenc import ShiftedBasisEncoder, suggest_encoder
+    >>> X = np.linspace(0, 1, 100)[:, None]
+    >>> y = np.sin(40 * X[:, 0])
+    >>> candidates = [ShiftedBasisEncoder(stable_rank=rank) for rank in (3, 10, 30, 90)]
+    >>> suggestion = suggest_encoder(X, y, Ridge(1e-3), candidates)
+    >>> suggestion.best_encoder
+    ShiftedBasisEncoder(stable_rank=10)
+    >>> model = make_pipeline(suggestion.best_encoder, Ridge(1e-3)).fit(X, y)
+    """
+    start = time.perf_counter()
+    head = head_of(regressor)
+    if encoders is not None:
+        encoders = _check_encoders(encoders)
+    if max_samples is not None:
+        max_samples = parse_integer(max_samples, "max_samples")
+        if max_samples < _FEWEST_ROWS:
+            raise ValueError(f"max_samples must be at least {_FEWEST_ROWS}. Got {max_samples}.")
+    if training_time is not None:
+        training_time = parse_positive(training_time, "training_time", " or None")
+    # the stable rank that a candidate reaches is in the table
+    with config_context(array_api_dispatch=False), shortfalls_untold():
+        coordinates, targets = _check_samples(X, y)
+        criterion = criterion_for(
+            head, coordinates, targets, max_samples, training_time, check_random_state(random_state)
+        )
+        candidates = _default_encoders(coordinates) if encoders is None else encoders
+        table = _ranking(candidates, criterion, float(np.ptp(targets)))
+    return Suggestion(
+        best_encoder=clone(table["encoder"][0]),
+        table=table,
+        criterion=criterion.name,
+        n_samples=criterion.n_samples,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    """Coordinates, and targets in their own shape, as finite arrays."""
+    targets = np.asarray(to_numpy(y))
+    if targets.dtype.kind not in "biufO":
+        raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")
+    coordinates, targets = check_X_y(
+        to_numpy(X),
+        targets,
+        multi_output=True,
+        y_numeric=True,
+        dtype=[np.float64, np.float32],
+    )
+    if len(coordinates) < _FEWEST_ROWS:
+        raise ValueError(
+            f"a suggestion needs at least {_FEWEST_ROWS} samples. Got n_samples = "
+            f"{len(coordinates)}."
+        )
+    if not np.ptp(targets, axis=0).any():
+        raise ValueError("y is constant: every encoding fits it, none better than another.")
+    if not np.ptp(coordinates, axis=0).any():
+        raise ValueError(
+            "all rows of X are the same point: samples at several places are needed to tell "
+            "encodings apart."
+        )
+    return coordinates, targets
+
+
+def _ranking(
+    candidates: Sequence[Any], criterion: Criterion, value_range: float
+) -> dict[str, NDArray]:
+    mse, stable_ranks, widths = (np.empty(len(candidates)) for _ in range(3))
+    for i, candidate in enumerate(candidates):
+        try:
+            mse[i], fitted = criterion.error_of(clone(candidate))
+        except Exception as error:
+            error.add_note(f"This came up for the candidate {candidate!r}.")
+            raise
+        ranks = getattr(fitted, "stable_rank_", np.nan)
+        stable_ranks[i] = float(np.mean(to_numpy(ranks)))
+        widths[i] = len(fitted.get_feature_names_out())
+    order = np.argsort(mse, kind="stable")
+    floor = np.finfo(np.float64).eps * value_range**2
+    listed = np.empty(len(candidates), dtype=object)
+    listed[:] = [clone(candidates[i]) for i in order]
+    return {
+        "rank": np.arange(1, len(candidates) + 1),
+        "encoder": listed,
+        "psnr": 20 * np.log10(value_range) - 10 * np.log10(np.maximum(mse[order], floor)),
+        "mse": mse[order],
+        "stable_rank": stable_ranks[order],
+        "n_features": widths[order].astype(np.intp),
+        "index": order,
+    }
+
+
+def _check_encoders(encoders: Any) -> list[Any]:
+    if isinstance(encoders, str | dict) or not isinstance(encoders, Sequence):
+        raise TypeError(f"encoders must be a list of encoders. Got {encoders!r}.")
+    if not len(encoders):
+        raise ValueError("encoders must hold one candidate at least. Got none.")
+    for encoder in encoders:
+        if isinstance(encoder, type) or not all(
+            hasattr(encoder, name) for name in ("fit", "transform", "get_feature_names_out")
+        ):
+            raise TypeError(f"encoders must be encoders, or other transformers. Got {encoder!r}.")
+        if getattr(encoder, "_made_to_learn", False):
+            raise ValueError(
+                f"{encoder!r} is trained with its network: how it ranks cannot be told before. "
+                "Leave it out, and compare it by GridSearchCV."
+            )
+    return list(encoders)
+
+
+def _default_encoders(X: NDArray) -> list[Any]:
+    n_per_axis = samples_per_axis(X)
+    bases: list[Callable[..., Any]] = [
+        lambda rank: ShiftedBasisEncoder("gaussian", stable_rank=rank),
+        lambda rank: ShiftedBasisEncoder("triangle", stable_rank=rank),
+        lambda rank: FourierEncoder(stable_rank=rank),
+        lambda rank: RandomFourierEncoder(stable_rank=rank, random_state=0),
+    ]
+    ranks = [[max(1.2, round(float(share * n), 6)) for n in n_per_axis] for share in _SHARES]
+    return [make(rank if len(set(rank)) > 1 else rank[0]) for make in bases for rank in ranks]
