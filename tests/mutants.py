@@ -62,7 +62,7 @@ TESTS = {
     "core/stable_rank": ["measures/metrics", "properties"],
     "core/state": ["refits", "networks/training"],
     "encoders": [*FOURIER, "encoders/learnable", *BASES],
-    "encoders/_csr": BASES,
+    "encoders/csr": BASES,
     "encoders/_quasi_random": ["encoders/quasi_random", "encoders/fourier"],
     "encoders/bases": BASES,
     "encoders/basis": BASES,

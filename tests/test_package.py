@@ -150,7 +150,7 @@ STANDS_ON = {
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
     "datasets": set(),
-    "plotting": {"encoders", "measures", "networks"},
+    "plotting": {"encoders", "measures", "networks", "selection"},
 }
 
 

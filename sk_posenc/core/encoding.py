@@ -1,6 +1,8 @@
 """What an encoding of coordinates is to those that measure it."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +16,46 @@ from sk_posenc.core.arrays import Array, itemsize
 from sk_posenc.core.memory import check_memory
 
 
+@dataclass(frozen=True)
+class AxisTraits:
+    """What an encoder says of its functions along one axis; the defaults say nothing.
+
+    Attributes
+    ----------
+    asked : float or None
+        The stable rank that its settings name. None: "auto", or another setting decides.
+    bandwidth : float or None
+        In coordinate units.
+    nominal : float or None
+        The stable rank that this bandwidth means by the law.
+    way_out : str
+        What to change where less is reached.
+    n_shifts, enough_shifts : int or None
+        Its shifts, and as many as keep the squared row norms even.
+    repeats, in_steps, in_cells : bool
+        Whether it repeats, so that nothing changes its stable rank; whether it is piecewise
+        constant; whether two coordinates are either alike, in one cell, or have nothing in common.
+    phi : callable or None
+        The function of one shift, of displacements in coordinate units.
+    """
+
+    asked: float | None = None
+    bandwidth: float | None = None
+    nominal: float | None = None
+    way_out: str = ""
+    n_shifts: int | None = None
+    enough_shifts: int | None = None
+    repeats: bool = False
+    in_steps: bool = False
+    in_cells: bool = False
+    phi: Callable[[NDArray], NDArray] | None = None
+
+
 class Encoding(TransformerMixin):
     """What scorers, reports and Displays ask of an encoder, and all that they ask.
 
-    `CoordinateEncoder` and `AxisProduct` derive from it. A derived class has, once it is fitted,
+    Encoders and the products that Kronecker heads make of them derive from it. A derived class
+    has, once it is fitted,
 
     - ``n_features_in_``, ``domain_`` (n_axes, 2), ``stable_rank_`` (n_axes,), and ``_ends``, the
       ends of the domain of each axis as floats;
@@ -32,8 +70,14 @@ class Encoding(TransformerMixin):
     - ``_is_penalised()``: whether a head that has a penalty of its own made it;
     - ``_boundary(axis)``: what coordinates outside the domain meet;
     - ``_of_axis(axis)``: the encoder that makes the columns of an axis, and its number there;
-    - ``_labels(names)``: the names of the columns.
+    - ``_labels(names)``: the names of the columns;
+    - ``_axis_traits(axis)``: what else there is to say of its functions along an axis;
+
+    and, fitted or not, ``_short_name()``, what a legend calls it, and ``_learns_by_default``,
+    whether a network that holds it trains it unless told otherwise.
     """
+
+    _learns_by_default = False
 
     n_features_in_: int
     domain_: Any
@@ -165,6 +209,12 @@ class Encoding(TransformerMixin):
 
     def _of_axis(self, axis: int) -> tuple[Any, int]:
         return self, axis
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        return AxisTraits()
+
+    def _short_name(self) -> str:
+        return type(self).__name__
 
     def _check_coordinates(self, X: Any, method: str) -> Array:
         raise NotImplementedError

@@ -2,18 +2,24 @@
 
 import math
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array
-from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+from sk_posenc.encoders.axis_encoder import AxisEncoder
+from sk_posenc.encoders.base import Learnable
+
+# Relative spread of the spacings of equidistant samples, in float32 too.
+_EQUIDISTANT = 1e-3
 
 
-class FourierBase(CoordinateEncoder):
+class FourierBase(AxisEncoder):
     """Sines and cosines of the distance from the lower end of the domain."""
+
+    _needs_rest = ("low",)
 
     frequencies_: Any
     domain_: NDArray[np.float64]
@@ -37,6 +43,45 @@ class FourierBase(CoordinateEncoder):
             x = xp.clip(x, 0.0, high - low)
         return x
 
+    def _own_frequencies(self) -> NDArray[np.float64]:
+        """Of the encoder of one axis, in cycles per coordinate unit."""
+        raise NotImplementedError
+
+    def _without_aliases(self, x: NDArray) -> Self:
+        # Beyond half the sampling rate a wave has the values of a slower one on all samples, and
+        # others between them. The slower one takes its place: what is fitted stays the same.
+        if len(x) < 2:
+            return self
+        spacing = np.diff(np.asarray(x, dtype=np.float64))
+        if np.ptp(spacing) > _EQUIDISTANT * spacing.mean():
+            return self
+        rate = 2 * math.pi / spacing.mean()
+        folded = {}
+        for name, angular in self._formula.items():
+            fast = np.abs(angular) > rate / 2 * (1 + _EQUIDISTANT)
+            if name.startswith("angular") and np.any(fast):
+                folded[name] = np.abs(angular - rate * np.round(angular / rate))
+        return self._with_formula(folded) if folded else self
+
+    def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+        features, frequencies = self._head_features(x), self._own_frequencies()
+        n = len(frequencies)
+        derivative = np.zeros_like(features)  # a constant column stays 0
+        sine, cosine = features[:, -2 * n : -n], features[:, -n:]
+        for _ in range(order):
+            sine, cosine = 2 * math.pi * frequencies * cosine, -2 * math.pi * frequencies * sine
+        derivative[:, -2 * n : -n], derivative[:, -n:] = sine, cosine
+        return derivative
+
+    def _functions_on_domain(self) -> float:
+        low, high = self._domain()
+        return half_waves(self.frequencies_, high - low)
+
+
+def half_waves(frequencies: Any, length: float) -> float:
+    """How many half waves of the highest frequency a length holds."""
+    return max(1.0, 2 * length * float(np.max(np.abs(np.ravel(frequencies)), initial=0.0)))
+
 
 class AxisFourierEncoder(FourierBase):
     """Frequencies of each axis alone, and the sines before the cosines of each axis."""
@@ -58,6 +103,9 @@ class AxisFourierEncoder(FourierBase):
     def _read_formula(self) -> None:
         axes = range(self.n_features_in_)
         self.frequencies_ = [self._formula[f"angular{axis}"] / (2 * math.pi) for axis in axes]
+
+    def _own_frequencies(self) -> NDArray[np.float64]:
+        return self.frequencies_[0]
 
     def _axis_width(self, axis: int) -> int:
         return 2 * self._n_frequencies(axis) + (1 if self._constant else 0)

@@ -14,6 +14,11 @@ AUTO_SHARE = 0.25
 
 _AUTO_MINIMUM = 2.0
 
+# The share that "auto" asks for in a closed form, and the most where samples are no grid: they
+# leave gaps of up to twice their mean spacing.
+CLOSED_FORM_SHARE = 0.42
+SCATTERED_SHARE = 0.3
+
 # Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
 _RANDOM_PER_RANK = 4
 
@@ -72,6 +77,18 @@ def auto_stable_rank_of_random(n_samples: float, n_frequencies: int) -> float:
     """The same where frequencies are drawn, and so many of them hold no more."""
     within = max(1.0, n_frequencies / _RANDOM_PER_RANK)
     return min(auto_stable_rank(n_samples), within)
+
+
+def is_automatic(value: Any) -> bool:
+    """Whether a setting says "auto", before it is checked."""
+    return isinstance(value, str) and value == "auto"
+
+
+def is_given(value: Any) -> bool:
+    """Whether a setting is a number, or one per axis, and not "auto" or None."""
+    return value is not None and not any(
+        isinstance(each, str) for each in (value if isinstance(value, list | tuple) else [value])
+    )
 
 
 def refuse_both(axis: int, **settings: Any) -> None:

@@ -5,10 +5,13 @@ import math
 import operator
 from types import ModuleType
 
+import numpy as np
 from array_api_compat import array_namespace
+from array_api_compat import numpy as numpy_namespace
+from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array, device_of
-from sk_posenc.encoders.basis import NEGLIGIBLE, Basis, _in_steps
+from sk_posenc.encoders.basis import NEGLIGIBLE, Basis, in_steps
 
 
 class Gaussian(Basis):
@@ -49,6 +52,7 @@ class Triangle(Basis):
     support = 1.0
     shifts_per_rank = 8.3
     energy = 2 / 3
+    _interpolating_share = 2 / 3  # as wide as the samples are apart
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         return _cardinal_bspline(u, 1, xp)
@@ -70,9 +74,10 @@ class Rectangle(Basis):
     support = 0.5
     shifts_per_rank = 8.0
     energy = 1.0
+    _interpolating_share = 1.0  # as wide as the samples are apart
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        steps, per_unit = _in_steps(u, xp)
+        steps, per_unit = in_steps(u, xp)
         return xp.astype((steps >= -0.5 * per_unit) & (steps < 0.5 * per_unit), u.dtype)
 
     def similarity(self, delta: Array) -> Array:
@@ -93,7 +98,7 @@ class Impulse(Rectangle):
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         # by argmin, for a half-open comparison can round to no shift or to two
-        steps, _ = _in_steps(u, xp)
+        steps, _ = in_steps(u, xp)
         distance = 2 * xp.abs(steps) + xp.astype(steps > 0, u.dtype)
         nearest = xp.argmin(distance, axis=-1, keepdims=True)
         columns = xp.arange(u.shape[-1], dtype=nearest.dtype, device=device_of(u))
@@ -109,6 +114,7 @@ class BSpline(Basis):
     support = 2.0
     shifts_per_rank = 4.2
     energy = 151 / 315
+    _interpolating_share = 151 / 315  # as wide as the samples are apart
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         return _cardinal_bspline(u, 3, xp)
@@ -219,3 +225,8 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
         power = functools.reduce(operator.mul, [piece] * degree)
         terms.append(power if weight == 1 else weight * power)
     return functools.reduce(operator.add, terms)
+
+
+def one_shift(basis: Basis, u: NDArray) -> NDArray:
+    """phi of one shift: its neighbours stand beside it, for the impulse goes by the nearest."""
+    return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), numpy_namespace))[:, 1]

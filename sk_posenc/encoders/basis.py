@@ -24,6 +24,10 @@ import numpy as np
 from array_api_compat import numpy as numpy_namespace
 
 from sk_posenc.core.arrays import Array
+from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE
+
+# Counts that are whole but for rounding are not rounded up.
+ROUNDING = 1e-9
 
 # Below this share of its peak a basis without a support counts as gone.
 NEGLIGIBLE = 1e-5
@@ -67,6 +71,9 @@ class Basis:
     support: float = math.inf
     period: float | None = None
     shifts_per_rank: float | None = None
+
+    # The stable rank that "auto" asks for in a closed form, as a share of the samples per axis.
+    _interpolating_share: float = CLOSED_FORM_SHARE
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
         """Value of the basis function.
@@ -188,7 +195,7 @@ class Basis:
         return f"{type(self).__name__}({settings})"
 
 
-def _in_steps(u: Array, xp: ModuleType) -> tuple[Array, float]:
+def in_steps(u: Array, xp: ModuleType) -> tuple[Array, float]:
     """Displacements in small whole steps, and how many of them a bandwidth has.
 
     A coordinate on a jump, as on an aligned grid, meets both sides rounded alike.

@@ -8,6 +8,7 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array
+from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import (
     parse_count,
@@ -17,6 +18,8 @@ from sk_posenc.encoders._fourier_base import AxisFourierEncoder
 from sk_posenc.encoders.axis_settings import (
     auto_stable_rank,
     check_frequency,
+    is_automatic,
+    is_given,
     parse_boundaries,
     parse_stable_rank,
     per_axis,
@@ -151,6 +154,30 @@ class FourierEncoder(AxisFourierEncoder):
         self._equally_spaced = True
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
 
+    def _missing_settings(self) -> list[str]:
+        sized = is_given(self.stable_rank) or is_given(self.max_frequency)
+        return super()._missing_settings() + ([] if sized else ["stable_rank or max_frequency"])
+
+    def _settings_for(
+        self,
+        x: NDArray,
+        n_samples: float,
+        *,
+        on_grid: bool,
+        share: float | None = None,
+        finer: float | None = None,
+    ) -> dict[str, Any]:
+        explicit = not is_automatic(self.stable_rank) or self.max_frequency is not None
+        if (explicit or not is_automatic(self.n_frequencies)) and share is None:
+            return {}
+        rank = max(1.0, (share or self._auto_share(on_grid)) * n_samples)
+        if share is None:
+            return {"stable_rank": rank}
+        return {"stable_rank": rank, "max_frequency": None, "n_frequencies": "auto"}
+
+    def _interpolating_share(self) -> float:
+        return 0.5  # as many columns as samples
+
     def _learnable(self) -> dict[str, Learnable]:
         if "periodic" in self._boundaries:
             raise ValueError(
@@ -182,6 +209,12 @@ class FourierEncoder(AxisFourierEncoder):
 
     def _boundary(self, axis: int) -> str:
         return self._boundaries[axis]
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        return self._traits_of_width(axis)
+
+    def _short_name(self) -> str:
+        return "Fourier"
 
     def _nominal_stable_rank(self, axis: int) -> float:
         n = self._n_frequencies(axis)

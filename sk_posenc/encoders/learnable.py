@@ -3,6 +3,7 @@
 import math
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Real
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -14,6 +15,8 @@ from sklearn.utils import check_random_state
 from sk_posenc.core.arrays import Array, device_of, to_numpy
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_integer, parse_optional
+from sk_posenc.encoders._fourier_base import half_waves
+from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_settings import (
     auto_stable_rank_of_random,
     check_bandwidth,
@@ -21,7 +24,7 @@ from sk_posenc.encoders.axis_settings import (
     per_axis,
     refuse_both,
 )
-from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+from sk_posenc.encoders.base import Learnable
 
 # Mean square of GELU(z), z normal with variance 1.
 _GELU_SQUARE = 0.425
@@ -31,7 +34,7 @@ _LAYERS = ("weight1", "bias1", "weight2", "bias2")
 _T = TypeVar("_T")
 
 
-class LearnableFourierEncoder(CoordinateEncoder):
+class LearnableFourierEncoder(AxisEncoder):
     r"""Encode coordinates by Fourier features and a small network, made to be learnt.
 
     The M coordinates x of a group become
@@ -124,7 +127,8 @@ class LearnableFourierEncoder(CoordinateEncoder):
     [(64, 16), (16,), (16, 32), (32,)]
     """
 
-    _made_to_learn = True
+    _learns_by_default = True
+    _needs_rest = ("low",)
 
     def __init__(
         self,
@@ -259,6 +263,16 @@ class LearnableFourierEncoder(CoordinateEncoder):
         n_columns = self._n_features_out // len(self.groups_)
         first = n_columns * next(j for j, group in enumerate(self.groups_) if axis in group)
         return features[:, first : first + n_columns]
+
+    def _rank_setting(self, axis: int) -> float | None:
+        asked = self.stable_rank
+        if not isinstance(asked, str | Real):  # one per column of a group
+            asked = next(asked[group.index(axis)] for group in self.groups_ if axis in group)
+        return None if isinstance(asked, str) else float(asked)
+
+    def _functions_on_domain(self) -> float:
+        low, high = self._domain()
+        return half_waves(self.frequencies_, high - low)
 
     def _is_stationary(self) -> bool:
         return False

@@ -16,6 +16,8 @@ from sk_posenc.encoders._fourier_base import AxisFourierEncoder
 from sk_posenc.encoders.axis_settings import (
     AUTO_SHARE,
     check_frequency,
+    is_automatic,
+    is_given,
     per_axis,
 )
 
@@ -80,6 +82,7 @@ class LogFourierEncoder(AxisFourierEncoder):
     """
 
     _constant = 0.0
+    _stops_at_ends = True
 
     def __init__(
         self, n_frequencies: Any = 10, *, max_frequency: Any = "auto", domain: Any = None
@@ -109,6 +112,42 @@ class LogFourierEncoder(AxisFourierEncoder):
             frequencies = np.geomspace(lowest, top, count) if count > 1 else np.array([top])
             self.frequencies_.append(frequencies)
         return np.zeros(n_axes)  # none is asked
+
+    def _missing_settings(self) -> list[str]:
+        return super()._missing_settings() + (
+            [] if is_given(self.max_frequency) else ["max_frequency"]
+        )
+
+    def _settings_for(
+        self,
+        x: NDArray,
+        n_samples: float,
+        *,
+        on_grid: bool,
+        share: float | None = None,
+        finer: float | None = None,
+    ) -> dict[str, Any]:
+        if self.n_frequencies == 1 and share is None:
+            return {}
+        width = self._width_over(x)
+        if share is not None or is_automatic(self.max_frequency):
+            # a FourierEncoder of that stable rank has this highest frequency
+            cycles = max(0.5, 0.5 * (share or self._auto_share(on_grid)) * n_samples)
+        else:
+            cycles = self.max_frequency * width
+        settings: dict[str, Any] = {"max_frequency": cycles / width}
+        if on_grid and self.n_frequencies == LogFourierEncoder().n_frequencies:
+            # at the upper end frequencies lie as close as one cycle on the domain
+            told_apart = max(0.5, min(cycles, n_samples))
+            dense = math.ceil(told_apart * math.log(2 * told_apart))
+            settings["n_frequencies"] = max(self.n_frequencies, dense)
+        return settings
+
+    def _interpolating_share(self) -> float:
+        return 0.5  # as many columns as samples
+
+    def _short_name(self) -> str:
+        return "log Fourier"
 
     def _nominal_stable_rank(self, axis: int) -> float:
         low, high = self._ends[axis]

@@ -12,6 +12,7 @@ from scipy.special import ndtri
 from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array
+from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import (
     parse_choice,
@@ -23,6 +24,8 @@ from sk_posenc.encoders._quasi_random import quasi_random
 from sk_posenc.encoders.axis_settings import (
     auto_stable_rank_of_random,
     check_bandwidth,
+    is_automatic,
+    is_given,
     parse_stable_rank,
     per_axis,
     refuse_both,
@@ -111,6 +114,8 @@ class RandomFourierEncoder(FourierBase):
     array([3.2, 3.2])
     """
 
+    _stops_at_ends = True
+
     def __init__(
         self,
         n_frequencies: int = 256,
@@ -158,6 +163,32 @@ class RandomFourierEncoder(FourierBase):
 
     def _arrays(self) -> dict[str, NDArray[np.float64]]:
         return {"angular": 2 * math.pi * self.frequencies_, "low": self.domain_[:, 0].copy()}
+
+    def _own_frequencies(self) -> NDArray[np.float64]:
+        return self.frequencies_[:, 0]
+
+    def _missing_settings(self) -> list[str]:
+        sized = is_given(self.stable_rank) or is_given(self.bandwidth)
+        return super()._missing_settings() + ([] if sized else ["stable_rank or bandwidth"])
+
+    def _settings_for(
+        self,
+        x: NDArray,
+        n_samples: float,
+        *,
+        on_grid: bool,
+        share: float | None = None,
+        finer: float | None = None,
+    ) -> dict[str, Any]:
+        explicit = not is_automatic(self.stable_rank) or self.bandwidth is not None
+        if explicit and share is None:
+            return {}
+        rank = max(1.0, (share or self._auto_share(on_grid)) * n_samples)
+        settings = {"stable_rank": min(rank, max(1.0, self.n_frequencies / 2))}
+        return settings if share is None else settings | {"bandwidth": None}
+
+    def _interpolating_share(self) -> float:
+        return 0.25  # its highest frequencies would alias
 
     def _learnable(self) -> dict[str, Learnable]:
         return {"angular": Learnable("shift", self._learning_unit())}
@@ -208,6 +239,12 @@ class RandomFourierEncoder(FourierBase):
     def _labels(self, names: Sequence[str]) -> list[str]:
         numbers = range(1, self.frequencies_.shape[0] + 1)
         return [f"{''.join(names)}_{wave}{j}" for wave in ("sin", "cos") for j in numbers]
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        return self._traits_of_width(axis)
+
+    def _short_name(self) -> str:
+        return "random Fourier"
 
     def _nominal_stable_rank(self, axis: int) -> float:
         low, high = self._ends[axis]

@@ -3,44 +3,40 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array, itemsize
-from sk_posenc.core.memory import check_memory
+from sk_posenc.core.encoding import AxisTraits
+from sk_posenc.core.products import rowwise_kronecker
 from sk_posenc.core.settings import parse_count, parse_optional
-from sk_posenc.encoders import _csr
+from sk_posenc.encoders import csr
+from sk_posenc.encoders._images import Images
+from sk_posenc.encoders._placement import Placement
+from sk_posenc.encoders._shift_windows import ShiftWindows
+from sk_posenc.encoders._shifts_on_samples import settings_for
+from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_settings import (
-    auto_stable_rank,
-    check_bandwidth,
+    is_given,
     parse_boundaries,
     parse_stable_rank,
     per_axis,
     refuse_both,
 )
-from sk_posenc.encoders.base import CoordinateEncoder, Learnable
-from sk_posenc.encoders.bases import Impulse, Rectangle, resolve_basis
+from sk_posenc.encoders.base import Learnable
+from sk_posenc.encoders.bases import Impulse, Rectangle, one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 
 # Up to this stable rank an interval is measured; past it the ends of the domain no
 # longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
 _MEASURED_UP_TO = 64
 
-# Bytes that fit needs for a shift: its place, and what tells the stable rank.
-_FIT_BYTES = 100
 
-# Entries of a sparse encoding made at a time.
-_SPARSE_BLOCK = 1 << 17
-
-# Counts that are whole but for rounding are not rounded up.
-_ROUNDING = 1e-9
-
-
-class ShiftedBasisEncoder(CoordinateEncoder):
+class ShiftedBasisEncoder(AxisEncoder):
     r"""Encode coordinates by a basis function at equidistant shifts.
 
     Column j of an axis is :math:`c\,\phi((t_j - x) / b)`, with shifts :math:`t_j` over
@@ -139,6 +135,9 @@ class ShiftedBasisEncoder(CoordinateEncoder):
     (array([16.]), array([0.0176]))
     """
 
+    _in_order = True
+    _needs_rest = ("shifts", "length")
+
     def __init__(
         self,
         basis: str | Basis = "gaussian",
@@ -185,20 +184,13 @@ class ShiftedBasisEncoder(CoordinateEncoder):
             refuse_both(axis, stable_rank=rank, bandwidth=width)
             if isinstance(basis, Impulse):
                 refuse_both(axis, stable_rank=rank, bandwidth=width, n_shifts=count)
+            placement = Placement(axis, *self._ends[axis], basis, self._boundaries[axis])
             if basis.period is None:
-                fixed = width is not None and not isinstance(basis, Impulse)
-                if width is None:
-                    width = self._width_of_rank(axis, rank, count, n_per_axis[axis])
-                check_bandwidth(axis, width, self._length(axis))
-                shifts, spacing = self._place_local(axis, width, count)
-                if isinstance(basis, Rectangle) and not fixed and count is None:
-                    # a circle holds a whole number of spacings, and a width as many as meant
-                    width = spacing * basis.spacings_per_rank
+                width, shifts, spacing = placement.local(rank, width, count, n_per_axis[axis])
                 overlap = self._images_similarity(axis, np.zeros(1), width)[0]
                 energy = basis.energy * width / spacing * overlap
             else:
-                width = self._width_of_period(axis, rank, width, basis.period)
-                shifts = self._place_periodic(axis, width * basis.period, count)
+                width, shifts = placement.repeating(rank, width, count)
                 energy = basis.energy * len(shifts)
             self.bandwidth_[axis] = width
             self.shifts_.append(shifts)
@@ -208,83 +200,6 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         if basis.period is not None:
             return np.array([rank or 0.0 for rank in ranks])  # no bandwidth asks for one
         return np.array([self._nominal_stable_rank(axis) for axis in range(n_axes)])
-
-    def _width_of_rank(
-        self, axis: int, rank: float | None, count: int | None, n_samples: float
-    ) -> float:
-        basis, length = self._basis, self._length(axis)
-        if rank is None:
-            rank = auto_stable_rank(n_samples)
-            if count is not None:
-                spacings = count if self._boundaries[axis] == "periodic" else max(count - 1, 1)
-                reach = spacings / basis.spacings_per_rank
-                # an impulse is as wide as its spacing, whatever the samples
-                rank = reach if isinstance(basis, Impulse) else max(1.0, min(rank, reach))
-        return length * basis.bandwidth(rank)
-
-    def _width_of_period(
-        self, axis: int, rank: float | None, width: float | None, period: float
-    ) -> float:
-        basis, length = self._basis, self._length(axis)
-        fixed = basis.stable_rank(1.0)
-        if rank is not None and abs(rank - fixed) > 0.01 * fixed:
-            raise ValueError(
-                f"basis {self.basis!r} cannot reach stable_rank={rank:g}: its stable rank is "
-                f'{fixed:.4g} whatever its period. Leave stable_rank="auto" and set bandwidth '
-                "(the period), or take FourierEncoder or another basis"
-            )
-        periodic = self._boundaries[axis] == "periodic"
-        if width is None:
-            return (length if periodic else 2 * length) / period
-        turns = length / (width * period)
-        if periodic and abs(turns - round(turns)) > 1e-6 * turns:
-            raise ValueError(
-                f"bandwidth={width:g} of axis {axis} fits {turns:.4g} times into its periodic "
-                f"domain of width {length:g}: give a period that fits a whole number of times"
-            )
-        return width
-
-    def _place_local(
-        self, axis: int, width: float, count: int | None
-    ) -> tuple[NDArray[np.float64], float]:
-        """Shifts of a basis that ends, and their spacing."""
-        basis, boundary = self._basis, self._boundaries[axis]
-        (low, high), length = self.domain_[axis], self._length(axis)
-        if count is None:
-            spacing = width / (basis.spacings_per_rank * basis.stable_rank(1.0))
-        else:
-            spacing = length / (count if boundary == "periodic" else max(count - 1, 1))
-        inside = length / spacing
-        extends = boundary == "extend" and not isinstance(basis, Impulse)
-        beyond = basis.reach * width / spacing if extends else 0.0
-        self._refuse_too_many(axis, inside + 2 * beyond)
-        if boundary == "periodic":
-            exact = round(inside) if isinstance(basis, Rectangle) else math.ceil(inside - _ROUNDING)
-            n = count or max(1, exact)
-            return low + length / n * np.arange(n), length / n
-        n = count or math.floor(inside + _ROUNDING) + 1
-        # shifts lie evenly about the middle of the domain and may leave a gap at its ends
-        gap = (inside - (n - 1)) / 2
-        extra = math.floor(beyond + gap + _ROUNDING) if beyond else 0
-        index = np.arange(-extra, n + extra) - (n - 1) / 2
-        return (low + high) / 2 + index * spacing, spacing
-
-    def _place_periodic(self, axis: int, period: float, count: int | None) -> NDArray[np.float64]:
-        """Shifts of a basis that repeats, over whole periods."""
-        basis = self._basis
-        (low, high), length = self.domain_[axis], self._length(axis)
-        turns = max(1, math.ceil(length / period - 1e-6))
-        covered = turns * period if self._boundaries[axis] != "cut" else length
-        if count is None:
-            per_period = math.ceil(basis.spacings_per_rank * basis.stable_rank(1.0))
-            self._refuse_too_many(axis, covered / period * per_period)
-            count = max(1, round(covered / period * per_period))
-        self._refuse_too_many(axis, count)
-        return (low + high) / 2 + ((np.arange(count) + 0.5) / count - 0.5) * covered
-
-    def _refuse_too_many(self, axis: int, count: float) -> None:
-        way_out = f"lower n_shifts or stable_rank, or raise bandwidth, of axis {axis}"
-        check_memory((math.ceil(count),), _FIT_BYTES, way_out)
 
     def _length(self, axis: int) -> float:
         low, high = self._ends[axis]
@@ -346,13 +261,8 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return self._n_features_out if self.tensor_product else max(map(self._axis_width, axes))
 
     def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
-        if not self.tensor_product:
-            yield from super()._blocks(X, arrays, xp)
-            return
-        product = xp.ones_like(X[:, :1])
-        for block in super()._blocks(X, arrays, xp):
-            product = xp.reshape(product[:, :, None] * block[:, None, :], (X.shape[0], -1))
-        yield product
+        of_axes = super()._blocks(X, arrays, xp)
+        yield from [rowwise_kronecker(of_axes)] if self.tensor_product else of_axes
 
     def _axis_blocks(
         self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
@@ -364,7 +274,7 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         u = self._displacement(axis, x, shifts, rest, turns, arrays, xp)
         phi = self._basis.phi(u, xp)
         if self._wraps(axis):
-            for k in range(1, self._n_images(axis) + 1):
+            for k in range(1, self._images(axis).n_beyond(self._widths[axis]) + 1):
                 step = k * arrays["length"][axis] / arrays["bandwidth"][axis]
                 phi = phi + self._basis.phi(u + step, xp) + self._basis.phi(u - step, xp)
         return [phi * arrays["scale"][axis]]
@@ -407,20 +317,10 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return difference / arrays["bandwidth"][axis]
 
     def _check_output(self, X: Array) -> None:
-        if not self.sparse_output:
+        if self.sparse_output:
+            csr.check_size(len(X), self._windows(), self.tensor_product, itemsize(X))
+        else:
             super()._check_output(X)
-            return
-        n_entries = X.shape[0] * self._entries_per_row(self._windows())
-        index = _csr.index_dtype((X.shape[0], self._n_features_out), n_entries)
-        check_memory(
-            (n_entries,),
-            itemsize(X) + index.itemsize,
-            "encode fewer rows at a time, or lower n_shifts",
-        )
-
-    def _entries_per_row(self, windows: list[_csr.AxisWindows]) -> int:
-        spans = [window.span for window in windows]
-        return math.prod(spans) if self.tensor_product else sum(spans)
 
     def _encode(self, X: Array) -> Array:
         if not self.sparse_output:
@@ -430,57 +330,28 @@ class ShiftedBasisEncoder(CoordinateEncoder):
                 "sparse_output=True makes SciPy's CSR matrices, from NumPy arrays only. Got "
                 f"{type(X).__name__}: set sparse_output=False, or convert X"
             )
-        windows, shape = self._windows(), (len(X), self._n_features_out)
-        per_row = self._entries_per_row(windows)
-        n_rows, n_entries = max(1, _SPARSE_BLOCK // per_row), len(X) * per_row
-        index = _csr.index_dtype(shape, n_entries)
-        per_axis_blocks = [
-            self._window_values(axis, X[:, axis], window, n_rows, index)
-            for axis, window in enumerate(windows)
-        ]
-        join = _csr.product if self.tensor_product else _csr.beside
-        widths = [window.n_shifts for window in windows]
-        blocks = (join(list(block), widths) for block in zip(*per_axis_blocks, strict=True))
-        in_order = not any(window.wraps for window in windows)
-        return _csr.assemble(blocks, shape, n_entries, X.dtype, in_order)
+        return csr.encode(list(X.T), self._windows(), self.tensor_product, X.dtype)
 
-    def _windows(self) -> list[_csr.AxisWindows]:
+    def _windows(self) -> list[ShiftWindows]:
         """The shifts about a coordinate at which the basis is not negligible, for each axis."""
-        windows = []
-        for axis, width in enumerate(self._widths):
-            shifts, wraps = self._formula[f"shifts{axis}"], self._wraps(axis)
-            n = len(shifts)
-            spacing = float(shifts[1] - shifts[0]) if n > 1 else self._length(axis)
-            reach = self._basis.reach * width / spacing
-            windows.append(_csr.AxisWindows(float(shifts[0]), spacing, n, reach, wraps))
-        return windows
+        return [self._windows_of(axis) for axis in range(self.n_features_in_)]
 
-    def _window_values(
-        self, axis: int, x: NDArray, window: _csr.AxisWindows, n_rows: int, index: np.dtype
-    ) -> Iterator[_csr.Window]:
-        """Columns and values of the shifts about the coordinates of an axis, block by block."""
-        x = x if window.wraps else self._inside(axis, x, array_namespace(x))
-        scale = x.dtype.type(self._scales[axis])
-        unit = window.spacing / self._widths[axis]
-        for columns, u in window.blocks(x, unit, n_rows, index):
-            phi = self._basis.phi(u, array_namespace(u)) * scale
-            if not math.isfinite(self._basis.support):
-                phi = np.where(np.abs(u) <= self._basis.reach, phi, 0)
-            yield columns, phi
+    def _windows_of(self, axis: int) -> ShiftWindows:
+        shifts, width = self._formula[f"shifts{axis}"], self._widths[axis]
+        n = len(shifts)
+        spacing = float(shifts[1] - shifts[0]) if n > 1 else self._length(axis)
+        reach = self._basis.reach * width / spacing
+        ends = self._ends[axis] if self._ends_at_domain(axis) else None
+        return ShiftWindows(
+            csr.AxisWindows(float(shifts[0]), spacing, n, reach, self._wraps(axis)),
+            basis=self._basis,
+            unit=spacing / width,
+            scale=self._scales[axis],
+            ends=ends,
+        )
 
-    def _n_images(self, axis: int) -> int:
-        """Images of a basis on each side that reach into a periodic domain."""
-        if isinstance(self._basis, Impulse):
-            return 0
-        # where a jump lies opposite, on either side of the circle, both sides are asked
-        reach = self._whole_reach * self._widths[axis] / self._length(axis)
-        return math.floor(reach + 0.5 + _ROUNDING)
-
-    @property
-    def _whole_reach(self) -> float:
-        """Half-width in bandwidths beyond which a basis is nothing to double precision."""
-        basis = self._basis
-        return basis.reach if math.isfinite(basis.support) else 2 * basis.reach
+    def _images(self, axis: int) -> Images:
+        return Images(self._basis, self._length(axis) if self._wraps(axis) else None)
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
         if not self._equidistant:
@@ -490,17 +361,66 @@ class ShiftedBasisEncoder(CoordinateEncoder):
         return self._images_similarity(axis, delta, width) / float(at_zero)
 
     def _images_similarity(self, axis: int, delta: Array, width: float) -> Array:
-        """D(delta) / D(0) of the basis, summed over the images that a periodic axis has."""
-        basis, length = self._basis, self._length(axis)
-        if self._boundaries[axis] != "periodic" or basis.period is not None:
-            return basis.similarity(delta / width)
-        xp = array_namespace(delta)
-        delta = delta - xp.round(delta / length) * length
-        total = basis.similarity(delta / width)
-        for k in range(1, math.ceil(2 * self._whole_reach * width / length + 0.5)):
-            total = total + basis.similarity((delta + k * length) / width)
-            total = total + basis.similarity((delta - k * length) / width)
-        return total
+        return self._images(axis).similarity(delta, width)
+
+    def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+        middle = np.mean(self.domain_[0], keepdims=True)
+        plain = self._functions_at(middle, 0)[0]
+        peak = int(np.argmax(np.abs(plain)))
+        scale = self._head_features(middle)[0, peak] / plain[peak]
+        inner = (-1 / float(self.bandwidth_[0])) ** order
+        return scale * inner * self._functions_at(x, order)
+
+    def _functions_at(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+        """phi of the shifts of one axis, or its derivatives with respect to the displacement."""
+        difference = self.shifts_[0] - x[:, None]
+        return self._images(0).derivative(difference, float(self.bandwidth_[0]), order)
+
+    def _functions_on_domain(self) -> float:
+        low, high = self._domain()
+        length = high - low
+        return max(1.0, length / np.min(np.diff(self.shifts_[0]), initial=length))
+
+    def _window(self) -> ShiftWindows | None:
+        return self._windows_of(0) if math.isfinite(self._basis.support) else None
+
+    def _missing_settings(self) -> list[str]:
+        sized = is_given(self.stable_rank) or is_given(self.bandwidth)
+        needs_none = isinstance(resolve_basis(self.basis), Impulse)
+        return [
+            *super()._missing_settings(),
+            *([] if is_given(self.n_shifts) else ["n_shifts"]),
+            *([] if sized or needs_none else ["stable_rank or bandwidth"]),
+        ]
+
+    def _settings_for(
+        self,
+        x: NDArray,
+        n_samples: float,
+        *,
+        on_grid: bool,
+        share: float | None = None,
+        finer: float | None = None,
+    ) -> dict[str, Any]:
+        return settings_for(self, x, n_samples, on_grid=on_grid, share=share, finer=finer)
+
+    def _interpolating_share(self) -> float:
+        return resolve_basis(self.basis)._interpolating_share
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        basis, width = self._basis, self._widths[axis]
+        return replace(
+            self._traits_of_width(axis),
+            n_shifts=len(self.shifts_[axis]),
+            enough_shifts=math.ceil(basis.spacings_per_rank * self._nominal_stable_rank(axis)) + 1,
+            repeats=basis.period is not None,
+            in_steps=isinstance(basis, Rectangle),
+            in_cells=isinstance(basis, Impulse),
+            phi=lambda delta: one_shift(basis, delta / width),
+        )
+
+    def _short_name(self) -> str:
+        return self.basis if isinstance(self.basis, str) else type(self.basis).__name__
 
     def _axis_labels(self, axis: int, name: str) -> list[str]:
         kind = self.basis if isinstance(self.basis, str) else type(self._basis).__name__.lower()

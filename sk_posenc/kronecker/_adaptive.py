@@ -14,17 +14,18 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.memory import check_memory
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
-from sk_posenc.kronecker._encoders import ADAPTIVE_FINER
+from sk_posenc.kronecker._encoders import ADAPTIVE_FINER, in_order
 from sk_posenc.kronecker._iterative import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._problem import WAY_OUT, Problem
-from sk_posenc.kronecker._rows import Rows, mirrored, mode_products
+from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
+from sk_posenc.kronecker._structured import mirrored
 
 Array = Any
 
@@ -79,7 +80,7 @@ class Steering:
             gap * float(encoder.stable_rank_[0])
             for gap, encoder in zip(gaps, encoders, strict=True)
         ]
-        wraps = [encoder.boundary == "periodic" for encoder in encoders]
+        wraps = [encoder._boundary(0) == "periodic" for encoder in encoders]
         self.lattice = Lattice(sizes, spacings, wraps)
         # coefficients that are all 1 make a function that is this high
         self.height = math.prod(_sum_of_shifts(axis) for axis in axes)
@@ -231,7 +232,7 @@ class AdaptiveProblem(Problem):
 
 def _check(encoders: Sequence[Any]) -> None:
     for encoder in encoders:
-        if not isinstance(encoder, ShiftedBasisEncoder):
+        if not in_order(encoder):
             raise ValueError(
                 'penalty="adaptive" takes differences of coefficients that are in order along an '
                 f"axis, as those of a ShiftedBasisEncoder: use a number. Got {encoder!r}."

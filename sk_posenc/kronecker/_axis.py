@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
+from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis, in_order
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis, strengths
 
@@ -109,7 +109,7 @@ class Expansion:
         rows = max(1, BLOCK_BYTES // (8 * (solution.size // solution.shape[1])))
         for start in range(0, m, rows):
             at = slice(start, start + rows)
-            out[at] = solvers.evaluate_at_rows(solution, [each[at] for each in features])
+            out[at] = evaluate_at_rows(solution, [each[at] for each in features])
         return out
 
 
@@ -193,9 +193,9 @@ def _alike(one: Any, two: Any) -> bool:
 def _whitening(encoder: Any, penalty: str, n: int) -> solvers.Whitening | None:
     if penalty == "ridge":
         return None
-    if not isinstance(encoder, ShiftedBasisEncoder):
+    if not in_order(encoder):
         raise ValueError(
             f"penalty={penalty!r} takes differences of coefficients that are in order along an "
             f'axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got {encoder!r}.'
         )
-    return solvers.difference_whitening(penalty, n, circular=encoder.boundary == "periodic")
+    return solvers.difference_whitening(penalty, n, circular=encoder._boundary(0) == "periodic")

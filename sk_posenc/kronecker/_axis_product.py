@@ -13,10 +13,11 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc.core.arrays import Array, device_of, float_dtypes, to_numpy
-from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.encoding import AxisTraits, Encoding
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.products import rowwise_kronecker
 from sk_posenc.kronecker._device import Place, features_there
-from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
+from sk_posenc.kronecker._encoders import axis_features
 
 
 class AxisProduct(Encoding, BaseEstimator):
@@ -123,14 +124,9 @@ class AxisProduct(Encoding, BaseEstimator):
 
     def _encode(self, X: Array) -> Array:
         xp = array_namespace(X)
-        product = None
-        for axis in range(self.n_features_in_):
-            block = self._columns(axis, X, xp)
-            if product is None:
-                product = block
-            else:
-                columns = product[:, :, None] * block[:, None, :]
-                product = xp.reshape(columns, (X.shape[0], -1))
+        product = rowwise_kronecker(
+            self._columns(axis, X, xp) for axis in range(self.n_features_in_)
+        )
         return xp.astype(product, X.dtype, copy=False)
 
     def _columns(self, axis: int, X: Array, xp: ModuleType) -> Array:
@@ -152,7 +148,15 @@ class AxisProduct(Encoding, BaseEstimator):
 
     def _boundary(self, axis: int) -> str:
         own, number = self._of_axis(axis)
-        return "extend" if stops_at_its_ends(own) else str(own._boundary(number))
+        return "extend" if own._stops_at_ends else str(own._boundary(number))
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        own, number = self._of_axis(axis)
+        traits: AxisTraits = own._axis_traits(number)
+        return traits
+
+    def _short_name(self) -> str:
+        return " x ".join(dict.fromkeys(own._short_name() for own in self._own()))
 
     def _is_product(self) -> bool:
         return True

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.encoders.base import CoordinateEncoder
+from sk_posenc.core.products import evaluate_at_rows, mode_products
+from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
-from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
-from sk_posenc.kronecker._rows import Mirrored, mode_products
+from sk_posenc.kronecker._encoders import axis_features
+from sk_posenc.kronecker._structured import Mirrored
 
 Array = Any
 
@@ -92,28 +93,26 @@ def predict_on_device(
     """Values (m, q) at rows of a tensor, on its device, in blocks of bounded size."""
     xp = array_namespace(X)
     coefficients = place.array(solution.astype(str(X.dtype).rpartition(".")[2]))
-    q, k = coefficients.shape[0], coefficients.shape[1]
-    flat = xp.reshape(xp.permute_dims(coefficients, (*range(1, coefficients.ndim), 0)), (k, -1))
+    q = coefficients.shape[0]
     rows = max(1, BLOCK_BYTES // (8 * math.prod(coefficients.shape[2:]) * q))
     parts = []
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]
-        first, *others = (features_there(axis.encoder, block[:, a : a + 1], place)
-                          for a, axis in enumerate(expansion.axes))  # fmt: skip
-        partial = xp.matmul(first, flat)
-        for each in others:
-            shaped = xp.reshape(partial, (block.shape[0], each.shape[1], -1))
-            partial = xp.matmul(each[:, None, :], shaped)[:, 0, :]
-        parts.append(xp.reshape(partial, (block.shape[0], q)))
+        features = [
+            features_there(axis.encoder, block[:, a : a + 1], place)
+            for a, axis in enumerate(expansion.axes)
+        ]
+        parts.append(evaluate_at_rows(coefficients, features))
     return xp.concat(parts, axis=0) + place.array(offset.astype(str(X.dtype).rpartition(".")[2]))
 
 
 def features_there(encoder: Any, column: Array, place: Place) -> Array:
     """Encoding of one axis (n, k) of a tensor (n, 1), on its device."""
     xp = array_namespace(column)
-    if not isinstance(encoder, CoordinateEncoder):
+    functions = functions_of(encoder)
+    if not functions._any_namespace:
         return place.array(axis_features(encoder, to_numpy(column)[:, 0]))
-    if stops_at_its_ends(encoder):
+    if functions._stops_at_ends:
         low, high = (float(end) for end in encoder.domain_[0])
         column = xp.clip(column, low, high)
     # fitted on NumPy's arrays, its formula is written against any namespace

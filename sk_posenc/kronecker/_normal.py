@@ -11,19 +11,15 @@ from scipy import sparse
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.memory import check_memory
-from sk_posenc.encoders.bases import Impulse, resolve_basis
-from sk_posenc.encoders.fourier import FourierEncoder
-from sk_posenc.encoders.log_fourier import LogFourierEncoder
-from sk_posenc.encoders.random_fourier import RandomFourierEncoder
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.core.products import mode_products, rowwise_kronecker
 from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
 from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
-from sk_posenc.kronecker._rows import can_be_sparse, mirrored, mode_products, sparse_products
+from sk_posenc.kronecker._rows import can_be_sparse, sparse_products
 from sk_posenc.kronecker._settings import ADAPTIVE
+from sk_posenc.kronecker._structured import mirrored
 
 # Columns up to which the normal equations of functions that do not end are stored.
 _DENSE_UP_TO = 20_000
@@ -36,41 +32,6 @@ _MESH_PER_COLUMN = 4
 _SPARSE_FROM = 1e-7
 
 _WAY_OUT = "Give an encoder of lower stable_rank or fewer n_shifts, or a basis that ends."
-
-
-def missing_settings(encoder: Any) -> list[str]:
-    """Settings of an encoder, or of one per axis, that samples would have to tell."""
-    if isinstance(encoder, list | tuple):
-        return sorted({name for each in encoder for name in missing_settings(each)})
-    if encoder is None:
-        return ["encoder"]
-    missing = [] if getattr(encoder, "domain", None) is not None else ["domain"]
-    if isinstance(encoder, ShiftedBasisEncoder):
-        basis = resolve_basis(encoder.basis)
-        if not _given(encoder.n_shifts):
-            missing.append("n_shifts")
-        sized = isinstance(basis, Impulse) or _given(encoder.stable_rank) or _given(
-            encoder.bandwidth
-        )  # fmt: skip
-        if not sized:
-            missing.append("stable_rank or bandwidth")
-    elif isinstance(encoder, FourierEncoder):
-        if not (_given(encoder.stable_rank) or _given(encoder.max_frequency)):
-            missing.append("stable_rank or max_frequency")
-    elif isinstance(encoder, LogFourierEncoder):
-        if not _given(encoder.max_frequency):
-            missing.append("max_frequency")
-    elif isinstance(encoder, RandomFourierEncoder) and not (
-        _given(encoder.stable_rank) or _given(encoder.bandwidth)
-    ):
-        missing.append("stable_rank or bandwidth")
-    return missing
-
-
-def _given(value: Any) -> bool:
-    return value is not None and not any(
-        isinstance(each, str) for each in (value if isinstance(value, list | tuple) else [value])
-    )
 
 
 class NormalEquations(Expansion):
@@ -168,7 +129,7 @@ class NormalEquations(Expansion):
         features = [axis.at(x) for axis, x in zip(self.axes, columns, strict=True)]
         if self.turns is not None:
             features = [each @ turn for each, turn in zip(features, self.turns, strict=True)]
-        return solvers.rowwise_kronecker(features)
+        return rowwise_kronecker(features)
 
     def merged(self, other: "NormalEquations") -> "NormalEquations":
         """The sums with those of other samples."""

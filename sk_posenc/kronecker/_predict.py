@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
+from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
 from sk_posenc.kronecker._problem import DIRECT_UP_TO, Problem
@@ -100,7 +101,7 @@ class Posterior:
                 ]
         else:
             features = [axis.white(axis.features) for axis in problem.axes]
-            white = [problem.root_weights()[:, None] * solvers.rowwise_kronecker(features)]
+            white = [problem.root_weights()[:, None] * rowwise_kronecker(features)]
         self._bases, eigenvalues = [], np.ones(())
         for A in white:
             _, s, Vt = np.linalg.svd(A, full_matrices=True)
@@ -136,8 +137,8 @@ class Posterior:
                 squares = [
                     (each[at] @ basis) ** 2 for each, basis in zip(white, self._bases, strict=True)
                 ]
-                variance[at] = solvers.evaluate_at_rows(self._inverse[None], squares)[:, 0]
+                variance[at] = evaluate_at_rows(self._inverse[None], squares)[:, 0]
             else:
-                rotated = solvers.rowwise_kronecker([each[at] for each in white]) @ self._bases[0]
+                rotated = rowwise_kronecker([each[at] for each in white]) @ self._bases[0]
                 variance[at] = rotated**2 @ self._inverse
         return np.maximum(variance, 0.0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion, added_strengths, diagonalise, fit_axes
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
@@ -22,10 +23,10 @@ from sk_posenc.kronecker._rows import (
     Rows,
     SparseRows,
     can_be_sparse,
-    mirrored,
     sparse_products,
 )
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._structured import mirrored
 
 # Samples up to which an n x n matrix is factorised; in one step, or where nothing else fits.
 DIRECT_UP_TO = 2_000
@@ -197,7 +198,7 @@ class Problem(Expansion):
 
     def _multiplied(self) -> NDArray[np.float64]:
         """Products of the white features of all axes whose penalty is the identity, (n, k)."""
-        features = solvers.rowwise_kronecker(self._white_rows())
+        features = rowwise_kronecker(self._white_rows())
         return features if self.strengths is None else features / np.sqrt(self.strengths.ravel())
 
     @cached_property
@@ -515,7 +516,7 @@ class Problem(Expansion):
         white = [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
         if self.strengths is None:
             return _kernel(white, self._white_rows())
-        products = solvers.rowwise_kronecker(white) / np.sqrt(self.strengths.ravel())
+        products = rowwise_kronecker(white) / np.sqrt(self.strengths.ravel())
         return products @ self._multiplied().T
 
     def own_kernel(self, features: Sequence[NDArray]) -> NDArray:
@@ -524,7 +525,7 @@ class Problem(Expansion):
         squares = [each**2 for each in white]
         if self.strengths is None:
             return math.prod(np.sum(each, axis=1) for each in squares)
-        return solvers.evaluate_at_rows(1 / self.strengths[None], squares)[:, 0]
+        return evaluate_at_rows(1 / self.strengths[None], squares)[:, 0]
 
     def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
         """Residuals of each sample under the fit to all others; (n_samples, q).

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from sk_posenc.core.memory import check_memory
+from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._encoders import axis_features
 
 # Cells of the mesh on which integrals are taken, per shift or per half wave.
@@ -66,7 +67,7 @@ class SmoothAxis:
 def integrate(encoder: Any) -> AxisIntegrals:
     """Integrals of a fitted encoder of one axis."""
     low, high = encoder.domain_[0]
-    n_cells = math.ceil(_CELLS * _functions_on(encoder, high - low) - 1e-6)
+    n_cells = math.ceil(_CELLS * functions_of(encoder)._functions_on_domain() - 1e-6)
     mesh = np.linspace(low, high, n_cells + 1)
     k = axis_features(encoder, mesh[:1]).shape[1]
     check_memory((k, k), 48, "lower stable_rank, n_shifts or n_frequencies")
@@ -84,19 +85,6 @@ def integrate(encoder: Any) -> AxisIntegrals:
         for total, product in ((size, A.T @ weighted), (slope, step.T @ step)):
             total += product if dense else product.toarray()
     return AxisIntegrals(size / n_cells, slope * n_cells)
-
-
-def _functions_on(encoder: Any, length: float) -> float:
-    """Shifts or half waves on the domain."""
-    shifts, frequencies = getattr(encoder, "shifts_", None), getattr(encoder, "frequencies_", None)
-    if shifts is not None:
-        return max(1.0, length / np.min(np.diff(shifts[0]), initial=length))
-    if frequencies is not None:
-        return max(1.0, 2 * length * float(np.max(np.abs(np.ravel(frequencies)), initial=0.0)))
-    raise ValueError(
-        f"smoothness needs an encoder of shifts or frequencies. Got {encoder!r}: use "
-        'penalty="ridge"'
-    )
 
 
 def smooth_axis(encoder: Any) -> SmoothAxis:

@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 
+from sk_posenc.core.products import mode_products
+from sk_posenc.kronecker._structured import Chain, bands_of
+
 # What penalises the coefficients that differences do not see (constant; straight lines).
 NULL_SPACE = 1e-2
 
@@ -30,11 +33,6 @@ ILL_CONDITIONED = 1e12
 # through the Gram matrix, several times faster, which squares the condition number.
 _SVD_UP_TO = 128
 
-# Rows of a matrix that share a range of columns in a product.
-_BAND_ROWS = 32
-
-# Entries below this share of the rounding error of the largest do not change a sum.
-_NOTHING = 1e-3
 
 # Banded axes are inverted where the whole problem is no worse conditioned than this, and
 # alpha no larger a share of its smallest eigenvalue than that.
@@ -160,7 +158,7 @@ def factor_axis(
     """
     white = whiten(features, whitening)
     n, k = white.shape
-    banded = len(_bands(features)) > 1
+    banded = len(bands_of(features)) > 1
     if by_gram and min(n, k) > _SVD_UP_TO:
         if side == "smaller" and k < n:
             eigenvalues, V = linalg.eigh(white.T @ white, driver="evd", check_finite=False)
@@ -334,50 +332,7 @@ def apply_along_axes(array: NDArray, matrices: Sequence[Sequence[NDArray]]) -> N
     matrices : sequence of d sequences of ndarrays
         The first of axis a has shape (m, n_a).
     """
-    for axis, steps in enumerate(matrices, start=1):
-        for matrix in steps:
-            array = _mode_product(array, matrix, axis)
-    return array
-
-
-def _mode_product(array: NDArray, matrix: NDArray, axis: int) -> NDArray:
-    shape = array.shape
-    before, after = math.prod(shape[:axis]), math.prod(shape[axis + 1 :])
-    dtype = np.result_type(array, matrix)
-    bands = _bands(matrix)
-    flat: NDArray
-    out: NDArray
-    if after == 1:
-        flat = array.reshape(before, shape[axis])
-        out = np.empty((before, len(matrix)), dtype=dtype)
-        for rows, columns in bands:
-            np.matmul(flat[:, columns], matrix[rows, columns].T, out=out[:, rows])
-    else:
-        flat = array.reshape(before, shape[axis], after)
-        out = np.empty((before, len(matrix), after), dtype=dtype)
-        for rows, columns in bands:
-            np.matmul(matrix[rows, columns], flat[:, columns], out=out[:, rows])
-    return out.reshape(*shape[:axis], len(matrix), *shape[axis + 1 :])
-
-
-def _bands(matrix: NDArray) -> list[tuple[slice, slice]]:
-    """Blocks of rows and the columns where they differ from 0; one block unless it pays."""
-    m, n = matrix.shape
-    whole = [(slice(0, m), slice(0, n))]
-    if min(m, n) <= 4 * _BAND_ROWS:
-        return whole
-    sizes = np.abs(matrix)
-    nonzero = sizes > _NOTHING * np.finfo(matrix.dtype).eps * sizes.max()
-    starts = np.arange(0, m, _BAND_ROWS)
-    touched = np.logical_or.reduceat(nonzero, starts, axis=0)  # (n_blocks, n)
-    blocks, area = [], 0
-    for start, row in zip(starts, touched, strict=True):
-        columns = np.flatnonzero(row)
-        first, last = (columns[0], columns[-1] + 1) if len(columns) else (0, 1)
-        stop = min(start + _BAND_ROWS, m)
-        blocks.append((slice(int(start), int(stop)), slice(int(first), int(last))))
-        area += (stop - start) * (last - first)
-    return blocks if area < m * n / 2 else whole
+    return mode_products(array, [Chain(steps) for steps in matrices])
 
 
 def solve(targets: NDArray, factors: Sequence[AxisFactor], alpha: float) -> NDArray:
@@ -455,32 +410,3 @@ def generalised_cross_validation(
         kept = alpha / (eigenvalues + alpha)
         scores[i] = len(energy) * np.dot(kept * kept, energy) / np.sum(kept) ** 2
     return scores
-
-
-def rowwise_kronecker(features: Sequence[NDArray]) -> NDArray:
-    """Products of the features of all axes, row by row: (n, k_1), ..., to (n, k_1 ... k_d)."""
-    product = features[0]
-    for each in features[1:]:
-        product = (product[:, :, None] * each[:, None, :]).reshape(len(each), -1)
-    return product
-
-
-def evaluate_at_rows(coefficients: NDArray, features: Sequence[NDArray]) -> NDArray:
-    """Sum over all products of features of each row, for points that are no grid.
-
-    Parameters
-    ----------
-    coefficients : ndarray of shape (n_columns, k_1, ..., k_d)
-    features : sequence of d ndarrays of shape (n, k_a)
-
-    Returns
-    -------
-    ndarray of shape (n, n_columns)
-    """
-    n, n_columns = len(features[0]), len(coefficients)
-    rest = math.prod(coefficients.shape[2:]) * n_columns
-    by_first = np.moveaxis(coefficients, 0, -1).reshape(coefficients.shape[1], rest)
-    partial = features[0] @ by_first  # (n, k_2 ... k_d n_columns)
-    for each in features[1:]:
-        partial = np.matmul(each[:, None, :], partial.reshape(n, each.shape[1], -1))[:, 0]
-    return partial.reshape(n, n_columns)

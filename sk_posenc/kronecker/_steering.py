@@ -18,7 +18,7 @@ import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 from numpy.typing import NDArray
 
-from sk_posenc.kronecker._rows import mode_products
+from sk_posenc.core.products import mode_products
 
 Array = Any
 # Entry (a, b) of a symmetric matrix at each node, for a <= b.

@@ -11,8 +11,9 @@ from sklearn.utils.metaestimators import available_if
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._adaptive import problem_for
+from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
-from sk_posenc.kronecker._normal import NormalEquations, missing_settings
+from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import ADAPTIVE, drop_absent, parse_not_negative, parse_penalty
 

@@ -12,6 +12,7 @@ from sklearn.model_selection import check_cv
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import same_settings
+from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._problem import DIRECT_UP_TO
@@ -293,7 +294,7 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | fl
         for candidate in encoders
         for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
     ]
-    shifted = all(each is None or isinstance(each, ShiftedBasisEncoder) for each in of_axes)
+    shifted = all(each is None or in_order(each) for each in of_axes)
     n_axes = len(samples.coordinates)
     if not shifted or n_axes > _SLOPE_UP_TO:
         return ["ridge"]

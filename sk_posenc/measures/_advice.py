@@ -1,14 +1,11 @@
 """What the numbers of a report mean, in words, and what to change."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.encoders.bases import Rectangle
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.measures.report import EncodingReport
 
 # Bounds of what goes by without a warning.
@@ -114,28 +111,26 @@ def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
 
 def _check_reached(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
     for axis, name in enumerate(report.axis_names):
-        own, number = encoder._of_axis(axis)
-        if not hasattr(own, "bandwidth_"):
+        traits = encoder._axis_traits(axis)
+        if traits.nominal is None or traits.repeats:
             continue
-        wanted = own._nominal_stable_rank(number)
-        if report.stable_rank[axis] < 0.9 * wanted and not _repeats(own):
+        if report.stable_rank[axis] < 0.9 * traits.nominal:
             yield (
                 f"Axis {name} reaches a stable rank of {report.stable_rank[axis]:.4g} where its "
-                f"bandwidth means {wanted:.4g}: {own._advice()}."
+                f"bandwidth means {traits.nominal:.4g}: {traits.way_out}."
             )
 
 
 def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
     for axis, name in enumerate(report.axis_names):
-        own, number = encoder._of_axis(axis)
-        if not isinstance(own, ShiftedBasisEncoder):
+        enough = encoder._axis_traits(axis).enough_shifts
+        if enough is None:
             continue
         if report.ripple[axis] > _RIPPLE:
-            enough = math.ceil(own._basis.spacings_per_rank * own._nominal_stable_rank(number))
             harmless = report.slow_error[axis] <= _SLOW_ERROR
             yield (
                 f"Axis {name} has fewer shifts than its bandwidth needs: squared row norms ripple "
-                f'by {report.ripple[axis]:.0%}. Set n_shifts="auto" or at least {enough + 1}, or '
+                f'by {report.ripple[axis]:.0%}. Set n_shifts="auto" or at least {enough}, or '
                 "widen the bandwidth."
                 + (" A linear head does not mind here, a network may." if harmless else "")
             )
@@ -148,17 +143,17 @@ def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
 
 def _check_slow(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
     for axis, name in enumerate(report.axis_names):
-        own, _ = encoder._of_axis(axis)
-        if own._made_to_learn:
+        own, traits = encoder._of_axis(axis)[0], encoder._axis_traits(axis)
+        if own._learns_by_default:
             continue
         covered = not any(_uncovered(encoder, axis, X))
         explained = report.similarity_radius[axis] < report.spacing[axis] or not covered
         if not report.slow_error[axis] > _SLOW_ERROR or explained:
             continue
         way_out = "raise the stable rank, or take another encoding"
-        if isinstance(getattr(own, "_basis", None), Rectangle):
+        if traits.in_steps:
             way_out = "it is piecewise constant. Raise the stable rank, or take a smooth basis"
-        elif isinstance(own, ShiftedBasisEncoder) and not _repeats(own):
+        elif traits.n_shifts is not None and not traits.repeats:
             way_out = (
                 "its width lies between the harmonics of the grid of its shifts, or leaves gaps. "
                 'Leave n_shifts="auto", or make the width a whole number of their spacings'
@@ -205,9 +200,3 @@ def _uncovered(encoder: Any, axis: int, X: NDArray) -> NDArray[np.bool_]:
     (low, high), x = encoder._ends[axis], X[:, axis].astype(np.float64)
     slack = 1e-6 * (high - low)
     return (x < low - slack) | (x > high + slack)
-
-
-def _repeats(encoder: Any) -> bool:
-    """Whether the basis of an encoder is periodic, whose stable rank nothing changes."""
-    basis = getattr(encoder, "_basis", None)
-    return basis is not None and basis.period is not None

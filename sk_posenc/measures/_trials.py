@@ -75,8 +75,7 @@ def _dense(encoder: Any, axis: int, low: float, high: float, most: int) -> NDArr
     inside = max(low, domain_low), min(high, domain_high)
     if not inside[0] < inside[1]:
         inside = domain_low, domain_high
-    own, number = encoder._of_axis(axis)
-    n_shifts = len(own.shifts_[number]) if hasattr(own, "shifts_") else 64
+    n_shifts = encoder._axis_traits(axis).n_shifts or 64
     # an odd number over the whole never keeps step with the shifts
     return np.linspace(*inside, min(8 * n_shifts + 61, most))
 

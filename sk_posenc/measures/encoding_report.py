@@ -1,6 +1,5 @@
 """Measuring an encoding of coordinates: all that a report tells."""
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.sampling import samples_per_axis
-from sk_posenc.encoders.base import shortfalls_untold
+from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.measures._advice import memorises, traps
 from sk_posenc.measures._trials import fit_linear, try_axis
 from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
@@ -107,6 +107,7 @@ def _report(
     spectrum = spectrum_of_encoding(encoder, X[subsample(len(X), n_measured, random_state)])
     n_axes, n_per_axis = X.shape[1], samples_per_axis(X)
     spans = np.ptp(X.astype(np.float64), axis=0)
+    traits = [encoder._axis_traits(axis) for axis in range(n_axes)]
     trials = [try_axis(encoder, axis, X[:, axis], n_per_axis[axis]) for axis in range(n_axes)]
     report = EncodingReport(
         encoder=" ".join(repr(encoder).split()),
@@ -118,9 +119,9 @@ def _report(
         samples_per_axis=n_per_axis,
         spacing=spans / np.maximum(n_per_axis - 1, 1),
         columns_per_axis=_columns_per_axis(encoder),
-        stable_rank_asked=[_asked(*encoder._of_axis(axis)) for axis in range(n_axes)],
+        stable_rank_asked=[each.asked for each in traits],
         stable_rank=to_numpy(encoder.stable_rank_),
-        bandwidth=_bandwidths(encoder, n_axes),
+        bandwidth=_bandwidths(traits),
         similarity_radius=similarity_radius(encoder),
         ripple=np.array([trial["ripple"] for trial in trials]),
         fading=np.array([trial["fading"] for trial in trials]),
@@ -155,22 +156,7 @@ def _columns_per_axis(encoder: Any) -> NDArray[np.intp] | None:
         return None
 
 
-def _bandwidths(encoder: Any, n_axes: int) -> NDArray[np.float64] | None:
+def _bandwidths(traits: list[AxisTraits]) -> NDArray[np.float64] | None:
     """NaN for an axis whose encoder has none, None where no axis has one."""
-    widths = np.full(n_axes, np.nan)
-    for axis in range(n_axes):
-        own, number = encoder._of_axis(axis)
-        if hasattr(own, "bandwidth_"):
-            widths[axis] = to_numpy(own.bandwidth_)[number]
-    return None if np.isnan(widths).all() else widths
-
-
-def _asked(own: Any, number: int) -> float | None:
-    """The stable rank that an encoder has set for one of its axes, None for "auto"."""
-    asked = getattr(own, "stable_rank", "auto")
-    if not isinstance(asked, str | Real):  # one per axis, or per column of a group
-        groups = getattr(own, "groups_", [range(own.n_features_in_)])
-        asked = next(
-            asked[column] for group in groups for column, axis in enumerate(group) if axis == number
-        )
-    return None if isinstance(asked, str) else float(asked)
+    widths = [np.nan if each.bandwidth is None else each.bandwidth for each in traits]
+    return None if np.isnan(widths).all() else np.array(widths)

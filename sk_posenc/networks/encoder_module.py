@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.encoders.base import CoordinateEncoder, Learnable
+from sk_posenc.encoders.base import CoordinateEncoder, Learnable, check_encoder
 
 # Rows on which a new module is tried for gradients.
 _TRIED_ROWS = 64
@@ -88,11 +88,7 @@ class EncoderModule(nn.Module):
         self, encoder: Any, *, trainable: bool = False, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        if not isinstance(encoder, CoordinateEncoder):
-            raise TypeError(
-                "encoder must be a fitted encoder of sk_posenc; put other transformers into a "
-                f"Pipeline in front of the network. Got {encoder!r}."
-            )
+        check_encoder(encoder, "a fitted encoder of sk_posenc")
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise TypeError(
                 "dtype must be a torch.dtype of floats, such as torch.float32, or None, for that "
@@ -197,7 +193,8 @@ class EncoderModule(nn.Module):
         arrays = {}
         for name, value in values.items():
             arrays[name] = value.float()
-            arrays[f"{name}_rest"] = (value - arrays[name].double()).float()
+            if self.encoder._has_rest(name):
+                arrays[f"{name}_rest"] = (value - arrays[name].double()).float()
         return arrays
 
     def _check_gradient(self) -> None:

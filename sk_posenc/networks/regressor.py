@@ -569,7 +569,7 @@ class CoordinateMLPRegressor(CallbackSupportMixin, NeuralNetRegressor):
 
     def _trains_encoder(self) -> bool:
         if isinstance(self.train_encoder, str):
-            return bool(self._fitted_encoder._made_to_learn)
+            return bool(self._fitted_encoder._learns_by_default)
         return bool(self.train_encoder)
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:

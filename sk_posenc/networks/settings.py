@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sk_posenc.encoders.base import CoordinateEncoder
+from sk_posenc.encoders.base import check_encoder
 from sk_posenc.networks._callbacks import SCHEDULES
 
 # A column that varies by less than this share of its size varies by rounding only.
@@ -90,11 +90,8 @@ def learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def check_settings(net: Any) -> None:
     """Raise for settings of a CoordinateMLPRegressor that no fit could follow."""
-    if net.encoder is not None and not isinstance(net.encoder, CoordinateEncoder):
-        raise TypeError(
-            "encoder must be an encoder of sk_posenc or None; put other transformers into a "
-            f"Pipeline in front of the network. Got {net.encoder!r} instead."
-        )
+    if net.encoder is not None:
+        check_encoder(net.encoder, "an encoder of sk_posenc or None")
     _check_class(net, "module", "sk_posenc.CoordinateMLP")
     _check_class(net, "criterion", "torch.nn.MSELoss")
     check_optimizer(net)

@@ -365,8 +365,7 @@ def _mean_and_columns(encoder: Any, axis: int | None) -> tuple[float, int]:
 
 def _counts_cells(encoder: Any) -> bool:
     """Whether two coordinates are either in one cell, alike, or have nothing in common."""
-    of_axes = (encoder._of_axis(axis)[0] for axis in range(encoder.n_features_in_))
-    return any(isinstance(getattr(own, "_basis", None), Impulse) for own in of_axes)
+    return any(encoder._axis_traits(axis).in_cells for axis in range(encoder.n_features_in_))
 
 
 def basis_kernel(basis: Basis, similarity: NDArray, hidden_layers: int) -> NDArray[np.float64]:

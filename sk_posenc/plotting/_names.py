@@ -6,22 +6,13 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.kronecker._axis_product import AxisProduct
+from sk_posenc.core.encoding import Encoding
 from sk_posenc.measures.held_encoder import encoder_within
 
 
 def name_of(encoder: Any) -> str:
-    """What an encoder is called in a legend."""
-    if isinstance(encoder, AxisProduct):
-        return " x ".join(dict.fromkeys(name_of(own) for own in encoder.encoders_))
-    basis = getattr(encoder, "basis", None)
-    if isinstance(basis, str):
-        return basis
-    if basis is not None:
-        return type(basis).__name__
-    words = {"FourierEncoder": "Fourier", "LogFourierEncoder": "log Fourier",
-             "RandomFourierEncoder": "random Fourier"}  # fmt: skip
-    return words.get(type(encoder).__name__, type(encoder).__name__)
+    """What an encoder, or another transformer, is called in a legend."""
+    return encoder._short_name() if isinstance(encoder, Encoding) else type(encoder).__name__
 
 
 def by_name(values: Any, name_of: Callable[[Any], str], detail: Callable[[Any], str]) -> dict:

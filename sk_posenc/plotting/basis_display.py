@@ -4,13 +4,12 @@ import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import array_api_compat.numpy as xp
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.settings import parse_integer, parse_optional
-from sk_posenc.encoders.bases import resolve_basis
+from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
 from sk_posenc.measures.similarity_radius import similarity_radius
@@ -154,12 +153,8 @@ class BasisDisplay:
             length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
             extent = min(4 * radius, length)
         delta = _symmetric(extent, n_points)
-        of_axis = {name: encoder._of_axis(axis) for name, encoder in encoders.items()}
-        phi = {
-            name: _phi(own._basis, delta / own._widths[number])
-            for name, (own, number) in of_axis.items()
-            if isinstance(getattr(own, "_basis", None), Basis)
-        }
+        of_axis = {name: encoder._axis_traits(axis) for name, encoder in encoders.items()}
+        phi = {name: each.phi(delta) for name, each in of_axis.items() if each.phi is not None}
         similarity = {
             name: np.asarray(encoder._axis_similarity(axis, delta))
             for name, encoder in encoders.items()
@@ -243,7 +238,7 @@ class BasisDisplay:
         display = cls(
             displacement=delta,
             similarity=similarity,
-            phi={n: _phi(b, delta / widths[n]) for n, b in resolved.items()},
+            phi={n: one_shift(b, delta / widths[n]) for n, b in resolved.items()},
             network=network,
             unit="bandwidths" if rank is None else "domains",
         )
@@ -340,11 +335,6 @@ def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
     if parse_integer(n_points, "n_points") < 2:
         raise ValueError(f"n_points must be at least 2. Got {n_points!r}.")
     return np.linspace(-extent, extent, n_points)
-
-
-def _phi(basis: Basis, u: NDArray) -> NDArray:
-    """phi of one shift: its neighbours stand beside it, for the impulse goes by the nearest."""
-    return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), xp))[:, 1]
 
 
 def _bandwidth(basis: Basis, rank: float | None) -> float:

@@ -16,9 +16,10 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state, check_X_y
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.sampling import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive
-from sk_posenc.encoders.base import shortfalls_untold
+from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.encoders.fourier import FourierEncoder
 from sk_posenc.encoders.random_fourier import RandomFourierEncoder
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
@@ -295,7 +296,7 @@ def _check_encoders(encoders: Any) -> list[Any]:
             hasattr(encoder, name) for name in ("fit", "transform", "get_feature_names_out")
         ):
             raise TypeError(f"encoders must be encoders, or other transformers. Got {encoder!r}.")
-        if getattr(encoder, "_made_to_learn", False):
+        if isinstance(encoder, Encoding) and encoder._learns_by_default:
             raise ValueError(
                 f"{encoder!r} is trained with its network: how it ranks cannot be told before. "
                 "Leave it out, and compare it by GridSearchCV."

@@ -33,6 +33,7 @@ from sk_posenc import (
 from sk_posenc.kronecker import _axis, _predict, _search
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._structured import bands_of
 from sk_posenc.kronecker.ridge import KroneckerRidge
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
@@ -395,7 +396,7 @@ def test_banded_axes_of_a_grid(rng):
 def test_banded_products_are_products():
     x = np.linspace(0, 1, 200)[:, None]
     M = ShiftedBasisEncoder("bspline", n_shifts=180).fit(x).transform(x)
-    assert len(solvers._bands(M)) > 1
+    assert len(bands_of(M)) > 1
     array = np.random.default_rng(0).standard_normal((2, M.shape[1], 3))
     close(solvers.apply_along_axes(array, [(M,), ()]), np.einsum("ij,qjk->qik", M, array), 1e-14)
     array = np.random.default_rng(0).standard_normal((2, 3, M.shape[1]))

@@ -26,8 +26,8 @@ from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _steering as steering_module
 from sk_posenc.kronecker import ridge_cv
 from sk_posenc.kronecker._held_out import _climb_adaptive
-from sk_posenc.kronecker._rows import Mirrored, mirrored
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
+from sk_posenc.kronecker._structured import Mirrored, mirrored
 from sk_posenc.kronecker.ridge_cv import SMOOTH_ALPHAS
 
 TRIANGLE = ShiftedBasisEncoder("triangle", n_shifts=7, stable_rank=4, domain=(-1.0, 2.0))

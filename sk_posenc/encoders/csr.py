@@ -1,11 +1,18 @@
 """CSR matrices built from rows whose entries lie in windows of columns."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+
+from sk_posenc.core.memory import check_memory
+from sk_posenc.core.products import rowwise_kronecker
+
+# Entries of a sparse encoding made at a time.
+_BLOCK = 1 << 17
 
 # Columns and values of a block of rows, each of shape (n_rows, n_entries).
 Window = tuple[NDArray[np.integer], NDArray[np.floating]]
@@ -66,17 +73,67 @@ def beside(windows: list[Window], widths: list[int]) -> Window:
 
 def product(windows: list[Window], widths: list[int]) -> Window:
     """Windows of several axes multiplied out, the last axis running fastest."""
-    columns, values = windows[0]
-    for (more, factors), width in zip(windows[1:], widths[1:], strict=True):
-        n_rows = len(columns)
-        columns = (columns[:, :, None] * width + more[:, None, :]).reshape(n_rows, -1)
-        values = (values[:, :, None] * factors[:, None, :]).reshape(n_rows, -1)
-    return columns, values
+    columns, _ = windows[0]
+    for (more, _), width in zip(windows[1:], widths[1:], strict=True):
+        columns = (columns[:, :, None] * width + more[:, None, :]).reshape(len(columns), -1)
+    return columns, rowwise_kronecker(values for _, values in windows)
 
 
 def index_dtype(shape: tuple[int, int], n_entries: int) -> np.dtype:
     """What holds the columns of a matrix and the number of its entries."""
     return np.dtype(np.int32 if max(n_entries, *shape) < 2**31 else np.int64)
+
+
+class Windows(Protocol):
+    """What each axis brings: windows of columns, with values."""
+
+    @property
+    def span(self) -> int: ...
+
+    @property
+    def n_shifts(self) -> int: ...
+
+    @property
+    def wraps(self) -> bool: ...
+
+    def blocks(self, x: NDArray, n_rows: int, index: np.dtype) -> Iterator[Window]: ...
+
+
+def encode(
+    columns: Sequence[NDArray],
+    windows: Sequence[Windows],
+    multiplied: bool,
+    dtype: np.dtype,
+    block: int = _BLOCK,
+) -> sparse.csr_array:
+    """Rows of the windows of all axes, multiplied out or side by side, block by block."""
+    n, per_row = len(columns[0]), _join(multiplied)(each.span for each in windows)
+    widths = [each.n_shifts for each in windows]
+    shape, n_entries = (n, _join(multiplied)(widths)), n * per_row
+    index, n_rows = index_dtype(shape, n_entries), max(1, block // per_row)
+    of_axes = [each.blocks(x, n_rows, index) for each, x in zip(windows, columns, strict=True)]
+    join = product if multiplied else beside
+    blocks = (join(list(each), widths) for each in zip(*of_axes, strict=True))
+    in_order = not any(each.wraps for each in windows)
+    return assemble(blocks, shape, n_entries, dtype, in_order)
+
+
+def check_size(
+    n: int,
+    windows: Sequence[Windows],
+    multiplied: bool,
+    itemsize: int,
+    way_out: str = "encode fewer rows at a time, or lower n_shifts",
+) -> None:
+    """Raise where so many rows do not fit into memory."""
+    width = _join(multiplied)(each.n_shifts for each in windows)
+    n_entries = n * _join(multiplied)(each.span for each in windows)
+    index = index_dtype((n, width), n_entries)
+    check_memory((n_entries,), itemsize + index.itemsize, way_out)
+
+
+def _join(multiplied: bool) -> Callable[[Iterable[int]], int]:
+    return math.prod if multiplied else sum
 
 
 def assemble(

@@ -1,0 +1,215 @@
+"""What encoders share whose columns belong to one axis each: domain, ends, stable rank."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from numbers import Real
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from numpy.typing import ArrayLike, NDArray
+from scipy import linalg
+
+from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
+from sk_posenc.core.encoding import AxisTraits
+from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.shortfalls import shortfalls_warn
+from sk_posenc.core.stable_rank import stable_rank, stable_rank_of_gram
+from sk_posenc.encoders.axis_functions import AxisFunctions
+from sk_posenc.encoders.base import CoordinateEncoder
+
+# Columns up to which the stable rank of a fitted encoder is that of its features.
+_MEASURED_COLUMNS = 2048
+
+# Places in the domain where a similarity is measured.
+_ANCHORS = 16
+
+
+class AxisEncoder(AxisFunctions, CoordinateEncoder):
+    """Base class of encoders of axes: one block of columns per axis, side by side.
+
+    A derived class defines
+
+    - ``_fit_axes(n_per_axis)``: sets the fitted attributes from ``domain_`` and the samples
+      per axis, and returns the stable rank that each axis should have;
+    - ``_arrays()``: the float64 arrays of its formula, by name;
+    - ``_axis_blocks(axis, x, arrays, xp)``: the formula, the columns of one axis in one or
+      more blocks, on arrays of any namespace;
+    - ``_axis_width(axis)``: the number of these columns;
+    - ``_axis_similarity(axis, delta)``: similarity along an axis, 1 at 0;
+    - ``_axis_labels(axis, name)``: the names of the columns of one axis;
+    - ``_nominal_stable_rank(axis)``: the stable rank that the law says;
+
+    and what `CoordinateEncoder` and `AxisFunctions` name where there is more to say.
+    """
+
+    domain: Any
+    bandwidth_: Any
+    _asked: NDArray[np.float64]
+
+    def _learn(self, X: ArrayLike) -> None:
+        """Set the fitted attributes, and warn where the stable rank falls short."""
+        super()._learn(X)
+        reached = to_numpy(self.stable_rank_)
+        for axis in np.flatnonzero((reached < 0.9 * self._asked) & shortfalls_warn()):
+            warnings.warn(
+                f"{type(self).__name__} reaches a stable rank of "
+                f"{reached[axis]:.4g} along axis {axis} where {self._asked[axis]:.4g} "
+                f"is asked: {self._advice()}",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _place(self, X: Array) -> None:
+        self.domain_ = _resolve_domain(self.domain, X)
+        self._ends = [(float(low), float(high)) for low, high in self.domain_]
+        self._asked = self._fit_axes(samples_per_axis(X))
+
+    def _measure(self) -> None:
+        axes = range(self.n_features_in_)
+        self.stable_rank_ = np.array([self._reached(axis) for axis in axes])
+
+    def _blocks(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Iterator[Array]:
+        for axis in range(X.shape[1]):
+            yield from self._axis_blocks(axis, X[:, axis], arrays, xp)
+
+    def _reached(self, axis: int) -> float:
+        """Stable rank along an axis, the others held, on dense samples of the domain."""
+        x = self._dense_lags(axis)
+        if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
+            # with so many columns the similarity is as good, and its matrix is smaller
+            return stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
+        low, _ = self._ends[axis]
+        return stable_rank(self._axis_features(axis, low + x + x[1] / 2))
+
+    def _dense_lags(self, axis: int) -> NDArray[np.float64]:
+        """Evenly spaced displacements within the domain, several to a unit of stable rank."""
+        low, high = self._ends[axis]
+        n = int(np.clip(16 * self._nominal_stable_rank(axis), 256, 2048))
+        return np.arange(n) / n * (high - low)
+
+    def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Columns that an axis decides, the other coordinates held."""
+        return np.concatenate(self._axis_blocks(axis, x, self._formula, array_namespace(x)), axis=1)
+
+    def _measured_similarity(self, axis: int, delta: Array) -> Array:
+        """Similarity along an axis where no closed form is known, in the mean over the domain."""
+        products, norms = np.zeros(delta.shape), 0.0
+        for first, second in self._measured_pairs(axis, delta):
+            products += np.sum(first * second, axis=-1)
+            norms += np.sum(first * first, axis=-1) / 2 + np.sum(second * second, axis=-1) / 2
+        similarity = products / norms
+        xp = array_namespace(delta)
+        return xp.asarray(similarity, dtype=delta.dtype, device=device_of(delta))
+
+    def _measured_pairs(self, axis: int, delta: Array) -> Iterator[tuple[NDArray, NDArray]]:
+        """Features of an axis at both ends of displacements, at places all over the domain."""
+        low, high = self._ends[axis]
+        lags = np.minimum(np.abs(to_numpy(delta)).astype(np.float64), high - low)
+        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
+            start = low + share * (high - low - lags)
+            first, second = (self._axis_features(axis, x.ravel()) for x in (start, start + lags))
+            yield first.reshape(*lags.shape, -1), second.reshape(*lags.shape, -1)
+
+    def _check_range(self, X: Array) -> None:
+        xp = array_namespace(X)
+        # Past this, a coordinate has no digit left that says where in a period it lies.
+        eps = float(xp.finfo(X.dtype).eps)
+        for axis, (low, high) in enumerate(self._ends):
+            if self._ends_at_domain(axis):
+                continue
+            x = X[:, axis]
+            least, most = (float(to_numpy(end(x))) for end in (xp.min, xp.max))
+            far = max(most - high, low - least)
+            if far * eps > high - low:
+                raise ValueError(
+                    f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "
+                    f"{axis}, too far to be resolved in {X.dtype}: check its units, or fit "
+                    "with a domain that covers it"
+                )
+
+    def _axis_traits(self, axis: int) -> AxisTraits:
+        return AxisTraits(asked=self._rank_setting(axis))
+
+    def _traits_of_width(self, axis: int) -> AxisTraits:
+        """Of an encoder whose bandwidth means a stable rank."""
+        bandwidth = float(to_numpy(self.bandwidth_)[axis])
+        nominal = self._nominal_stable_rank(axis)
+        return AxisTraits(self._rank_setting(axis), bandwidth, nominal, self._advice())
+
+    def _rank_setting(self, axis: int) -> float | None:
+        """The stable rank set for an axis, None for "auto"."""
+        asked = getattr(self, "stable_rank", "auto")
+        if not isinstance(asked, str | Real):  # one per axis
+            asked = asked[axis]
+        return None if isinstance(asked, str) else float(asked)
+
+    def _functions_on_domain(self) -> float:
+        return float(self._axis_width(0))
+
+    def _labels(self, names: Sequence[str]) -> list[str]:
+        return [label for axis, name in enumerate(names) for label in self._axis_labels(axis, name)]
+
+    def _ends_at_domain(self, axis: int) -> bool:
+        """Whether a coordinate outside the domain counts as its nearest end."""
+        return self._boundary(axis) == "extend"
+
+    def _inside(self, axis: int, x: Array, xp: ModuleType) -> Array:
+        low, high = self._ends[axis]
+        return xp.clip(x, low, high) if self._ends_at_domain(axis) else x
+
+    def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
+        raise NotImplementedError
+
+    def _axis_blocks(
+        self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType
+    ) -> list[Array]:
+        raise NotImplementedError
+
+    def _axis_labels(self, axis: int, name: str) -> list[str]:
+        raise NotImplementedError
+
+    def _nominal_stable_rank(self, axis: int) -> float:
+        """Stable rank along an axis by the law, which dense samples should come near."""
+        raise NotImplementedError
+
+    def _advice(self) -> str:
+        """What to change where the stable rank falls short."""
+        return "lower stable_rank"
+
+
+def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
+    """Ends of the domain, shape (n_axes, 2)."""
+    n_axes = X.shape[1]
+    if domain is None:
+        xp = array_namespace(X)
+        extremes = (to_numpy(end(X, axis=0)) for end in (xp.min, xp.max))
+        low, high = (end.astype(np.float64) for end in extremes)
+        with np.errstate(over="ignore"):  # what overflows is refused below
+            # a constant column: width 1 around its value, or what its digits can resolve
+            half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
+            ends = np.stack([low - half, high + half], axis=1)
+    else:
+        try:
+            ends = np.asarray(domain, dtype=np.float64)
+        except (TypeError, ValueError):
+            ends = np.empty(0)
+        if ends.shape not in {(2,), (n_axes, 2)}:
+            raise ValueError(
+                "domain must be a pair (low, high) or one pair for each of the "
+                f"{n_axes} axes of X. Got {domain!r}."
+            )
+        ends = np.array(np.broadcast_to(ends, (n_axes, 2)))
+        if not (np.all(np.isfinite(ends)) and np.all(ends[:, 0] < ends[:, 1])):
+            raise ValueError(f"domain must be finite, with low < high. Got {domain!r}.")
+    finfo = np.finfo(np.float32 if itemsize(X) == 4 else np.float64)
+    largest = float(finfo.max) / 4
+    narrowest = float(finfo.tiny) / float(finfo.eps)
+    for axis, (low, high) in enumerate(ends):
+        if max(abs(low), abs(high)) > largest or high / 2 - low / 2 < narrowest / 2:
+            raise ValueError(
+                f"the domain ({low:.6g}, {high:.6g}) of axis {axis} is too wide or too "
+                f"narrow for {X.dtype}: change the units of X"
+            )
+    return ends

@@ -1,0 +1,156 @@
+"""The functions of one axis, as heads that multiply axes ask for them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from sk_posenc.core.arrays import Array
+from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE, SCATTERED_SHARE
+from sk_posenc.encoders.csr import Windows
+
+
+class AxisFunctions:
+    """What heads that multiply axes ask of an encoder of one axis, and all that they ask.
+
+    `AxisEncoder` derives from it, and `functions_of` makes one of any other transformer. The
+    answers here are those of an encoder of which nothing more is known. An unfitted one has
+
+    - ``_in_order``: whether the coefficients of an axis stand in order along it, so that their
+      differences mean something;
+    - ``_missing_settings()``: the settings that samples would have to tell, by name;
+    - ``_settings_for(x, n_samples, ...)``: the settings for so many samples;
+
+    and a fitted one
+
+    - ``_stops_at_ends``: whether a head must stop the functions at the ends of the domain,
+      because they go on outside, where no sample holds them down;
+    - ``_any_namespace``: whether `_encode` takes tensors as it takes arrays;
+    - ``_without_aliases(x)``: the encoder whose functions these samples can tell apart;
+    - ``_head_features(x)`` and ``_derivative(x, order)``: the functions, (n, k);
+    - ``_functions_on_domain()``: how many shifts or half waves lie on the domain;
+    - ``_window()``: the shifts within reach of coordinates; None where functions do not end.
+    """
+
+    _in_order = False
+    _stops_at_ends = False
+    _any_namespace = True
+
+    def _missing_settings(self) -> list[str]:
+        return [] if getattr(self, "domain", None) is not None else ["domain"]
+
+    def _settings_for(
+        self,
+        x: NDArray,
+        n_samples: float,
+        *,
+        on_grid: bool,
+        share: float | None = None,
+        finer: float | None = None,
+    ) -> dict[str, Any]:
+        """Settings for the samples of an axis.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n,)
+            Coordinates.
+        n_samples : float
+            Samples per axis, as :func:`samples_per_axis` counts them over all axes.
+        on_grid : bool
+            Whether each of `x` is met with all combinations of the others: shifts then
+            stand on the coordinates.
+        share : float, default=None
+            Stable rank as a share of `n_samples`, in place of what the encoder says.
+        finer : float, default=None
+            Where a penalty of smoothness holds what the samples do not: how much finer
+            automatic shifts are; off a grid they are then as far apart as they sum to a constant.
+        """
+        return {}
+
+    def _auto_share(self, on_grid: bool) -> float:
+        """The stable rank that "auto" means, as a share of the samples per axis."""
+        own = self._interpolating_share()
+        return own if on_grid else min(own, SCATTERED_SHARE)
+
+    def _interpolating_share(self) -> float:
+        return CLOSED_FORM_SHARE
+
+    def _without_aliases(self, x: NDArray) -> Any:
+        return self
+
+    def _head_features(self, x: NDArray) -> NDArray[np.float64]:
+        column = np.asarray(x, dtype=np.float64)[:, None]
+        if self._stops_at_ends:
+            column = np.clip(column, *self._domain())
+        encoded = self._transformed(column)
+        if sparse.issparse(encoded):
+            encoded = encoded.toarray()
+        return np.asarray(encoded, dtype=np.float64)
+
+    def _derivative(self, x: NDArray, order: int) -> NDArray[np.float64]:
+        """Derivative of some order, at least 1, in float64."""
+        derivative = self._derivative_inside(np.asarray(x, dtype=np.float64), order)
+        if self._stops_at_ends or self._ends_at_domain(0):
+            low, high = self._domain()
+            # beyond its ends a coordinate counts as the end: nothing changes
+            derivative[(x < low) | (x > high)] = 0.0
+        return derivative
+
+    def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+        """The derivative of functions that go on outside the domain."""
+        raise ValueError(f"the derivative of {self!r} is not known: leave its order at 0")
+
+    def _functions_on_domain(self) -> float:
+        raise ValueError(
+            f"smoothness needs an encoder of shifts or frequencies. Got {self!r}: use "
+            'penalty="ridge"'
+        )
+
+    def _window(self) -> Windows | None:
+        return None
+
+    def _width_over(self, x: NDArray) -> float:
+        """Width of the domain, given or that of the samples."""
+        if self.domain is not None:  # type: ignore[attr-defined]
+            low, high = (float(end) for end in np.ravel(self.domain))  # type: ignore[attr-defined]
+        else:
+            low, high = float(x.min()), float(x.max())
+        return high - low if high > low else 1.0
+
+    def _domain(self) -> tuple[float, float]:
+        low, high = self.domain_[0]  # type: ignore[attr-defined]
+        return float(low), float(high)
+
+    def _ends_at_domain(self, axis: int) -> bool:
+        """Whether a coordinate outside the domain counts as its nearest end."""
+        return False
+
+    def _transformed(self, column: NDArray) -> Array:
+        return self.transform(column)  # type: ignore[attr-defined]
+
+
+class _Transformer(AxisFunctions):
+    """A transformer that is no encoder of this package, as functions of one axis."""
+
+    _any_namespace = False
+
+    def __init__(self, transformer: Any) -> None:
+        self._own = transformer
+
+    def _missing_settings(self) -> list[str]:
+        return [] if getattr(self._own, "domain", None) is not None else ["domain"]
+
+    def _without_aliases(self, x: NDArray) -> Any:
+        return self._own
+
+    def _transformed(self, column: NDArray) -> Array:
+        return self._own.transform(column)
+
+    def __repr__(self) -> str:
+        return repr(self._own)
+
+
+def functions_of(encoder: Any) -> AxisFunctions:
+    """An encoder, or any other transformer, as functions of one axis."""
+    return encoder if isinstance(encoder, AxisFunctions) else _Transformer(encoder)
