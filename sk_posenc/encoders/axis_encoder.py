@@ -46,13 +46,13 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
 
     domain: Any
     bandwidth_: Any
-    _asked: NDArray[np.float64]
+    _asked: list[float]
 
     def _learn(self, X: ArrayLike) -> None:
         """Set the fitted attributes, and warn where the stable rank falls short."""
         super()._learn(X)
         reached = to_numpy(self.stable_rank_)
-        for axis in np.flatnonzero((reached < 0.9 * self._asked) & shortfalls_warn()):
+        for axis in np.flatnonzero((reached < 0.9 * np.array(self._asked)) & shortfalls_warn()):
             warnings.warn(
                 f"{type(self).__name__} reaches a stable rank of "
                 f"{reached[axis]:.4g} along axis {axis} where {self._asked[axis]:.4g} "
@@ -64,7 +64,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     def _place(self, X: Array) -> None:
         self.domain_ = _resolve_domain(self.domain, X)
         self._ends = [(float(low), float(high)) for low, high in self.domain_]
-        self._asked = self._fit_axes(samples_per_axis(X))
+        self._asked = self._fit_axes(samples_per_axis(X)).tolist()
 
     def _measure(self) -> None:
         axes = range(self.n_features_in_)

@@ -318,7 +318,7 @@ class ShiftedBasisEncoder(AxisEncoder):
 
     def _check_output(self, X: Array) -> None:
         if self.sparse_output:
-            csr.check_size(len(X), self._windows(), self.tensor_product, itemsize(X))
+            csr.check_size(X.shape[0], self._windows(), self.tensor_product, itemsize(X))
         else:
             super()._check_output(X)
 
