@@ -84,10 +84,17 @@ TESTS = {
     "measures/report": ["measures/encoding_report"],
     "measures/spectrum": ["plotting/plotting", "measures/encoding_report"],
     "networks": ["networks/regressor", "networks/training"],
+    "networks/_checkpoint": ["networks/estimator", "networks/training", "refits"],
     "networks/encoder_module": ["networks/encoder_module"],
+    "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
+    "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
+    "networks/pickling": ["networks/estimator", "networks/regressor", "refits"],
+    "networks/run": ["networks/run", "networks/estimator", "networks/training"],
+    "networks/scaling": ["networks/scaling", "networks/regressor"],
     "networks/settings": [
         *("networks/network_settings", "networks/training", "networks/regressor")
     ],
+    "networks/training": ["networks/estimator", "networks/training", "refits"],
     "networks/tangent_kernel": ["networks/tangent_kernel", "plotting/plotting"],
     "plotting": ["plotting/plotting"],
     "selection": ["selection/suggestion"],

@@ -53,7 +53,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         `EncoderModule`). "auto": those of a LearnableFourierEncoder only.
     lr_schedule : {"constant", "cosine", "linear"}, default="constant"
         What becomes of the learning rate over the batches of a fit: "cosine" and "linear" end
-        at 0.
+        at 0. Others: `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
         Stop after so many epochs without a better validation loss, and go back to the weights
         of the best. It needs rows set aside: a tenth at random, unless `train_split` says
@@ -115,44 +115,19 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
     Notes
     -----
-    *Encoder inside or in front.* ``CoordinateMLPRegressor(encoder)`` and
-    ``make_pipeline(encoder, CoordinateMLPRegressor())`` train the same network. Inside, the
-    encoding is made anew for each batch and never held as a whole; in front, it is made once.
-    Coordinates are encoded in their own precision: float32 coordinates save time.
+    *Scaling.* One number scales all columns of the input, so that the mean square of all scaled
+    inputs is 1. Columns that are constant in training are ignored. Where raw columns have
+    different units, put a StandardScaler in front. The criterion and the losses in `history_`
+    are those of targets with mean 0 and standard deviation 1; `predict` and scorers have the
+    units of y.
 
-    *Interruption and errors.* A fit or `partial_fit` that raises an error leaves the estimator as
-    it was, weights and optimiser included; one never fitted stays so. Ctrl-C is raised again, so
-    that a search or a script stops too. It leaves a first fit, `partial_fit` and a warm start as
-    trained so far, without the record of an epoch that did not end; where a fitted estimator is
-    fitted anew, or no batch has been trained yet, it leaves the estimator as it was. skorch's
-    EarlyStopping ends training without Ctrl-C.
+    *Interruption and errors.* A fit that raises an error leaves the estimator as it was. Ctrl-C
+    leaves a first fit, `partial_fit` and a warm start as trained so far, and is raised again.
 
-    *Parameters set later.* What `set_params` sets on a fitted network holds in later fits and
-    clones. Those of the optimiser count at once; those of module and criterion make new ones, as
-    in skorch.
+    *Seeds.* Equal `random_state` give equal predictions, to the last bit on a CPU with a given
+    number of threads. The global generators of PyTorch and NumPy play no part.
 
-    *Reproducibility.* float32 throughout and no operation whose result depends on the order of
-    threads; `mixed_precision`, skorch's `compile` and other iterators are opt-in.
-
-    *Input scale.* Columns are shifted by their means and divided by one number for all, so that
-    the mean square of all scaled inputs is 1: raw coordinates of any unit and offset and
-    encodings with entries of about :math:`1 / \sqrt{K}` in K columns then reach the first layer
-    alike. A number for each column would blow up those that training sees only the tail of, as
-    basis functions in a gap between samples; where raw columns have different units, put a
-    StandardScaler in front. Columns that are constant in training are ignored.
-
-    *Target scale.* Targets have mean 0 and standard deviation 1 per output in training; the loss
-    in `history_` and the criterion see them so. Scorers and `predict` see the units of y.
-
-    *Seeds.* All draws come from one `torch.Generator` seeded by `random_state`; the global
-    generators of PyTorch and NumPy are neither read nor changed. Equal seeds give equal
-    predictions to the last bit on a CPU with a given number of threads, also where fits run in
-    parallel threads.
-
-    *Memory.* X in float32 and C order is not copied on a CPU; `predict` goes 4096 rows at a time
-    whatever `batch_size` is (`iterator_valid__batch_size` changes that). Targets and predictions
-    are float64 outside the network; predictions of 1-d targets come as float32. `partial_fit`
-    holds a copy of the weights and of the state of the optimiser while it runs.
+    The page on the coordinate MLP in the documentation says more of all this, and of memory.
 
     References
     ----------
