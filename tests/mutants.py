@@ -87,6 +87,7 @@ TESTS = {
     "networks/_checkpoint": ["networks/estimator", "networks/training", "refits"],
     "networks/encoder_module": ["networks/encoder_module"],
     "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
+    "networks/network_similarity": ["networks/network_similarity", "plotting/plotting"],
     "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
     "networks/pickling": ["networks/estimator", "networks/regressor", "refits"],
     "networks/run": ["networks/run", "networks/estimator", "networks/training"],
@@ -95,7 +96,7 @@ TESTS = {
         *("networks/network_settings", "networks/training", "networks/regressor")
     ],
     "networks/training": ["networks/estimator", "networks/training", "refits"],
-    "networks/tangent_kernel": ["networks/tangent_kernel", "plotting/plotting"],
+    "networks/tangent_kernel": ["networks/tangent_kernel", "networks/network_similarity"],
     "plotting": ["plotting/plotting"],
     "selection": ["selection/suggestion"],
     "selection/coordinate_folds": ["selection/coordinate_folds"],
