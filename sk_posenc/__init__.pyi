@@ -25,8 +25,9 @@ from .measures.scorers import (
 from .measures.similarity_radius import similarity_radius
 from .networks.encoder_module import EncoderModule
 from .networks.mlp import CoordinateMLP
+from .networks.network_similarity import network_similarity, network_stable_rank
 from .networks.regressor import CoordinateMLPRegressor
-from .networks.tangent_kernel import network_similarity, network_stable_rank, tangent_kernel
+from .networks.tangent_kernel import tangent_kernel
 from .plotting.basis_display import BasisDisplay
 from .plotting.reconstruction_display import ReconstructionDisplay
 from .plotting.spectrum_display import SpectrumDisplay

@@ -28,13 +28,46 @@ def parse_count(value: Any, name: str) -> int | None:
     return None if is_auto(value, name) else parse_integer(value, name)
 
 
-def parse_integer(value: Any, name: str) -> int:
-    """A whole number of at least 1."""
+def parse_integer(value: Any, name: str, at_least: int = 1, otherwise: str = "") -> int:
+    """A whole number of at least `at_least`; `otherwise` says what else a message may name."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number. Got {value!r}.")
-    if int(value) < 1:
-        raise ValueError(f"{name} must be at least 1. Got {value!r}.")
+        raise TypeError(f"{name} must be a whole number{otherwise}. Got {value!r}.")
+    if int(value) < at_least:
+        raise ValueError(f"{name} must be at least {at_least}{otherwise}. Got {value!r}.")
     return int(value)
+
+
+def parse_number(
+    value: Any,
+    name: str,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    otherwise: str = "",
+) -> float:
+    """A finite number within bounds."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
+    number = float(value)
+    bounds = {
+        f"greater than {above}": above is None or number > above,
+        f"at least {at_least}": at_least is None or number >= at_least,
+        f"at most {at_most}": at_most is None or number <= at_most,
+        f"less than {below}": below is None or number < below,
+    }
+    if not math.isfinite(number) or not all(bounds.values()):
+        told = " and ".join(["finite", *(words for words in bounds if "None" not in words)])
+        raise ValueError(f"{name} must be {told}{otherwise}. Got {value!r}.")
+    return number
+
+
+def parse_flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False. Got {value!r}.")
+    return bool(value)
 
 
 def is_auto(value: Any, name: str) -> bool:

@@ -58,7 +58,7 @@ class TensorBatches:
             raise TypeError(
                 "TensorBatches needs a skorch Dataset of tensors; for other datasets pass "
                 "iterator_train and iterator_valid = torch.utils.data.DataLoader. "
-                f"Got {type(dataset).__name__} instead."
+                f"Got {type(dataset).__name__}."
             )
         self.X, self.y, self.rows = X, y, rows
         self.n_samples = len(X) if rows is None else len(rows)
@@ -110,6 +110,11 @@ class _Memory:
 
     owner: NDArray
     __array_interface__: dict[str, Any]
+
+
+def tensors_of(values: Any) -> Any:
+    """Arrays as tensors that share their memory; anything else as it is."""
+    return as_tensor(values) if isinstance(values, np.ndarray) else values
 
 
 def fresh_generator() -> torch.Generator:

@@ -1,19 +1,13 @@
-"""What a coordinate network adds to skorch's loop: schedules, checkpoints, tasks."""
+"""What estimators add to skorch's loop: schedules, early stopping, tasks of scikit-learn."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import joblib
-import numpy as np
 import sklearn
-import torch
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
-from skorch.history import History
 from skorch.utils import noop
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -41,12 +35,11 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks of its own  # pragma:
 __all__ = [
     "SCHEDULES",
     "CallbackSupportMixin",
-    "Checkpoint",
     "EpochTasks",
     "Schedule",
     "early_stopping",
-    "fingerprint",
     "is_print_log",
+    "stoppings_of",
     "wants_to_stop",
     "with_callbacks",
 ]
@@ -90,7 +83,8 @@ class Schedule(LRScheduler):
         if self.lr_scheduler_ is None:
             per_epoch = len(net.get_iterator(dataset_train, training=True))
             # the history holds the epoch that begins
-            total, done = net._planned_epochs * per_epoch, (net._epochs_done - 1) * per_epoch
+            begun = net._run.epochs_done(net.history) - 1
+            total, done = net._run.n_epochs * per_epoch, begun * per_epoch
             shape = SCHEDULES[self.shape]
             for group in net.optimizer_.param_groups:
                 # where an earlier fit ended is not where this one begins
@@ -123,101 +117,21 @@ class EpochTasks(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """End it, with the estimator as it would be had the fit stopped here."""
         if self.task_ is not None:
-            rows = net._rows_of_fit
+            X, y = net._run.rows
             self.task_.call_on_fit_task_end(
-                estimator=net,
-                X=rows[0],
-                y=rows[1],
-                reconstruction_attributes=lambda: {},
+                estimator=net, X=X, y=y, reconstruction_attributes=lambda: {}
             )
             self.task_ = None
 
 
-def fingerprint(net: Any, X: Any, y: Any) -> str:
-    """What a fit depends on: settings, rows, versions."""
-    told_only = ("checkpoint", "verbose", "callbacks", "device")
-    settings = {k: v for k, v in net.get_params(deep=False).items() if k not in told_only}
-    versions = (torch.__version__, np.__version__)
-    try:
-        return str(joblib.hash((settings, X, y, versions)))
-    except Exception as error:
-        raise ValueError(
-            "checkpoint needs settings that can be pickled, to tell whose checkpoint a file is. "
-            f"Got {settings!r}."
-        ) from error
-
-
-class Checkpoint(Callback):
-    """Saves the state of a fit after each epoch, and takes up a fit that was saved."""
-
-    _stopping_state = ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_")
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Take up what was saved."""
-        path = net._checkpoint_file
-        if path is None or not path.exists():
-            return
-        try:
-            state = torch.load(path, map_location=net.device_, weights_only=True)
-            net.module_.load_state_dict(state["module"])
-            net.optimizer_.load_state_dict(state["optimizer"])
-            net._generator.set_state(state["generator"].cpu())
-            net._finished = state["finished"]
-            stopping = _stopping_of(net)
-            if stopping is not None and state["stopping"] is not None:
-                vars(stopping).update(state["stopping"])
-            net.history_ = History(json.loads(state["history"]))
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"The checkpoint {str(path)!r} is damaged: delete it to start anew."
-            ) from error
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Save the state."""
-        self._save(net, finished=False)
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Save the end, unless the fit was interrupted."""
-        if net._interrupt is None and not net._finished:
-            self._save(net, finished=True)
-
-    def _save(self, net: Any, finished: bool) -> None:
-        path = net._checkpoint_file
-        if path is None:
-            return
-        stopping = _stopping_of(net)
-        told = None
-        if stopping is not None:
-            told = {name: vars(stopping).get(name) for name in self._stopping_state}
-            told["dynamic_threshold_"] = float(told["dynamic_threshold_"])
-        state = {
-            "module": net.module_.state_dict(),
-            "optimizer": net.optimizer_.state_dict(),
-            "history": json.dumps(list(net.history_), default=lambda value: value.item()),
-            "generator": net._generator.get_state(),
-            "stopping": told,
-            "finished": finished,
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        try:
-            torch.save(state, unfinished)
-            os.replace(unfinished, path)  # never half a file under the name
-        finally:
-            unfinished.unlink(missing_ok=True)
-
-
-def _stopping_of(net: Any) -> EarlyStopping | None:
-    found = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
-    return found[0] if found else None
-
-
 def wants_to_stop(net: Any) -> bool:
     """Whether early stopping has ended training; it raises KeyboardInterrupt to do so."""
-    stopping = [cb for _, cb in net.callbacks_ if isinstance(cb, EarlyStopping)]
-    return any(each.misses_ >= each.patience for each in stopping)
+    return any(each.misses_ >= each.patience for each in stoppings_of(net))
+
+
+def stoppings_of(net: Any) -> list[EarlyStopping]:
+    """The callbacks that may end training early."""
+    return [each for _, each in net.callbacks_ if isinstance(each, EarlyStopping)]
 
 
 def is_print_log(callback: Any) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import islice, pairwise
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from sk_posenc.core.settings import parse_integer
+from sk_posenc.core.settings import parse_choice, parse_integer, parse_positive
 from sk_posenc.networks._batches import fresh_generator
 from sk_posenc.networks.encoder_module import EncoderModule, check_floats
 
@@ -46,32 +45,12 @@ _ACTIVATIONS = {
 }
 
 
-def _activation(parameter: str, name: object, omega_0: float, sigma: float) -> nn.Module:
-    if not isinstance(name, str) or name not in _ACTIVATIONS:
-        possible = ", ".join(repr(key) for key in _ACTIVATIONS)
-        also = " or None" if parameter == "output_activation" else ""
-        raise ValueError(f"{parameter} must be one of {possible}{also}. Got {name!r} instead.")
-    return _ACTIVATIONS[name](omega_0, sigma)
-
-
-def _layer_sizes(sizes: object) -> tuple[int, ...]:
-    listed = (sizes,) if isinstance(sizes, Integral) else sizes
-    if (
-        isinstance(listed, (str, bytes))
-        or not isinstance(listed, (Sequence, np.ndarray))
-        or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in listed)
-    ):
-        raise ValueError(
-            "hidden_layer_sizes must be a positive integer or a sequence of positive integers, "
-            f"one per hidden layer. Got {sizes!r} instead."
-        )
-    return tuple(int(n) for n in listed)
-
-
-def _positive(parameter: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise ValueError(f"{parameter} must be a positive number. Got {value!r} instead.")
-    return float(value)
+def _layer_sizes(sizes: Any) -> tuple[int, ...]:
+    if isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes):
+        numbered = enumerate(sizes)
+        return tuple(parse_integer(n, f"hidden_layer_sizes[{i}]") for i, n in numbered)
+    several = ", or a sequence of them, one per hidden layer"
+    return (parse_integer(sizes, "hidden_layer_sizes", otherwise=several),)
 
 
 @torch.no_grad()
@@ -133,10 +112,10 @@ class CoordinateMLP(nn.Module):
     Raises
     ------
     ValueError
-        For hidden layers that are not positive integers, another activation, and an encoder
-        with another number of columns than `in_features`.
+        For layers without units, another activation, and an encoder with another number of
+        columns than `in_features`.
     TypeError
-        For an encoder that is not a torch module.
+        For an encoder that is not a torch module, and sizes that are not whole numbers.
 
     See Also
     --------
@@ -191,7 +170,7 @@ class CoordinateMLP(nn.Module):
                 f"Got {encoder!r}."
             )
         self.encoder = encoder
-        omega_0, sigma = _positive("omega_0", omega_0), _positive("sigma", sigma)
+        omega_0, sigma = parse_positive(omega_0, "omega_0"), parse_positive(sigma, "sigma")
         in_features = parse_integer(in_features, "in_features")
         if isinstance(encoder, EncoderModule) and encoder.n_features != in_features:
             raise ValueError(
@@ -200,12 +179,12 @@ class CoordinateMLP(nn.Module):
             )
         out_features = parse_integer(out_features, "out_features")
         widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
-        self.activation = _activation("activation", activation, omega_0, sigma)
-        self.output_activation = (
-            nn.Identity()
-            if output_activation is None
-            else _activation("output_activation", output_activation, omega_0, sigma)
-        )
+        made = parse_choice(*_ACTIVATIONS)(activation, "activation")
+        self.activation = _ACTIVATIONS[made](omega_0, sigma)
+        self.output_activation: nn.Module = nn.Identity()
+        if output_activation is not None:
+            made = parse_choice(*_ACTIVATIONS)(output_activation, "output_activation")
+            self.output_activation = _ACTIVATIONS[made](omega_0, sigma)
         # skip_init: nn.Linear's own initialisation would draw from the global generator
         layers = [
             nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)

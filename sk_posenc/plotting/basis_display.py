@@ -13,7 +13,7 @@ from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
 from sk_posenc.measures.similarity_radius import similarity_radius
-from sk_posenc.networks.tangent_kernel import basis_kernel, network_similarity
+from sk_posenc.networks.network_similarity import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 

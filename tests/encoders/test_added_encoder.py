@@ -30,7 +30,7 @@ def test_settings_follow_the_samples(page):
 def test_derivatives_are_differences_of_predictions(page):
     X, h, model = page["X"], 1e-5, page["model"]
     inside = X[(X[:, 0] > 0) & (X[:, 0] < 1)]
-    ahead, behind = (model.predict(inside + [step, 0.0]) for step in (h, -h))
+    ahead, behind = (model.predict(inside + np.array([step, 0.0])) for step in (h, -h))
     slope = model.predict(inside, derivative=(1, 0))
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * h), atol=1e-5)
     twice = model.predict(inside, derivative=(2, 0))
@@ -45,8 +45,8 @@ def test_blocks_are_the_fit_of_all(page):
     model = KroneckerRidge(whole, alpha=1e-8, tol=1e-9).fit(page["X"], page["y"])
     found = page["by_blocks"].predict(page["X"])
     np.testing.assert_allclose(found, model.predict(page["X"]), atol=1e-3)
-    with pytest.raises(AttributeError, match="Missing: n_cosines"):
-        KroneckerRidge(page["CosineEncoder"](domain=(0, 1))).partial_fit(page["X"], page["y"])
+    assert not hasattr(KroneckerRidge(page["CosineEncoder"](domain=(0, 1))), "partial_fit")
+    assert not hasattr(KroneckerRidge(page["CosineEncoder"](20)), "partial_fit")
 
 
 def test_training_moves_it(page):
@@ -85,7 +85,7 @@ def test_what_is_not_defined_has_an_answer(page):
     X, y = page["X"], page["y"]
     model = KroneckerRidge(Plain(9)).fit(X, y)
     assert [each.half_turns_[0].size for each in model.encoders_] == [9, 9]
-    with pytest.raises(ValueError, match="derivative of .* is not known"):
+    with pytest.raises(ValueError, match=r"derivative of .* is not known"):
         model.predict(X, derivative=(1, 0))
     with pytest.raises(ValueError, match="says of no array how training may move it"):
         EncoderModule(Plain(9).fit(X), trainable=True)

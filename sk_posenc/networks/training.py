@@ -1,0 +1,199 @@
+"""How a skorch net trains in `fit` and `partial_fit`: as one run, or not at all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any, Self
+
+import torch
+from skorch import NeuralNet
+from skorch.dataset import ValidSplit, get_len
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.state import Before
+from sk_posenc.networks._batches import TensorBatches, tensors_of
+from sk_posenc.networks._callbacks import (
+    CallbackSupportMixin,
+    EpochTasks,
+    Schedule,
+    early_stopping,
+    is_print_log,
+    wants_to_stop,
+    with_callbacks,
+)
+from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file
+from sk_posenc.networks.run import Run, drop_unended_epoch
+from sk_posenc.networks.settings import batch_size_of, epochs_of
+
+# Share of the rows that early stopping sets aside where no `train_split` does.
+_HELD_OUT = 0.1
+
+
+class TrainedInRuns(CallbackSupportMixin, NeuralNet):
+    """A skorch net of which a call of `fit` or `partial_fit` is one `Run`.
+
+    It has a schedule of the learning rate, early stopping and checkpoints, tells scikit-learn's
+    callbacks of epochs, and is what it was where a call fails.
+    """
+
+    _run: Run | None = None
+
+    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
+        """Train from new weights, unless `warm_start` is set."""
+        fresh = not (self.warm_start and self.initialized_)
+        return self._train(X, y, fresh, fit_params, tell=True)
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+        """Train for `max_epochs` more epochs."""
+        return self._train(X, y, not self.initialized_, fit_params)
+
+    def _train(
+        self, X: Any, y: Any, fresh: bool, fit_params: dict[str, Any], tell: bool = False
+    ) -> Self:
+        refit = fresh and self.initialized_
+        own_criterion = isinstance(self.criterion, torch.nn.Module)
+        in_place = self._trained_in_place() if not fresh else [self.criterion] * own_criterion
+        before = Before(self, in_place=in_place)
+        try:
+            self._train_in_place(X, y, fresh, fit_params, tell)
+        except BaseException as stopped:
+            run = self._run
+            has_trained = run is not None and run.has_trained(self.history)
+            if isinstance(stopped, KeyboardInterrupt) and not refit and has_trained:
+                drop_unended_epoch(self.history)
+            else:
+                before.put_back()
+            raise
+        finally:
+            self.__dict__.pop("_run", None)
+        return self
+
+    @with_callbacks
+    def _train_in_place(
+        self, X: Any, y: Any, fresh: bool, fit_params: dict[str, Any], tell: bool
+    ) -> None:
+        self._check_settings()
+        if fit_params and self.train_split is None:
+            raise TypeError(
+                "parameters of fit go to train_split, and there is none. Got "
+                f"{', '.join(fit_params)}: set a train_split that takes them, or leave them out."
+            )
+        X, y = to_numpy(X), to_numpy(y)
+        rows, targets = self._take(X, y, fresh)
+        size, n_epochs = self._batches_and_epochs(get_len(rows))
+        file = None
+        if fresh:
+            file = checkpoint_file(self, rows, targets)
+            self.initialize()
+        self._check_memory(size)
+        self._run = run = Run(n_epochs, len(self.history), file)
+        rows, targets = tensors_of(rows), tensors_of(targets)
+        if self.iterator_train is TensorBatches:
+            rows, targets = rows.to(self.device_), targets.to(self.device_)
+        with self._told_as_task(run, X, y, tell):
+            self._loop_and_notify(run, rows, targets, fit_params, "fit" if tell else "partial_fit")
+        run.raise_interrupt()
+
+    def _batches_and_epochs(self, n_rows: int) -> tuple[int, int]:
+        """Rows of the largest training batch, and epochs of a run."""
+        size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        size = batch_size_of(size, n_rows)
+        return min(size, n_rows), epochs_of(self.max_epochs, n_rows, size)
+
+    def _loop_and_notify(
+        self, run: Run, X: Any, y: Any, fit_params: dict[str, Any], method: str
+    ) -> None:
+        """skorch's `partial_fit`, which takes each KeyboardInterrupt for an early stop."""
+        if "_routing_method" in signature(NeuralNet.fit_loop).parameters:
+            fit_params = fit_params | {"_routing_method": method}
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt as interrupt:
+            if not run.has_trained(self.history):
+                raise
+            if not wants_to_stop(self):
+                run.interrupt = interrupt
+        self.notify("on_train_end", X=X, y=y)
+
+    @contextmanager
+    def _told_as_task(self, run: Run, X: Any, y: Any, tell: bool) -> Iterator[None]:
+        """Tell scikit-learn's callbacks of the fit, and let the epochs be told too."""
+        if not tell or not hasattr(self, "_init_callback_context"):
+            yield
+            return
+        context = self._init_callback_context(max_subtasks=run.n_epochs)
+        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        run.rows = X, y
+        try:
+            yield
+        finally:
+            run.rows = None
+        context.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=lambda: {})
+
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> Self:
+        """Train for `epochs`, by default what `max_epochs` leaves to do; see skorch."""
+        if self._run is not None:
+            return self._loop(self._run, X, y, epochs, fit_params)
+        # called by itself, it is a run
+        n_epochs = self._batches_and_epochs(get_len(X))[1] if epochs is None else epochs
+        self._run = Run(n_epochs, len(self.history))
+        try:
+            return self._loop(self._run, X, y, epochs, fit_params)
+        finally:
+            self.__dict__.pop("_run", None)
+
+    def _loop(
+        self, run: Run, X: Any, y: Any, epochs: int | None, fit_params: dict[str, Any]
+    ) -> Self:
+        epochs = run.epochs_left(self.history) if epochs is None else epochs
+        run.begin_loop(self.history)
+        with self._memory_explained("training"):
+            return super().fit_loop(X, y, epochs=epochs, **fit_params)
+
+    def _yield_callbacks(self) -> Iterator[tuple[str, Any, bool]]:
+        given = list(super()._yield_callbacks())
+        printing = [each for each in given if is_print_log(each[1])]
+        yield "epoch_tasks", EpochTasks(), True
+        yield from (each for each in given if each not in printing)
+        # these see all that the others have recorded of an epoch
+        if self.lr_schedule != "constant":
+            yield "lr_schedule", Schedule(self.lr_schedule), True
+        if self.early_stopping is not None:
+            yield "early_stopping", early_stopping(self.early_stopping), True
+        yield "checkpoint", Checkpoint(), True
+        yield from printing
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """Split as `train_split` says, or as early stopping needs where there is none.
+
+        Returns
+        -------
+        dataset_train, dataset_valid : Dataset, and Dataset or None
+        """
+        if self.early_stopping is None or self.train_split is not None:
+            split: tuple[Any, Any] = super().get_split_datasets(X, y, **fit_params)
+            return split
+        # the seed, not a draw: the rows set aside stay the same in later calls
+        seed = self._generator.initial_seed() % 2**32
+        return self._set_aside(self.get_dataset(X, y), y, seed)
+
+    def _set_aside(self, dataset: Any, y: Any, seed: int) -> tuple[Any, Any]:
+        split: tuple[Any, Any] = ValidSplit(_HELD_OUT, random_state=seed)(dataset)
+        return split
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Stop with an error where training has diverged."""
+        super().on_epoch_end(net, **kwargs)
+        losses = (batch.get("train_loss", 0.0) for batch in self.history[-1]["batches"])
+        if not all(map(math.isfinite, losses)):
+            self._raise_diverged(f"the training loss of epoch {len(self.history)} is not finite")
+
+    def _raise_diverged(self, what: str) -> None:
+        raise FloatingPointError(
+            f"Training has diverged: {what}. Lower the learning rate (lr={self.lr}), or clip "
+            "gradients with skorch.callbacks.GradientNormClipping."
+        )
