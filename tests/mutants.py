@@ -58,7 +58,7 @@ TESTS = {
     "core/encoding": [*HELD, *BASES],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
     "core/sampling": ["core/sampling"],
-    "core/settings": ["encoders/fourier", "encoders/learnable", *BASES],
+    "core/settings": ["core/settings", "encoders/fourier", "encoders/learnable", *BASES],
     "core/stable_rank": ["measures/metrics", "properties"],
     "core/state": ["refits", "networks/training"],
     "encoders": [*FOURIER, "encoders/learnable", *BASES],

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from sk_posenc.core.settings import parse_positive
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import same_settings
@@ -26,7 +27,6 @@ from sk_posenc.kronecker._search import (
 from sk_posenc.kronecker._settings import (
     ADAPTIVE,
     drop_absent,
-    parse_not_negative,
     parse_penalty,
     parse_share,
 )
@@ -271,9 +271,7 @@ class KroneckerRidgeCV(KroneckerHead):
             smooth = any(not isinstance(each, str) or each == ADAPTIVE for each in penalties)
             alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
         else:
-            alphas = np.array([parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)])
-            if not np.all(alphas > 0):
-                raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
+            alphas = np.array([parse_positive(a, "alphas") for a in np.atleast_1d(self.alphas)])
         if not (encoders and shares and penalties and len(alphas)):
             raise ValueError(
                 "encoders, stable_ranks, penalties and alphas must each have one candidate at least"

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from sklearn.utils import check_random_state
 
-from sk_posenc.core.settings import parse_integer
-
 # Entries up to which a matrix is decomposed itself; beyond, its Gram matrix is.
 _DECOMPOSED = 1 << 23
 
@@ -84,13 +82,6 @@ def subsample(n_samples: int, n_kept: int, random_state: Any) -> NDArray[np.intp
         return np.arange(n_samples)
     rng = check_random_state(random_state)
     return np.sort(rng.choice(n_samples, n_kept, replace=False))
-
-
-def check_max_samples(max_samples: Any) -> int:
-    """A whole number of at least 2."""
-    if parse_integer(max_samples, "max_samples") < 2:
-        raise ValueError(f"max_samples must be at least 2. Got {max_samples!r}.")
-    return int(max_samples)
 
 
 def _from_gram(gram: NDArray, shape: tuple[int, int]) -> Spectrum:

@@ -1,7 +1,6 @@
 """What a ReLU network sees through an encoding: its neural tangent kernel, in closed form."""
 
 import math
-import numbers
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array
 from sk_posenc.core.encoding import Encoding
-from sk_posenc.core.settings import parse_integer
+from sk_posenc.core.settings import parse_axis, parse_integer
 from sk_posenc.core.stable_rank import stable_rank_of_gram
 from sk_posenc.encoders.bases import Impulse
 from sk_posenc.encoders.basis import Basis
@@ -205,7 +204,7 @@ def network_similarity(
         For displacements of another shape, NaN or infinity, an axis that is not there, and
         ``axis=None`` for an encoder that has no D, such as a learnable one.
     TypeError
-        For an encoder of another kind.
+        For an encoder of another kind, and an axis that is no whole number.
 
     See Also
     --------
@@ -238,7 +237,9 @@ def network_similarity(
     layers = _check_layers(hidden_layers)
     n_axes = encoder.n_features_in_
     if axis is not None:
-        encoder, axis = encoder._of_axis(_check_axis(encoder, axis))
+        encoder, axis = encoder._of_axis(
+            parse_axis(axis, encoder.n_features_in_, ", or None for all of them")
+        )
     lags = check_array(
         delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
     )
@@ -400,31 +401,13 @@ def _check_encoder(encoder: Any) -> None:
     check_is_fitted(encoder)
 
 
-def _check_axis(encoder: Any, axis: Any) -> int:
-    whole = isinstance(axis, numbers.Integral) and not isinstance(axis, bool | np.bool_)
-    if not whole or not 0 <= axis < encoder.n_features_in_:
-        raise ValueError(
-            f"axis must be one of the {encoder.n_features_in_} axes of the encoder, counted from "
-            f"0, or None for all of them. Got {axis!r}."
-        )
-    return int(axis)
-
-
 def _check_layers(hidden_layers: Any) -> int | tuple[int, ...]:
     """A number of layers of at least 0, or sizes."""
     if isinstance(hidden_layers, Sequence | np.ndarray) and not isinstance(hidden_layers, str):
         sizes = enumerate(hidden_layers)
         return tuple(parse_integer(size, f"hidden_layers[{i}]") for i, size in sizes)
-    if isinstance(hidden_layers, bool | np.bool_) or not isinstance(
-        hidden_layers, numbers.Integral
-    ):
-        raise TypeError(
-            "hidden_layers must be a whole number, or the sizes of the layers of a CoordinateMLP. "
-            f"Got {hidden_layers!r}."
-        )
-    if hidden_layers < 0:
-        raise ValueError(f"hidden_layers must be at least 0. Got {hidden_layers!r}.")
-    return int(hidden_layers)
+    sizes_too = ", or the sizes of the layers of a CoordinateMLP"
+    return parse_integer(hidden_layers, "hidden_layers", 0, sizes_too)
 
 
 def _check_cosine(cosine: Any) -> Array:

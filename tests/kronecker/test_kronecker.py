@@ -644,8 +644,11 @@ def test_derivatives_that_do_not_exist():
         model.predict(X, derivative=(3, 0))
     beyond = np.array([[-3.0, 0.5], [5.0, 0.5]])
     close(model.predict(beyond, derivative=(1, 0)), [0, 0])
-    for wrong in [(1,), (1, -1), (0.5, 0), 1]:
+    for wrong in [(1,), (1, -1), 1]:
         with pytest.raises(ValueError, match="derivative must be"):
+            model.predict(X, derivative=wrong)
+    for wrong in [(0.5, 0), (True, 0), "x"]:
+        with pytest.raises(TypeError, match="derivative must be a whole number: a tuple of 2"):
             model.predict(X, derivative=wrong)
 
 
@@ -844,14 +847,14 @@ def test_an_own_basis():
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
-        (KroneckerRidge(alpha=-1), ValueError, "alpha must be finite and not negative"),
+        (KroneckerRidge(alpha=-1), ValueError, "alpha must be finite and at least 0"),
         (KroneckerRidge(alpha="1"), TypeError, "alpha must be a number"),
         (KroneckerRidge(penalty="lasso"), ValueError, "penalty must be one of"),
         (KroneckerRidge(3), TypeError, "encoder must be an encoder"),
         (KroneckerRidge([FourierEncoder()]), ValueError, "one per axis: X has 2 axes. Got 1"),
         (KroneckerRidge(FourierEncoder(), penalty="slope"), ValueError, 'penalty="ridge"'),
         (KroneckerRidge(ShiftedBasisEncoder(n_shifts=[3])), ValueError, "n_shifts of"),
-        (KroneckerRidgeCV(alphas=[0.0]), ValueError, "alphas must be greater than 0"),
+        (KroneckerRidgeCV(alphas=[0.0]), ValueError, "alphas must be finite and greater than 0"),
         (KroneckerRidgeCV(alphas=[]), ValueError, "one candidate at least"),
         (KroneckerRidgeCV(stable_ranks=[0]), ValueError, "shares of the samples"),
         (KroneckerRidgeCV(penalties=["none"]), ValueError, "penalties must be one of"),
