@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.base import CoordinateEncoder
-from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
+from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._encoders import axis_features, stops_at_its_ends
 from sk_posenc.kronecker._rows import Mirrored, mode_products
 
@@ -94,7 +95,7 @@ def predict_on_device(
     coefficients = place.array(solution.astype(str(X.dtype).rpartition(".")[2]))
     q, k = coefficients.shape[0], coefficients.shape[1]
     flat = xp.reshape(xp.permute_dims(coefficients, (*range(1, coefficients.ndim), 0)), (k, -1))
-    rows = max(1, BLOCK_BYTES // (8 * math.prod(coefficients.shape[2:]) * q))
+    rows = max(1, limits_now().block_bytes // (8 * math.prod(coefficients.shape[2:]) * q))
     parts = []
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]

@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._iterative import Iteration
@@ -184,7 +184,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
         self.condition_ = problem.condition_number(self._alpha)
-        if self.condition_ > solvers.ILL_CONDITIONED:
+        if self.condition_ > limits_now().ill_conditioned:
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
                 f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",

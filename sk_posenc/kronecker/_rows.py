@@ -13,16 +13,12 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders import _csr
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 
 Array = Any
-
-# Entries of a row up to which a sparse matrix of products of features pays.
-_ENTRIES = 512
-
-_BLOCK = 2**22
 
 
 class Rows(Protocol):
@@ -164,7 +160,7 @@ class DenseRows:
         self._features = features
         self._shape = tuple(each.shape[1] for each in features)
         width = max(1, math.prod(self._shape[1:]))
-        self._step = max(1, _BLOCK // width)
+        self._step = max(1, limits_now().row_block // width)
 
     def _blocks(self) -> Any:
         xp = array_namespace(self._features[0])
@@ -198,7 +194,7 @@ def can_be_sparse(encoders: Sequence[Any]) -> bool:
         for each in encoders
     ):
         return False
-    return math.prod(each._windows()[0].span for each in encoders) <= _ENTRIES
+    return math.prod(each._windows()[0].span for each in encoders) <= limits_now().sparse_entries
 
 
 def sparse_products(
@@ -214,7 +210,7 @@ def sparse_products(
     check_memory(
         (n_entries,), index.itemsize + dtype.itemsize, "fit fewer samples, or call partial_fit"
     )
-    n_rows = max(1, _BLOCK // 32 // per_row)
+    n_rows = max(1, limits_now().row_block // 32 // per_row)
     blocks = [
         encoder._window_values(0, x.astype(np.float64, copy=False), window, n_rows, index)
         for encoder, x, window in zip(encoders, coordinates, windows, strict=True)
