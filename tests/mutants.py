@@ -57,8 +57,12 @@ TESTS = {
     "core/arrays": ["array_api"],
     "core/encoding": [*HELD, *BASES],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
+    "core/limits": [
+        *("core/limits", "plotting/plotting", "measures/encoding_report"),
+        *(f"kronecker/kronecker{name}" for name in ("", "_adaptive", "_scattered", "_search")),
+    ],
     "core/sampling": ["core/sampling"],
-    "core/settings": ["encoders/fourier", "encoders/learnable", *BASES],
+    "core/settings": ["core/settings", "encoders/fourier", "encoders/learnable", *BASES],
     "core/stable_rank": ["measures/metrics", "properties"],
     "core/state": ["refits", "networks/training"],
     "encoders": [*FOURIER, "encoders/learnable", *BASES],
@@ -107,9 +111,10 @@ DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
 # Tests that run others in a process of their own, and may execute what no test does here.
 PROCESS = "test_all_of_this_file_under_array_api_dispatch"
 # What decides how fast something is, in how many pieces or by which of two exact ways.
-SPEED = """_ALL_EXACT _BAND_ROWS _BLOCK BLOCK_BYTES _CELLS_PER_POINT _DENSE _DENSE_UP_TO _ENTRIES
-    _DEVICE_BLOCK _FEW_CELLS _FIT_BYTES _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH
-    _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK _SVD_UP_TO DIRECT_UP_TO DUAL_UP_TO"""
+SPEED = """_BAND_ROWS _BLOCK _CELLS_PER_POINT _DENSE _DENSE_UP_TO _DEVICE_BLOCK _FIT_BYTES
+    _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK
+    _SVD_UP_TO all_exact block_bytes direct_up_to dual_up_to few_cells node_block row_block
+    sparse_entries"""
 SPEED_KEYWORDS = {"copy", "check_finite", "driver", "n_jobs", "order", "stacklevel", "strict"}
 SWAPS = {
     **{ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt},

@@ -2,39 +2,37 @@
 
 import math
 import numbers
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 
-def parse_positive(value: Any, name: str, otherwise: str = "") -> float:
-    """A finite number above 0; `otherwise` says what else a message may name."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
-    number = float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"{name} must be finite and greater than 0. Got {value!r}.")
-    return number
-
-
-def parse_optional(value: Any, name: str) -> float | None:
-    """None or a finite number above 0."""
-    return None if value is None else parse_positive(value, name, " or None")
-
-
-def parse_count(value: Any, name: str) -> int | None:
-    """A whole number of at least 1, None for "auto"."""
-    return None if is_auto(value, name) else parse_integer(value, name)
+def parse_flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False. Got {value!r}.")
+    return bool(value)
 
 
 def parse_integer(value: Any, name: str, at_least: int = 1, otherwise: str = "") -> int:
-    """A whole number of at least `at_least`; `otherwise` says what else a message may name."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"{name} must be a whole number{otherwise}. Got {value!r}.")
-    if int(value) < at_least:
+    """A whole number; `otherwise` is what a message names besides."""
+    whole = _whole(value, name, otherwise)
+    if whole < at_least:
         raise ValueError(f"{name} must be at least {at_least}{otherwise}. Got {value!r}.")
-    return int(value)
+    return whole
+
+
+def parse_axis(value: Any, n_axes: int, otherwise: str = "") -> int:
+    """Which one of the axes of an encoder."""
+    axis = _whole(value, "axis", otherwise)
+    if not 0 <= axis < n_axes:
+        raise ValueError(
+            f"axis must be one of the {n_axes} axes of the encoder, counted from 0{otherwise}. "
+            f"Got {value!r}."
+        )
+    return axis
 
 
 def parse_number(
@@ -47,27 +45,40 @@ def parse_number(
     below: float | None = None,
     otherwise: str = "",
 ) -> float:
-    """A finite number within bounds."""
+    """A finite number within bounds; `otherwise` is what a message names besides."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
-    number = float(value)
+    number = _as_float(value)
     bounds = {
-        f"greater than {above}": above is None or number > above,
-        f"at least {at_least}": at_least is None or number >= at_least,
-        f"at most {at_most}": at_most is None or number <= at_most,
-        f"less than {below}": below is None or number < below,
+        f"{words} {limit:g}": holds(number, limit)
+        for limit, words, holds in (
+            (above, "greater than", operator.gt),
+            (at_least, "at least", operator.ge),
+            (at_most, "at most", operator.le),
+            (below, "less than", operator.lt),
+        )
+        if limit is not None
     }
-    if not math.isfinite(number) or not all(bounds.values()):
-        told = " and ".join(["finite", *(words for words in bounds if "None" not in words)])
-        raise ValueError(f"{name} must be {told}{otherwise}. Got {value!r}.")
+    if not (math.isfinite(number) and all(bounds.values())):
+        finite = ["finite"] if len(bounds) < 2 else []  # two bounds say it
+        wanted = " and ".join([*finite, *bounds])
+        raise ValueError(f"{name} must be {wanted}{otherwise}. Got {value!r}.")
     return number
 
 
-def parse_flag(value: Any, name: str) -> bool:
-    """True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False. Got {value!r}.")
-    return bool(value)
+def parse_positive(value: Any, name: str, otherwise: str = "") -> float:
+    """A finite number above 0."""
+    return parse_number(value, name, above=0, otherwise=otherwise)
+
+
+def parse_optional(value: Any, name: str) -> float | None:
+    """None or a finite number above 0."""
+    return None if value is None else parse_positive(value, name, " or None")
+
+
+def parse_count(value: Any, name: str) -> int | None:
+    """A whole number of at least 1, None for "auto"."""
+    return None if is_auto(value, name) else parse_integer(value, name, otherwise=' or "auto"')
 
 
 def is_auto(value: Any, name: str) -> bool:
@@ -81,8 +92,24 @@ def parse_choice(*choices: str) -> Callable[[Any, str], str]:
     """A parser for one of a few words."""
 
     def parse(value: Any, name: str) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{name} must be one of {list(choices)}. Got {value!r}.")
+        wanted = f"{name} must be one of {list(choices)}. Got {value!r}."
+        if not isinstance(value, str):
+            raise TypeError(wanted)
+        if value not in choices:
+            raise ValueError(wanted)
         return value
 
     return parse
+
+
+def _whole(value: Any, name: str, otherwise: str) -> int:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number{otherwise}. Got {value!r}.")
+    return int(value)
+
+
+def _as_float(value: numbers.Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # whole numbers have no largest
+        return math.inf

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.settings import parse_integer
 
 
 def grid_samples(
@@ -81,21 +82,22 @@ def grid_samples(
     values = np.asarray(to_numpy(values))
     if values.dtype.kind not in "biuf":
         raise TypeError(
-            f"values must hold real numbers. Got dtype {values.dtype} instead; "
-            "convert it with np.asarray(values, dtype=float)."
+            "values must hold real numbers: convert them with np.asarray(values, dtype=float). "
+            f"Got dtype {values.dtype}."
         )
     shape = values.shape[:-1] if channels else values.shape
     if len(shape) == 0:
         raise ValueError(
             "values must have at least one grid axis"
             + (" besides its channels" if channels else "")
-            + f". Got shape {values.shape} instead; add an axis"
-            + (" or pass channels=False." if channels else ".")
+            + ": add an axis"
+            + (" or pass channels=False" if channels else "")
+            + f". Got shape {values.shape}."
         )
     if 0 in values.shape:
         raise ValueError(
-            f"values must hold at least one number. Got shape {values.shape} instead; "
-            "check how the array was cut."
+            "values must hold at least one number: check how the array was cut. "
+            f"Got shape {values.shape}."
         )
     coordinates = unit_axes(shape) if axes is None else _checked_axes(axes, shape)
     X = np.empty((math.prod(shape), len(shape)), dtype=np.result_type(*coordinates))
@@ -125,9 +127,10 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
     Raises
     ------
     TypeError
-        If `shape` is not made of integers.
+        If `shape` is not made of whole numbers.
     ValueError
-        If `y` is neither 1-D nor 2-D, or its length is not the number of grid points.
+        If `y` is neither 1-D nor 2-D, its length is not the number of grid points, or the
+        grid has no axis or no point.
 
     See Also
     --------
@@ -142,21 +145,18 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
     """
     y = np.array(to_numpy(y), order="C")
     lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
-    if not all(isinstance(n, int | np.integer) for n in lengths):
-        raise TypeError(f"shape must be made of integers. Got {shape!r} instead.")
-    if len(lengths) == 0 or min(lengths) < 1:
-        raise ValueError(
-            f"shape must name at least one axis, each of at least one point. Got {shape!r} instead."
-        )
+    lengths = tuple(parse_integer(n, f"shape[{axis}]") for axis, n in enumerate(lengths))
+    if not lengths:
+        raise ValueError(f"shape must hold at least one number of points. Got {shape!r}.")
     if y.ndim not in (1, 2):
         raise ValueError(
-            "y must have shape (n_samples,) or (n_samples, n_channels). "
-            f"Got shape {y.shape} instead; ravel all but its channels."
+            "y must have shape (n_samples,) or (n_samples, n_channels): ravel all but its "
+            f"channels. Got shape {y.shape}."
         )
     if len(y) != math.prod(lengths):
         raise ValueError(
-            f"A grid of shape {lengths} has {math.prod(lengths)} points. Got {len(y)} samples "
-            "instead; pass one value for every grid point, and leave channels out of shape."
+            f"a grid of shape {lengths} has {math.prod(lengths)} points: pass one value for each, "
+            f"and leave channels out of shape. Got {len(y)} samples."
         )
     return y.reshape(*lengths, *y.shape[1:])
 
@@ -170,26 +170,26 @@ def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArr
     if len(axes) != len(shape):
         raise ValueError(
             f"axes must hold one array of coordinates for each of the {len(shape)} axes of a grid "
-            f"of shape {tuple(shape)}. Got {len(axes)} instead; for a series pass axes=[times], "
-            "for values with channels last pass channels=True."
+            f"of shape {tuple(shape)}: for a series pass axes=[times], for values with channels "
+            f"last pass channels=True. Got {len(axes)}."
         )
     checked = []
     for index, (axis, length) in enumerate(zip(axes, shape, strict=True)):
         coordinates = np.asarray(to_numpy(axis))
         if coordinates.dtype.kind not in "biuf":
             raise TypeError(
-                f"axes[{index}] must hold real numbers. Got dtype {coordinates.dtype} instead; "
-                "convert dates to a number of days or years."
+                f"axes[{index}] must hold real numbers: convert dates to a number of days or "
+                f"years. Got dtype {coordinates.dtype}."
             )
         if coordinates.shape != (length,):
             raise ValueError(
                 f"axes[{index}] must have shape ({length},), one coordinate for each position "
-                f"along that axis. Got shape {coordinates.shape} instead."
+                f"along that axis. Got shape {coordinates.shape}."
             )
         if not np.isfinite(coordinates).all():
             raise ValueError(
-                f"axes[{index}] must be finite. Got NaN or infinity instead; "
-                "leave those positions out of both values and axes."
+                f"axes[{index}] must be finite: leave other positions out of both values and "
+                "axes. Got NaN or infinity."
             )
         keep = coordinates.dtype == np.float32
         checked.append(coordinates if keep else coordinates.astype(np.float64))

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.settings import parse_choice
 from sk_posenc.datasets.grid_samples import unit_axes
 
 
@@ -33,6 +34,8 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     ------
     ValueError
         If there is no signal of that name.
+    TypeError
+        If `name` is no text.
     ImportError
         If the library that holds the signal is not installed.
 
@@ -129,10 +132,7 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     >>> X.shape, y.shape
     ((138632, 2), (138632,))
     """
-    if name not in _LOADERS:
-        raise ValueError(
-            f"name must be one of {', '.join(sorted(_LOADERS))}. Got {name!r} instead."
-        )
+    name = parse_choice(*sorted(_LOADERS))(name, "name")
     try:
         values, axes = _LOADERS[name]()
     except ImportError as error:

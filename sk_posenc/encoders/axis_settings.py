@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sk_posenc.core.settings import is_auto, parse_choice, parse_positive
+from sk_posenc.core.settings import is_auto, parse_choice, parse_number
 
 # The share of the samples per axis that stable_rank="auto" asks for; the docs show how
 # it was calibrated. An axis gets at least 2: one value is no encoding.
@@ -48,13 +48,7 @@ def parse_stable_rank(value: Any, name: str) -> float | None:
     """A stable rank, None for "auto"."""
     if is_auto(value, name):
         return None
-    rank = parse_positive(value, name, ' or "auto"')
-    if not 1 <= rank <= _FINEST:
-        raise ValueError(
-            f"{name} must be at least 1, as any stable rank is, and at most {_FINEST:g}. "
-            f"Got {value!r}."
-        )
-    return rank
+    return parse_number(value, name, at_least=1, at_most=_FINEST, otherwise=' or "auto"')
 
 
 def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> list[str]:

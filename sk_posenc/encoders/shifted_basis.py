@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sk_posenc.core.arrays import Array, itemsize
 from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.products import rowwise_kronecker
-from sk_posenc.core.settings import parse_count, parse_optional
+from sk_posenc.core.settings import parse_count, parse_flag, parse_optional
 from sk_posenc.encoders import csr
 from sk_posenc.encoders._images import Images
 from sk_posenc.encoders._placement import Placement
@@ -169,8 +169,7 @@ class ShiftedBasisEncoder(AxisEncoder):
             self.boundary, self.domain, n_axes, "extend", "periodic", "cut"
         )
         for name in ("tensor_product", "sparse_output"):
-            if not isinstance(getattr(self, name), bool | np.bool_):
-                raise TypeError(f"{name} must be True or False. Got {getattr(self, name)!r}.")
+            parse_flag(getattr(self, name), name)
         if self.sparse_output and basis.period is not None:
             raise ValueError(
                 f"sparse_output=True needs a basis that ends; {basis!r} repeats and has no zeros "

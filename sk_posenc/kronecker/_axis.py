@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis, in_order
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis, strengths
-
-# Of intermediate arrays, which then stay in the caches of a processor.
-BLOCK_BYTES = 2**26
 
 # Coordinates of an axis that show how large its functions are.
 _PROBED = 4_096
@@ -106,7 +104,7 @@ class Expansion:
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
         """Values at points given by their features of each axis; (m, q), in blocks."""
         m, out = len(features[0]), np.empty((len(features[0]), len(solution)))
-        rows = max(1, BLOCK_BYTES // (8 * (solution.size // solution.shape[1])))
+        rows = max(1, limits_now().block_bytes // (8 * (solution.size // solution.shape[1])))
         for start in range(0, m, rows):
             at = slice(start, start + rows)
             out[at] = evaluate_at_rows(solution, [each[at] for each in features])

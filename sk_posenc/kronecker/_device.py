@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows, mode_products
 from sk_posenc.encoders.axis_functions import functions_of
-from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
+from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._encoders import axis_features
 from sk_posenc.kronecker._structured import Mirrored
 
@@ -94,7 +95,7 @@ def predict_on_device(
     xp = array_namespace(X)
     coefficients = place.array(solution.astype(str(X.dtype).rpartition(".")[2]))
     q = coefficients.shape[0]
-    rows = max(1, BLOCK_BYTES // (8 * math.prod(coefficients.shape[2:]) * q))
+    rows = max(1, limits_now().block_bytes // (8 * math.prod(coefficients.shape[2:]) * q))
     parts = []
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]

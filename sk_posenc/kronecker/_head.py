@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.settings import parse_integer
-from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._iterative import Iteration
@@ -20,7 +20,7 @@ from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._predict import Posterior, evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders, parse_tolerance
+from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
 
 
 class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -49,12 +49,10 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
         self._place = place_of(X)
         X, y, sample_weight = to_host([X, y, sample_weight])
-        self._tolerance = parse_tolerance(self.tol)
+        self._tolerance = parse_positive(self.tol, "tol")
         self._max_iter = parse_integer(self.max_iter, "max_iter")
-        if not isinstance(self.nan_is_hole, bool | np.bool_):
-            raise TypeError(f"nan_is_hole must be True or False. Got {self.nan_is_hole!r}.")
         holes = None
-        if self.nan_is_hole:
+        if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
         X, y = validate_data(
             self,
@@ -107,9 +105,11 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For NaN, another number of axes than in ``fit``, orders that are not whole and
-            not negative, derivatives that a basis does not have, and standard deviations
-            that need more than memory holds.
+            For NaN, another number of axes than in ``fit``, negative orders, derivatives
+            that a basis does not have, and standard deviations that need more than memory
+            holds.
+        TypeError
+            For orders that are no whole numbers.
         """
         check_is_fitted(self)
         self._settle()
@@ -184,7 +184,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.axes]
         self.condition_ = problem.condition_number(self._alpha)
-        if self.condition_ > solvers.ILL_CONDITIONED:
+        if self.condition_ > limits_now().ill_conditioned:
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
                 f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._adaptive import AdaptiveProblem
 from sk_posenc.kronecker._iterative import Iteration, principal_columns
 from sk_posenc.kronecker._problem import Problem
@@ -28,10 +29,9 @@ from sk_posenc.kronecker._settings import ADAPTIVE
 # The share of the cells, each as wide as the samples are apart, that is held out.
 _HELD_OUT = 0.12
 
-# The tolerance of candidates, in units of that of the fit; and their steps, those of each of the
-# fits that follow each other too.
+# The tolerance of candidates, in units of that of the fit; and the steps of each of the fits that
+# follow each other.
 _COARSER = 4.0
-_STEPS = 10
 _ADAPTIVE_STEPS = 20
 
 # Exponents that differ by 1 smooth about alike where alphas differ by this factor.
@@ -139,7 +139,9 @@ class HeldOut:
             weights = weights * iteration.weights
         start = self._start(problem)
         system = iteration.system(self.first, weights)
-        steps = _ADAPTIVE_STEPS if isinstance(problem, AdaptiveProblem) else _STEPS
+        steps = limits_now().candidate_steps
+        if isinstance(problem, AdaptiveProblem):
+            steps = _ADAPTIVE_STEPS
         (found,) = iteration.run(
             [system],
             alpha * problem.scale,

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import mode_products, rowwise_kronecker
 from sk_posenc.kronecker._adaptive import Steering
-from sk_posenc.kronecker._axis import BLOCK_BYTES, Axis, Expansion, diagonalise, same_settings
+from sk_posenc.kronecker._axis import Axis, Expansion, diagonalise, same_settings
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
 from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
@@ -120,7 +121,7 @@ class NormalEquations(Expansion):
 
     def _block(self) -> int:
         width = 1_000 if self._sparse else self.gram.shape[0]
-        return max(1, BLOCK_BYTES // (8 * width))
+        return max(1, limits_now().block_bytes // (8 * width))
 
     def _products(self, X: NDArray) -> Any:
         columns = list(X.T)

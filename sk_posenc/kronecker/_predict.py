@@ -6,15 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion
-from sk_posenc.kronecker._problem import DIRECT_UP_TO, Problem
+from sk_posenc.kronecker._axis import Expansion
+from sk_posenc.kronecker._problem import Problem
 
 # Points to predict that fill at least a quarter of a grid are predicted as that grid.
 _CELLS_PER_POINT = 4
-
-_FEW_CELLS = 2**16
 
 
 def evaluate(
@@ -30,7 +29,7 @@ def evaluate(
         grid = find_grid(X)
         coordinates, cells = (grid.coordinates, grid.position) if grid else (None, None)
         if grid is None:
-            lattice = lattice_of(X, max(_CELLS_PER_POINT * len(X), _FEW_CELLS))
+            lattice = lattice_of(X, max(_CELLS_PER_POINT * len(X), limits_now().few_cells))
             if lattice is not None:
                 coordinates, cells = lattice
         if coordinates is not None:
@@ -64,7 +63,7 @@ def _by_rows(
 ) -> NDArray:
     """A function of the features of each axis at rows of X, in blocks of bounded size."""
     width = sum(axis.n_columns for axis in problem.axes)
-    n_rows = max(1, BLOCK_BYTES // (8 * width))
+    n_rows = max(1, limits_now().block_bytes // (8 * width))
     blocks = [X[i : i + n_rows] for i in range(0, len(X), n_rows)]
     return np.concatenate([function(problem.features_at(list(b.T), orders)) for b in blocks])
 
@@ -84,7 +83,7 @@ class Posterior:
             raise ValueError(
                 "standard deviations take an n x n matrix, which the conjugate gradients of "
                 f"layout_={problem.layout!r} do without. Got n = {len(samples.occupied):,}, beyond "
-                f"{DIRECT_UP_TO:,}."
+                f"{limits_now().direct_up_to:,}."
             )
         self._by_kernel = problem.by_kernel
         if self._by_kernel:
@@ -125,7 +124,7 @@ class Posterior:
         white = [axis.white(each) for axis, each in zip(problem.axes, features, strict=True)]
         variance = np.empty(len(white[0]))
         width = self._inverse.size * (len(white) if self._by_kernel else 1)
-        rows = max(1, BLOCK_BYTES // (8 * width))
+        rows = max(1, limits_now().block_bytes // (8 * width))
         for start in range(0, len(variance), rows):
             at = slice(start, start + rows)
             if self._by_kernel:

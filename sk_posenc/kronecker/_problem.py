@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._axis import BLOCK_BYTES, Expansion, added_strengths, diagonalise, fit_axes
+from sk_posenc.kronecker._axis import Expansion, added_strengths, diagonalise, fit_axes
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
 from sk_posenc.kronecker._encoders import SMOOTH_FINER
 from sk_posenc.kronecker._iterative import Diagonal, Iteration, Scheme, dtype_for
@@ -27,16 +28,6 @@ from sk_posenc.kronecker._rows import (
 )
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._structured import mirrored
-
-# Samples up to which an n x n matrix is factorised; in one step, or where nothing else fits.
-DIRECT_UP_TO = 2_000
-DUAL_UP_TO = 8_000
-
-# Axes up to which products of all of them are within reach of conjugate gradients.
-_ITERATED_AXES = 4
-
-# Entries up to which features are multiplied out to spare the condition number a square.
-_EXACT_UP_TO = 2**19
 
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
@@ -122,42 +113,43 @@ class Problem(Expansion):
 
     def _choose_layout(self) -> str:
         samples, k = self.samples, self.n_columns
-        n = len(samples.occupied)
-        small = n * k <= _EXACT_UP_TO and n <= DIRECT_UP_TO
+        n, now = len(samples.occupied), limits_now()
+        small = n * k <= now.exact_up_to and n <= now.direct_up_to
         if samples.on_grid:
             self._check_axes()
             layout = "grid" if samples.is_grid else "holes"
-            by_kernel = not self.adds_up and n <= DIRECT_UP_TO
+            by_kernel = not self.adds_up and n <= now.direct_up_to
             direct = (layout == "grid" and not self.adds_up) or by_kernel or small
             if not direct:
                 self.iterates = True
             return layout
         if self.adds_up:
-            if not small and len(self.axes) > _ITERATED_AXES:
+            if not small and len(self.axes) > now.iterated_axes:
                 raise ValueError(
-                    f"a penalty of smoothness is for up to {_ITERATED_AXES} axes or few functions: "
-                    f'use penalty="ridge". Got {len(self.axes)} axes, {k:,} products of functions.'
+                    f"a penalty of smoothness is for up to {now.iterated_axes} axes or few "
+                    f'functions: use penalty="ridge". Got {len(self.axes)} axes, {k:,} products of '
+                    "functions."
                 )
             check_memory((k,), 96, WAY_OUT)
             self.iterates = not small
             return "scattered"
-        if n <= min(k, DIRECT_UP_TO):
+        if n <= min(k, now.direct_up_to):
             return "dual"
-        if k <= DIRECT_UP_TO:
+        if k <= now.direct_up_to:
             check_memory((n, k), 24, WAY_OUT)
             return "scattered"
         encoders = [axis.encoder for axis in self.axes]
-        if len(self.axes) <= _ITERATED_AXES and (can_be_sparse(encoders) or n > DUAL_UP_TO):
+        if len(self.axes) <= now.iterated_axes and (can_be_sparse(encoders) or n > now.dual_up_to):
             check_memory((k,), 96, WAY_OUT)
             self.iterates = True
             return "scattered"
-        if n <= DUAL_UP_TO:
+        if n <= now.dual_up_to:
             check_memory((n, n), 24, WAY_OUT)
             return "dual"
         raise ValueError(
             f"{n:,} samples that are no grid take a matrix of {n:,} x {n:,} "
             f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
-            f"{DUAL_UP_TO:,} samples, or {_ITERATED_AXES} axes, are solved. {WAY_OUT}"
+            f"{now.dual_up_to:,} samples, or {now.iterated_axes} axes, are solved. {WAY_OUT}"
         )
 
     def _factorise(self, whole: bool) -> list[solvers.AxisFactor]:
@@ -177,16 +169,16 @@ class Problem(Expansion):
         roots = self.root_weights()
         if self.layout == "scattered" and not self.adds_up:
             features = self._multiplied()
-            by_gram = self._by_gram and features.size > _EXACT_UP_TO
+            by_gram = self._by_gram and features.size > limits_now().exact_up_to
             return [solvers.factor_axis(roots[:, None] * features, side=side, by_gram=by_gram)]
         n = len(roots)
-        if self.layout == "holes" and n > DUAL_UP_TO:
+        if self.layout == "holes" and n > limits_now().dual_up_to:
             raise ValueError(
                 f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
-                f"up to {DUAL_UP_TO:,} samples. Got {n:,}."
+                f"up to {limits_now().dual_up_to:,} samples. Got {n:,}."
             )
         check_memory((n, n), 24, WAY_OUT)
-        if n * self.n_columns <= _EXACT_UP_TO:
+        if n * self.n_columns <= limits_now().exact_up_to:
             return [solvers.factor_rows(roots[:, None] * self._multiplied())]
         white = self._white_rows()
         return [solvers.factor_kernel(_kernel(white, white) * roots[:, None] * roots)]
@@ -291,7 +283,7 @@ class Problem(Expansion):
 
     def _row_blocks(self) -> Iterator[slice]:
         width = sum(axis.n_columns for axis in self.axes)
-        step = max(1, BLOCK_BYTES // (8 * width))
+        step = max(1, limits_now().block_bytes // (8 * width))
         n = len(self.axes[0].coordinates)
         return (slice(start, start + step) for start in range(0, n, step))
 
@@ -505,7 +497,7 @@ class Problem(Expansion):
         if not self.is_dual:
             return super().predict_rows(solution, features)
         m, out = len(features[0]), np.empty((len(features[0]), len(solution)))
-        rows = max(1, BLOCK_BYTES // (8 * solution.shape[1] * (1 + len(features))))
+        rows = max(1, limits_now().block_bytes // (8 * solution.shape[1] * (1 + len(features))))
         for start in range(0, m, rows):
             at = slice(start, start + rows)
             out[at] = self.cross_kernel([each[at] for each in features]) @ solution.T

@@ -13,17 +13,13 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy import sparse
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import mode_products, rowwise_kronecker
 from sk_posenc.encoders import csr
 from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._structured import Mirrored
 
 Array = Any
-
-# Entries of a row up to which a sparse matrix of products of features pays.
-_ENTRIES = 512
-
-_BLOCK = 2**22
 
 
 class Rows(Protocol):
@@ -97,7 +93,7 @@ class DenseRows:
         self._features = features
         self._shape = tuple(each.shape[1] for each in features)
         width = max(1, math.prod(self._shape[1:]))
-        self._step = max(1, _BLOCK // width)
+        self._step = max(1, limits_now().row_block // width)
 
     def _blocks(self) -> Any:
         xp = array_namespace(self._features[0])
@@ -125,7 +121,7 @@ class DenseRows:
 def can_be_sparse(encoders: Sequence[Any]) -> bool:
     """Whether products of the features of all axes are 0 but for a few of each row."""
     spans = [0 if each is None else each.span for each in map(_window, encoders)]
-    return 0 < math.prod(spans) <= _ENTRIES
+    return 0 < math.prod(spans) <= limits_now().sparse_entries
 
 
 def _window(encoder: Any) -> csr.Windows | None:
@@ -140,4 +136,4 @@ def sparse_products(
     dtype, way_out = np.dtype(dtype), "fit fewer samples, or call partial_fit"
     csr.check_size(len(coordinates[0]), windows, True, dtype.itemsize, way_out)
     columns = [x.astype(np.float64, copy=False) for x in coordinates]
-    return csr.encode(columns, windows, True, dtype, _BLOCK // 32)
+    return csr.encode(columns, windows, True, dtype, limits_now().row_block // 32)

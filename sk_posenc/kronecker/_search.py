@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import problem_for
@@ -37,12 +38,6 @@ _LEAST_ALPHA = 1e-4
 _LENIENCE = 0.15
 _NOISE_IN_ERRORS = 1.05
 
-# Numbers (cells x columns x candidates) up to which leave-one-out is found for all
-# candidates; beyond, for so many with the best generalised cross-validation, and the best
-# of each factorisation.
-_ALL_EXACT = 2**25
-_SHORTLIST = 24
-
 
 def leave_one_out_search(
     samples: Samples,
@@ -63,7 +58,7 @@ def leave_one_out_search(
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
-    everything = gcv.size * samples.n_cells * (n_columns + 1) <= _ALL_EXACT
+    everything = gcv.size * samples.n_cells * (n_columns + 1) <= limits_now().all_exact
     residual = np.empty_like(gcv)  # root mean square of what the fit leaves
     gentle = np.array([alphas <= _interpolates(path["penalty"]) for path in paths])
     sound = np.ones(gcv.shape, dtype=bool)
@@ -98,8 +93,9 @@ def leave_one_out_search(
     admitted = sound & (gentle | (residual <= math.sqrt(noise)))
     if not everything:
         gcv_admitted = np.where(admitted, gcv, np.inf)
-        shortlist = gcv <= np.sort(gcv, axis=None)[min(_SHORTLIST, gcv.size) - 1]
-        shortlist |= gcv_admitted <= np.sort(gcv_admitted, axis=None)[min(_SHORTLIST, gcv.size) - 1]
+        last = min(limits_now().shortlist, gcv.size) - 1
+        shortlist = gcv <= np.sort(gcv, axis=None)[last]
+        shortlist |= gcv_admitted <= np.sort(gcv_admitted, axis=None)[last]
         shortlist[np.arange(len(paths)), np.argmin(gcv, axis=1)] = True
         for index in range(len(paths)):
             which = np.flatnonzero(shortlist[index])
@@ -119,7 +115,7 @@ def leave_one_out_search(
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
     """Which candidates (n_paths, n_alphas) leave a system that rounding does not decide."""
     conditions = [[each.condition_number(a * each.scale) for a in alphas] for each in problems]
-    return np.array(conditions) <= solvers.ILL_CONDITIONED
+    return np.array(conditions) <= limits_now().ill_conditioned
 
 
 def best_of(scores: NDArray, alphas: NDArray) -> int:
@@ -127,8 +123,8 @@ def best_of(scores: NDArray, alphas: NDArray) -> int:
     if np.isnan(scores).all():
         raise ValueError(
             f"with every alpha up to {alphas.max():g} the system has a condition number beyond "
-            f"{solvers.ILL_CONDITIONED:g}, and rounding decides its solution: lower penalties or "
-            "stable_ranks, or give alphas"
+            f"{limits_now().ill_conditioned:g}, and rounding decides its solution: lower penalties "
+            "or stable_ranks, or give alphas"
         )
     return int(np.nanargmax(scores))
 
@@ -208,7 +204,7 @@ def fold_search(
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
                 slow = path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE
-                unsound = problem.condition_number(alpha) > solvers.ILL_CONDITIONED
+                unsound = problem.condition_number(alpha) > limits_now().ill_conditioned
                 if automatic and (slow or unsound):
                     continue
                 start = time.perf_counter()

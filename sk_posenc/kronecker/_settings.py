@@ -1,6 +1,5 @@
 """Samples and settings of the Kronecker heads, checked."""
 
-import math
 import numbers
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
+from sk_posenc.core.settings import parse_integer, parse_number
 from sk_posenc.kronecker import _solvers as solvers
 
 # The penalty that follows the function.
@@ -66,58 +66,31 @@ def drop_absent(
 
 def parse_penalty(value: Any, name: str) -> str | float:
     words = sorted([*solvers.PENALTIES, ADAPTIVE])
-    if isinstance(value, str) and value in words:
-        return value
-    wanted = f"{name} must be one of {words}, or a number, the exponent of smoothness"
-    if isinstance(value, str):
-        raise ValueError(f"{wanted}. Got {value!r}.")
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{wanted}. Got {value!r}.")
-    exponent = float(value)
-    if not 0 < exponent <= _STEEPEST:
+    if not isinstance(value, str):
+        among = f", the exponent of smoothness, or one of {words}"
+        return parse_number(value, name, above=0, at_most=_STEEPEST, otherwise=among)
+    if value not in words:
         raise ValueError(
-            f"{name} as a number is the exponent of smoothness, above 0 and at most "
-            f"{_STEEPEST:g}. Got {value!r}."
+            f"{name} must be one of {words}, or a number, the exponent of smoothness. "
+            f"Got {value!r}."
         )
-    return exponent
-
-
-def parse_tolerance(value: Any) -> float:
-    tolerance = parse_not_negative(value, "tol")
-    if tolerance == 0:
-        raise ValueError("tol must be greater than 0. Got 0.")
-    return tolerance
-
-
-def parse_not_negative(value: Any, name: str) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number. Got {value!r}.")
-    number = float(value)
-    if not (math.isfinite(number) and number >= 0):
-        raise ValueError(f"{name} must be finite and not negative. Got {value!r}.")
-    return number
+    return value
 
 
 def parse_share(value: Any) -> float:
-    share = parse_not_negative(value, "stable_ranks")
-    if share == 0:
-        raise ValueError("stable_ranks are shares of the samples per axis, above 0. Got 0.")
-    if share > _LARGEST_SHARE:
-        raise ValueError(
-            f"stable_ranks are shares of the samples per axis, at most {_LARGEST_SHARE:g}. Got "
-            f"{value!r}: divide it by the samples per axis, or set it on the encoder"
-        )
-    return share
+    meaning = ", shares of the samples per axis: divide a rank by them, or set it on the encoder"
+    return parse_number(value, "stable_ranks", above=0, at_most=_LARGEST_SHARE, otherwise=meaning)
 
 
 def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
     if derivative is None:
         return (0,) * n_axes
-    orders = (derivative,) if isinstance(derivative, numbers.Integral) else tuple(derivative)
-    valid = all(isinstance(each, numbers.Integral) and int(each) >= 0 for each in orders)
-    if len(orders) != n_axes or not valid:
+    wanted = f": a tuple of {n_axes} holds the order along each axis"
+    listed = (derivative,) if np.ndim(derivative) == 0 else tuple(derivative)
+    orders = tuple(parse_integer(each, "derivative", 0, wanted) for each in listed)
+    if len(orders) != n_axes:
         raise ValueError(
             f"derivative must be a tuple of {n_axes} whole numbers, the order along each axis. "
             f"Got {derivative!r}."
         )
-    return tuple(int(each) for each in orders)
+    return orders

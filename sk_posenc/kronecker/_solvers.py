@@ -26,9 +26,6 @@ NULL_SPACE = 1e-2
 
 PENALTIES = ("ridge", "slope", "curvature")
 
-# Past this condition number float64 keeps fewer than four digits.
-ILL_CONDITIONED = 1e12
-
 # Axes up to this size go through singular values, which cost little there; larger ones
 # through the Gram matrix, several times faster, which squares the condition number.
 _SVD_UP_TO = 128

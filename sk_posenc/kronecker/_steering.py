@@ -18,14 +18,12 @@ import numpy as np
 from array_api_compat import array_namespace, is_numpy_array
 from numpy.typing import NDArray
 
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import mode_products
 
 Array = Any
 # Entry (a, b) of a symmetric matrix at each node, for a <= b.
 Matrices = dict[tuple[int, int], Array]
-
-# Numbers of an array that stay in the caches of a processor while it is worked on.
-_BLOCK = 2**16
 
 # A Gaussian is cut where it is this many deviations wide.
 _CUT = 4.0
@@ -69,7 +67,7 @@ class Lattice:
 
     def blocks(self, values: Array) -> Iterator[tuple[int, int]]:
         """Ranges of nodes of the first axis that are worked on at a time; on a device all."""
-        step = max(1, _BLOCK // max(1, math.prod(self.shape[1:])))
+        step = max(1, limits_now().node_block // max(1, math.prod(self.shape[1:])))
         if not is_numpy_array(values):
             step = self.shape[0]
         for start in range(0, self.shape[0], step):

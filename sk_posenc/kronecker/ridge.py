@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils.metaestimators import available_if
 
+from sk_posenc.core.settings import parse_number
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._adaptive import problem_for
@@ -15,7 +16,7 @@ from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import ADAPTIVE, drop_absent, parse_not_negative, parse_penalty
+from sk_posenc.kronecker._settings import ADAPTIVE, drop_absent, parse_penalty
 
 __all__ = ["KroneckerRidge"]
 
@@ -228,7 +229,7 @@ class KroneckerRidge(KroneckerHead):
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        alpha = parse_not_negative(self.alpha, "alpha")
+        alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
@@ -304,7 +305,7 @@ class KroneckerRidge(KroneckerHead):
         return self
 
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        alpha = parse_not_negative(self.alpha, "alpha")
+        alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
@@ -346,7 +347,7 @@ class KroneckerRidge(KroneckerHead):
             For models that differ in encoders, axes, their names or outputs, or were not fitted
             so.
         """
-        alpha = parse_not_negative(self.alpha, "alpha")
+        alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
         own = self.__dict__.get("_sums")
         for other in others:

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from sk_posenc.core.limits import limits_now
+from sk_posenc.core.settings import parse_positive
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
-from sk_posenc.kronecker._problem import DIRECT_UP_TO
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     best_of,
@@ -27,7 +28,6 @@ from sk_posenc.kronecker._search import (
 from sk_posenc.kronecker._settings import (
     ADAPTIVE,
     drop_absent,
-    parse_not_negative,
     parse_penalty,
     parse_share,
 )
@@ -41,10 +41,9 @@ SMOOTH_ALPHAS = np.logspace(-5, 7, 37)
 # Exponents of smoothness that are tried off a grid.
 _EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
 
-# Axes from which, and samples up to which, a penalty that follows the function is worth its time
-# and memory without being asked for.
+# Axes from which a penalty that follows the function is worth its time and memory without being
+# asked for.
 _ADAPTIVE_FROM = 3
-_ADAPTIVE_UP_TO = 1_000_000
 
 # In many axes the directions that a slope does not see outweigh all others.
 _SLOPE_UP_TO = 3
@@ -272,9 +271,7 @@ class KroneckerRidgeCV(KroneckerHead):
             smooth = any(not isinstance(each, str) or each == ADAPTIVE for each in penalties)
             alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
         else:
-            alphas = np.array([parse_not_negative(a, "alphas") for a in np.atleast_1d(self.alphas)])
-            if not np.all(alphas > 0):
-                raise ValueError(f"alphas must be greater than 0. Got {self.alphas!r}.")
+            alphas = np.array([parse_positive(a, "alphas") for a in np.atleast_1d(self.alphas)])
         if not (encoders and shares and penalties and len(alphas)):
             raise ValueError(
                 "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
@@ -300,7 +297,9 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | fl
         return ["ridge"]
     if samples.is_grid:
         return ["slope"]
-    adaptive = n_axes >= _ADAPTIVE_FROM and DIRECT_UP_TO < len(samples.occupied) <= _ADAPTIVE_UP_TO
+    now = limits_now()
+    many = now.direct_up_to < len(samples.occupied) <= now.adaptive_up_to
+    adaptive = n_axes >= _ADAPTIVE_FROM and many
     return [*_EXPONENTS, ADAPTIVE] if adaptive else list(_EXPONENTS)
 
 

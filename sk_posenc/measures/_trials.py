@@ -10,14 +10,12 @@ from sklearn.linear_model import Ridge
 from sklearn.utils import check_array, check_consistent_length, check_random_state
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.limits import limits_now
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.spectrum import subsample
 
 # Ridge of the linear heads that an encoding is tried with, as that of KroneckerRidge.
 _ALPHA = 1e-6
-
-# Places on an axis that such a head is fitted on at most.
-_TRIED_SAMPLES = 1024
 
 # What fitting a linear head on y may take, and the rows below which it is not worth it.
 _OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 24, 200
@@ -28,7 +26,7 @@ def try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str,
     low, high = float(x.min()), float(x.max())
     n = max(2, round(n_samples))
     n_columns = encoder._axis_features(axis, np.array([low])).shape[1]
-    most = max(16, min(_TRIED_SAMPLES, _HEAD_ENTRIES // n_columns))
+    most = max(16, min(limits_now().tried_samples, _HEAD_ENTRIES // n_columns))
     skipped = max(0, n - most) // 2
     places = np.linspace(low, high, n)[skipped : n - skipped]
     dense = _dense(encoder, axis, low, high, 4 * most + 1)

@@ -1,7 +1,6 @@
 """Distance preservation: whether encodings are near where coordinates are."""
 
 import math
-import numbers
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +13,7 @@ from sklearn.utils.random import sample_without_replacement
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, widened
 from sk_posenc.core.checks import check_floats
+from sk_posenc.core.settings import parse_integer, parse_number
 
 
 def distance_preservation(
@@ -55,6 +55,8 @@ def distance_preservation(
     ValueError
         For fewer than two samples or pairs, lengths that differ, NaN or infinity, and a
         `level` outside [-1, 1).
+    TypeError
+        For a `level` that is no number, and `n_pairs` that is no whole number.
 
     Examples
     --------
@@ -70,10 +72,8 @@ def distance_preservation(
     coordinates = check_floats(X, "X", ensure_min_samples=2)
     E = check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
     check_consistent_length(coordinates, E)
-    if not (isinstance(level, numbers.Real) and -1 <= float(level) < 1):
-        raise ValueError(f"level must be a number in [-1, 1). Got {level!r}.")
-    if not (isinstance(n_pairs, numbers.Integral) and int(n_pairs) >= 2):
-        raise ValueError(f"n_pairs must be a whole number of at least 2. Got {n_pairs!r}.")
+    level = parse_number(level, "level", at_least=-1, below=1)
+    n_pairs = parse_integer(n_pairs, "n_pairs", at_least=2)
     xp = array_namespace(coordinates)
     first, second = (
         xp.asarray(rows, device=device_of(coordinates))

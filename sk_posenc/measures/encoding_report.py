@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.measures._advice import memorises, traps
 from sk_posenc.measures._trials import fit_linear, try_axis
@@ -19,7 +20,6 @@ from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
 from sk_posenc.measures.report import EncodingReport
 from sk_posenc.measures.similarity_radius import similarity_radius
 from sk_posenc.measures.spectrum import (
-    check_max_samples,
     rows_that_fit,
     spectrum_of_encoding,
     subsample,
@@ -90,7 +90,7 @@ def encoding_report(
       - The matrix of 100 samples has rank 48: ...
     ...
     """
-    check_max_samples(max_samples)
+    max_samples = parse_integer(max_samples, "max_samples", at_least=2)
     with config_context(array_api_dispatch=False):
         return _report(encoder, X, y, max_samples, random_state)
 

@@ -1,14 +1,13 @@
 """Peak signal-to-noise ratio of predictions."""
 
 import math
-import numbers
-from typing import Any
 
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike
 
 from sk_posenc.core.arrays import widened
 from sk_posenc.core.checks import check_floats
+from sk_posenc.core.settings import parse_positive
 
 
 def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0) -> float:
@@ -30,6 +29,8 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     ------
     ValueError
         For shapes that differ, NaN, infinity, and a `data_range` that is not positive.
+    TypeError
+        For a `data_range` that is no number.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     >>> round(psnr_score([0.0, 0.5, 1.0], [0.1, 0.4, 1.1]), 6)
     20.0
     """
-    check_data_range(data_range)
+    data_range = parse_positive(data_range, "data_range")
     true, pred = (
         check_floats(y, name, ensure_2d=False, allow_nd=True)
         for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
@@ -57,9 +58,3 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     mean_square = float(xp.mean((error / largest) ** 2))
     root = math.log10(2) + math.log10(largest) + 0.5 * math.log10(mean_square)
     return min(best, 20 * (math.log10(data_range) - root))
-
-
-def check_data_range(data_range: Any) -> None:
-    real = isinstance(data_range, numbers.Real) and not isinstance(data_range, bool)
-    if not (real and math.isfinite(data_range) and data_range > 0):
-        raise ValueError(f"data_range must be finite and greater than 0. Got {data_range!r}.")

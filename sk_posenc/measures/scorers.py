@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.settings import parse_positive
 from sk_posenc.core.stable_rank import stable_rank
 from sk_posenc.measures.distance_preservation import distance_preservation
 from sk_posenc.measures.held_encoder import encoder_within, encoding_by
-from sk_posenc.measures.psnr import check_data_range, psnr_score
+from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.similarity_radius import similarity_radius
 
 
@@ -139,7 +140,7 @@ class _PSNRScorer:
     """
 
     def __init__(self, data_range: float) -> None:
-        check_data_range(data_range)
+        parse_positive(data_range, "data_range")
         self._data_range = data_range
 
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
@@ -168,6 +169,8 @@ def make_psnr_scorer(data_range: float) -> _PSNRScorer:
     ------
     ValueError
         For a `data_range` that is not finite and positive.
+    TypeError
+        For one that is no number.
 
     Examples
     --------

@@ -1,6 +1,5 @@
 """Similarity radius: how far an encoder sees along each axis."""
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.settings import parse_number
 
 
 def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64]:
@@ -36,7 +36,7 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     ValueError
         For a `level` outside (0, 1).
     TypeError
-        For an encoder of another kind.
+        For an encoder of another kind, and a `level` that is no number.
 
     References
     ----------
@@ -54,8 +54,7 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     if not isinstance(encoder, Encoding):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     check_is_fitted(encoder)
-    if not (isinstance(level, numbers.Real) and 0 < float(level) < 1):
-        raise ValueError(f"level must be a number in (0, 1). Got {level!r}.")
+    level = parse_number(level, "level", above=0, below=1)
     radii = np.empty(encoder.n_features_in_)
     ranks = to_numpy(encoder.stable_rank_)
     for axis, (low, high) in enumerate(to_numpy(encoder.domain_)):

@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from sklearn.utils import check_random_state
 
-from sk_posenc.core.settings import parse_integer
-
-# Entries up to which a matrix is decomposed itself; beyond, its Gram matrix is.
-_DECOMPOSED = 1 << 23
+from sk_posenc.core.limits import limits_now
 
 # Entries of an encoding that are held at a time.
 _HELD = 1 << 24
@@ -47,7 +44,7 @@ class Spectrum(NamedTuple):
 def spectrum_of_matrix(E: Any) -> Spectrum:
     """Spectrum of a finite dense or sparse matrix."""
     shape = (int(E.shape[0]), int(E.shape[1]))
-    if math.prod(shape) > _DECOMPOSED:
+    if math.prod(shape) > limits_now().decomposed_up_to:
         gram = E @ E.T if shape[0] <= shape[1] else E.T @ E
         return _from_gram(gram.toarray() if sparse.issparse(gram) else gram, shape)
     dense = E.toarray() if sparse.issparse(E) else E
@@ -60,7 +57,7 @@ def spectrum_of_matrix(E: Any) -> Spectrum:
 def spectrum_of_encoding(encoder: Any, X: NDArray) -> Spectrum:
     """Spectrum of the encoding of checked coordinates, in bounded memory."""
     shape = (len(X), encoder._n_features_out)
-    if encoder._is_product() and math.prod(shape) > _DECOMPOSED:
+    if encoder._is_product() and math.prod(shape) > limits_now().decomposed_up_to:
         # inner products of products of features are products of inner products
         gram = np.ones((len(X), len(X)))
         for axis in range(X.shape[1]):
@@ -84,13 +81,6 @@ def subsample(n_samples: int, n_kept: int, random_state: Any) -> NDArray[np.intp
         return np.arange(n_samples)
     rng = check_random_state(random_state)
     return np.sort(rng.choice(n_samples, n_kept, replace=False))
-
-
-def check_max_samples(max_samples: Any) -> int:
-    """A whole number of at least 2."""
-    if parse_integer(max_samples, "max_samples") < 2:
-        raise ValueError(f"max_samples must be at least 2. Got {max_samples!r}.")
-    return int(max_samples)
 
 
 def _from_gram(gram: NDArray, shape: tuple[int, int]) -> Spectrum:

@@ -1,6 +1,5 @@
 """What a ReLU network sees through an encoding: its similarity and the stable rank of that."""
 
-import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,10 +11,11 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.settings import parse_axis
 from sk_posenc.core.stable_rank import stable_rank_of_gram
 from sk_posenc.encoders.bases import Impulse
 from sk_posenc.encoders.basis import Basis
-from sk_posenc.networks.tangent_kernel import _check_layers, tangent_kernel
+from sk_posenc.networks.tangent_kernel import check_layers, tangent_kernel
 
 # Pairs of places, as a power of 2, that tell the mean similarity over the domain.
 _PAIRS_LOG2 = 14
@@ -57,7 +57,7 @@ def network_similarity(
         For displacements of another shape, NaN or infinity, an axis that is not there, and
         ``axis=None`` for an encoder that has no D, such as a learnable one.
     TypeError
-        For an encoder of another kind.
+        For an encoder of another kind, and an axis that is no whole number.
 
     See Also
     --------
@@ -87,10 +87,12 @@ def network_similarity(
     [1.   0.47 0.29]
     """
     _check_encoder(encoder)
-    layers = _check_layers(hidden_layers)
+    layers = check_layers(hidden_layers)
     n_axes = encoder.n_features_in_
     if axis is not None:
-        encoder, axis = encoder._of_axis(_check_axis(encoder, axis))
+        encoder, axis = encoder._of_axis(
+            parse_axis(axis, encoder.n_features_in_, ", or None for all of them")
+        )
     lags = check_array(
         delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
     )
@@ -161,7 +163,7 @@ def network_stable_rank(
     4 [3.3] [54.8]
     """
     _check_encoder(encoder)
-    layers = _check_layers(hidden_layers)
+    layers = check_layers(hidden_layers)
     ranks = np.empty(encoder.n_features_in_)
     of_axes = [encoder._of_axis(axis) for axis in range(len(ranks))]
     for number, (encoder, axis) in enumerate(of_axes):
@@ -249,13 +251,3 @@ def _check_encoder(encoder: Any) -> None:
     if not isinstance(encoder, Encoding):
         raise TypeError(f"encoder must be a fitted encoder of sk_posenc. Got {encoder!r}.")
     check_is_fitted(encoder)
-
-
-def _check_axis(encoder: Any, axis: Any) -> int:
-    whole = isinstance(axis, numbers.Integral) and not isinstance(axis, bool | np.bool_)
-    if not whole or not 0 <= axis < encoder.n_features_in_:
-        raise ValueError(
-            f"axis must be one of the {encoder.n_features_in_} axes of the encoder, counted from "
-            f"0, or None for all of them. Got {axis!r}."
-        )
-    return int(axis)

@@ -1,7 +1,6 @@
 """The neural tangent kernel of a ReLU network, in closed form, as a function of cosines."""
 
 import math
-import numbers
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -95,7 +94,7 @@ def tangent_kernel(
     >>> tangent_kernel(np.array([1.0, 0.5, 0.0]), hidden_layers=1).round(3)
     array([1.   , 0.471, 0.159])
     """
-    layers = _check_layers(hidden_layers)
+    layers = check_layers(hidden_layers)
     cosine = _check_cosine(cosine)
     xp = array_namespace(cosine)
     cosine = xp.clip(cosine, -1.0, 1.0)
@@ -157,21 +156,13 @@ def _through(
     return tangent / peak
 
 
-def _check_layers(hidden_layers: Any) -> int | tuple[int, ...]:
+def check_layers(hidden_layers: Any) -> int | tuple[int, ...]:
     """A number of layers of at least 0, or sizes."""
     if isinstance(hidden_layers, Sequence | np.ndarray) and not isinstance(hidden_layers, str):
         sizes = enumerate(hidden_layers)
         return tuple(parse_integer(size, f"hidden_layers[{i}]") for i, size in sizes)
-    if isinstance(hidden_layers, bool | np.bool_) or not isinstance(
-        hidden_layers, numbers.Integral
-    ):
-        raise TypeError(
-            "hidden_layers must be a whole number, or the sizes of the layers of a CoordinateMLP. "
-            f"Got {hidden_layers!r}."
-        )
-    if hidden_layers < 0:
-        raise ValueError(f"hidden_layers must be at least 0. Got {hidden_layers!r}.")
-    return int(hidden_layers)
+    sizes_too = ", or the sizes of the layers of a CoordinateMLP"
+    return parse_integer(hidden_layers, "hidden_layers", 0, sizes_too)
 
 
 def _check_cosine(cosine: Any) -> Array:

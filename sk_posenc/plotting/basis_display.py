@@ -1,6 +1,5 @@
 """Basis functions and the similarities that they give."""
 
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.settings import parse_integer, parse_optional
+from sk_posenc.core.settings import parse_axis, parse_integer, parse_optional
 from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
@@ -126,7 +125,8 @@ class BasisDisplay:
         ValueError
             For an `axis` that an encoder does not have, and for no encoder.
         TypeError
-            Where an estimator is and holds no encoder of this package.
+            Where an estimator is and holds no encoder of this package, and for an `axis` that
+            is no whole number.
 
         Examples
         --------
@@ -143,11 +143,7 @@ class BasisDisplay:
             name: encoder_within(each) for name, each in estimators_by_name(estimator).items()
         }
         for encoder in encoders.values():
-            if not isinstance(axis, numbers.Integral) or not 0 <= axis < encoder.n_features_in_:
-                raise ValueError(
-                    f"axis must be one of the {encoder.n_features_in_} axes of the encoder, "
-                    f"counted from 0. Got {axis!r}."
-                )
+            axis = parse_axis(axis, encoder.n_features_in_)
         if parse_optional(extent, "extent") is None:
             radius = max(similarity_radius(each)[axis] for each in encoders.values())
             length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
@@ -308,8 +304,9 @@ class BasisDisplay:
 
 def _depths(hidden_layers: Any) -> list[int]:
     """Distinct numbers of hidden layers, from one or a sequence."""
-    given = [hidden_layers] if np.ndim(hidden_layers) == 0 else list(hidden_layers)
-    if any(isinstance(each, numbers.Integral) and int(each) > _DEEPEST for each in given):
+    listed = [hidden_layers] if np.ndim(hidden_layers) == 0 else list(hidden_layers)
+    given = [parse_integer(each, "hidden_layers", at_least=0) for each in listed]
+    if any(each > _DEEPEST for each in given):
         raise ValueError(
             f"hidden_layers are numbers of layers, up to {_DEEPEST}, not their sizes: give "
             f"{len(given)} for a network of {len(given)} layers. Got {hidden_layers!r}."
@@ -332,9 +329,7 @@ def _grey(line: Any) -> Any:
 
 
 def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
-    if parse_integer(n_points, "n_points") < 2:
-        raise ValueError(f"n_points must be at least 2. Got {n_points!r}.")
-    return np.linspace(-extent, extent, n_points)
+    return np.linspace(-extent, extent, parse_integer(n_points, "n_points", at_least=2))
 
 
 def _bandwidth(basis: Basis, rank: float | None) -> float:

@@ -10,10 +10,10 @@ from sklearn import config_context
 from sklearn.utils import check_array
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.settings import parse_integer
 from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
 from sk_posenc.measures.spectrum import (
     Spectrum,
-    check_max_samples,
     rows_that_fit,
     spectrum_of_encoding,
     spectrum_of_matrix,
@@ -105,7 +105,7 @@ class SpectrumDisplay:
             Where an estimator is and holds no encoder of this package.
         """
         pyplot(f"{cls.__name__}.from_estimator")
-        check_max_samples(max_samples)
+        max_samples = parse_integer(max_samples, "max_samples", at_least=2)
         spectra = {}
         for name, each in estimators_by_name(estimator).items():
             encoder = encoder_within(each)

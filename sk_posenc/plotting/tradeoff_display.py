@@ -13,10 +13,11 @@ from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.stable_rank import stable_rank
 from sk_posenc.measures.distance_preservation import distance_preservation
 from sk_posenc.measures.scorers import make_psnr_scorer
-from sk_posenc.measures.spectrum import check_max_samples, subsample
+from sk_posenc.measures.spectrum import subsample
 from sk_posenc.plotting._drawing import COLOURS, MAP, MARKS, draw_legend, make_panels, pyplot
 from sk_posenc.plotting._names import name_of
 from sk_posenc.selection.coordinate_folds import CoordinateKFold
@@ -144,7 +145,7 @@ class TradeoffDisplay:
             raise ValueError("y and regressor go together: give both, or neither")
         if psnr is not None and y is not None:
             raise ValueError("give psnr, or y and a regressor to measure it by, not both")
-        check_max_samples(max_samples)
+        max_samples = parse_integer(max_samples, "max_samples", at_least=2)
         rows = subsample(len(X), max_samples, random_state)  # type: ignore[arg-type]
         X_rows = np.asarray(to_numpy(X))[rows]
         ranks, preserved, scores = [], [], []

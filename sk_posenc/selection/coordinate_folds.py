@@ -10,6 +10,7 @@ from sklearn.utils import check_array, check_random_state
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.sampling import axis_cells
+from sk_posenc.core.settings import parse_choice, parse_integer
 
 __all__ = ["CoordinateKFold"]
 
@@ -40,7 +41,7 @@ class CoordinateKFold(BaseCrossValidator):
     Raises
     ------
     TypeError
-        For an `n_splits` that is no integer.
+        For an `n_splits` that is no whole number, and a `scheme` that is no text.
     ValueError
         For fewer than two folds, and for another scheme.
 
@@ -100,18 +101,8 @@ class CoordinateKFold(BaseCrossValidator):
         scheme: str = "subgrid",
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
-        if not isinstance(n_splits, int | np.integer) or isinstance(n_splits, bool):
-            raise TypeError(f"n_splits must be an integer. Got {n_splits!r} instead.")
-        if n_splits < 2:
-            raise ValueError(
-                f"n_splits must be at least 2, to leave samples to fit on. Got {n_splits} instead."
-            )
-        if scheme not in _SCHEMES:
-            raise ValueError(
-                f"scheme must be one of {', '.join(map(repr, _SCHEMES))}. Got {scheme!r} instead."
-            )
-        self.n_splits = int(n_splits)
-        self.scheme = scheme
+        self.n_splits = parse_integer(n_splits, "n_splits", at_least=2)
+        self.scheme = parse_choice(*_SCHEMES)(scheme, "scheme")
         self.random_state = random_state
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
@@ -156,8 +147,8 @@ class CoordinateKFold(BaseCrossValidator):
         X = _finite_coordinates(X)
         if len(X) < self.n_splits:
             raise ValueError(
-                f"n_splits={self.n_splits} folds need at least as many samples. "
-                f"Got {len(X)} instead; lower n_splits."
+                f"n_splits={self.n_splits} folds need at least as many samples: lower n_splits. "
+                f"Got {len(X)}."
             )
         if self.scheme == "random":
             fold = np.empty(len(X), dtype=np.intp)
@@ -190,9 +181,8 @@ def _finite_coordinates(X: Any) -> NDArray:
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         raise ValueError(
-            "X must hold finite coordinates. Got NaN or infinity in "
-            f"{np.count_nonzero(~finite)} of {len(X)} rows instead; drop or impute them "
-            "before splitting."
+            "X must hold finite coordinates: drop or impute others before splitting. Got NaN or "
+            f"infinity in {np.count_nonzero(~finite)} of {len(X)} rows."
         )
     return X
 

@@ -209,9 +209,7 @@ def suggest_encoder(
     if encoders is not None:
         encoders = _check_encoders(encoders)
     if max_samples is not None:
-        max_samples = parse_integer(max_samples, "max_samples")
-        if max_samples < _FEWEST_ROWS:
-            raise ValueError(f"max_samples must be at least {_FEWEST_ROWS}. Got {max_samples}.")
+        max_samples = parse_integer(max_samples, "max_samples", _FEWEST_ROWS, " or None")
     if training_time is not None:
         training_time = parse_positive(training_time, "training_time", " or None")
     # the stable rank that a candidate reaches is in the table

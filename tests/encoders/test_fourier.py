@@ -309,7 +309,7 @@ def test_independent_frequencies_warn():
         (RandomFourierEncoder([3, 3]), TypeError, "n_frequencies"),
         (RandomFourierEncoder("auto"), TypeError, "n_frequencies"),
         (RandomFourierEncoder(sampling="sobol"), ValueError, "sampling"),
-        (RandomFourierEncoder(sampling=None), ValueError, "sampling"),
+        (RandomFourierEncoder(sampling=None), TypeError, "sampling"),
         (RandomFourierEncoder(random_state="x"), ValueError, "RandomState"),
     ],
     ids=str,

@@ -405,7 +405,7 @@ def test_ends_do_not_fade_whatever_the_number_of_shifts(basis):
         ({"n_shifts": None}, TypeError, "n_shifts"),
         ({"n_shifts": [3, 3, 3]}, ValueError, "n_shifts.*2 axes"),
         ({"boundary": "wrap"}, ValueError, "boundary"),
-        ({"boundary": None}, ValueError, "boundary"),
+        ({"boundary": None}, TypeError, "boundary"),
         ({"boundary": ["extend"] * 3}, ValueError, "boundary.*2 axes"),
         ({"boundary": "periodic"}, ValueError, "periodic.*domain"),
         ({"boundary": ["extend", "periodic"]}, ValueError, "periodic.*domain"),

@@ -30,7 +30,7 @@ from sk_posenc import (
     stable_rank,
     stable_rank_scorer,
 )
-from sk_posenc.kronecker import _axis, _predict, _search
+from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._structured import bands_of
@@ -319,31 +319,31 @@ def test_scattered_samples(n, penalty, rng):
 
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize("alpha", [1e-5, 1e-2, 10.0])
-def test_conjugate_gradients_agree_with_the_direct_route(alpha, penalty, monkeypatch):
+def test_conjugate_gradients_agree_with_the_direct_route(alpha, penalty):
     X, y = make_grid((16, 17), 2)
     X, y = X[60:], y[60:]  # holes
     model = KroneckerRidge(alpha=alpha, penalty=penalty).fit(X, y)
     assert model.layout_ == "holes"
-    monkeypatch.setattr(problem_module, "DIRECT_UP_TO", 10)
-    iterated = clone(model).set_params(tol=1e-10).fit(X, y)
+    with limits(direct_up_to=10):
+        iterated = clone(model).set_params(tol=1e-10).fit(X, y)
     assert iterated.n_iter_ > 0
     close(iterated.predict(X), model.predict(X), 1e-7)
     # a hole is as ill determined as alpha is small
     close(iterated.predict(somewhere(2)), model.predict(somewhere(2)), 1e-7 / np.sqrt(alpha))
 
 
-def test_conjugate_gradients_with_uneven_weights(rng, monkeypatch):
+def test_conjugate_gradients_with_uneven_weights(rng):
     X, y = make_grid((16, 17), 2)
     X, y = X[20:], y[20:]  # holes
-    monkeypatch.setattr(problem_module, "DIRECT_UP_TO", 10)
     weights = rng.uniform(0.3, 3, len(X))
-    iterated = KroneckerRidge(alpha=1e-2, tol=1e-10).fit(X, y, weights)
-    dense = DenseRidge(iterated).fit(X, y, weights)
-    close(iterated.predict(somewhere(2)), dense.predict(somewhere(2)), 1e-6)
-    with pytest.raises(ValueError, match="alpha > 0"):
-        KroneckerRidge(alpha=0).fit(X, y)
-    with pytest.raises(ValueError, match="n x n"):
-        iterated.predict(X, return_std=True)
+    with limits(direct_up_to=10):
+        iterated = KroneckerRidge(alpha=1e-2, tol=1e-10).fit(X, y, weights)
+        dense = DenseRidge(iterated).fit(X, y, weights)
+        close(iterated.predict(somewhere(2)), dense.predict(somewhere(2)), 1e-6)
+        with pytest.raises(ValueError, match="alpha > 0"):
+            KroneckerRidge(alpha=0).fit(X, y)
+        with pytest.raises(ValueError, match="n x n"):
+            iterated.predict(X, return_std=True)
 
 
 def test_large_axes_by_the_gram_matrix():
@@ -513,16 +513,15 @@ def test_folds_in_steps_of_rows_are_grids(monkeypatch):
     assert layouts == ["grid"] * 6
 
 
-def test_screening_keeps_the_best(monkeypatch):
+def test_screening_keeps_the_best():
     x = np.arange(20) / 20
     X, y = grid_samples(np.sin(9 * x)[:, None] * x, axes=(x, x))
     y += 0.1 * np.random.default_rng(0).standard_normal(len(y))
     encoders = [ShiftedBasisEncoder(), FourierEncoder()]
     search = KroneckerRidgeCV(encoders, stable_ranks=[0.2, 0.4], alphas=np.logspace(-4, 2, 13))
     everything = clone(search).fit(X, y)
-    monkeypatch.setattr(_search, "_ALL_EXACT", 1)
-    monkeypatch.setattr(_search, "_SHORTLIST", 6)
-    screened = search.fit(X, y)
+    with limits(all_exact=1, shortlist=6):
+        screened = search.fit(X, y)
     exact = screened.cv_results_["mean_test_score"]
     kept = ~np.isnan(exact)
     assert 6 <= kept.sum() < len(kept) / 2
@@ -645,12 +644,15 @@ def test_derivatives_that_do_not_exist():
         model.predict(X, derivative=(3, 0))
     beyond = np.array([[-3.0, 0.5], [5.0, 0.5]])
     close(model.predict(beyond, derivative=(1, 0)), [0, 0])
-    for wrong in [(1,), (1, -1), (0.5, 0), 1]:
+    for wrong in [(1,), (1, -1), 1]:
         with pytest.raises(ValueError, match="derivative must be"):
+            model.predict(X, derivative=wrong)
+    for wrong in [(0.5, 0), (True, 0), "x"]:
+        with pytest.raises(TypeError, match="derivative must be a whole number: a tuple of 2"):
             model.predict(X, derivative=wrong)
 
 
-def test_predictions_do_not_depend_on_how_points_come(rng, monkeypatch):
+def test_predictions_do_not_depend_on_how_points_come(rng):
     X, y = make_grid((20, 25), 3)
     model = KroneckerRidge(penalty="curvature").fit(X, y)
     x = rng.uniform(-1, 2, 12)
@@ -662,20 +664,18 @@ def test_predictions_do_not_depend_on_how_points_come(rng, monkeypatch):
     close(model.predict(grid[order[:70]]), expected[order[:70]])  # most of a grid
     close(model.predict(np.vstack([grid, grid[:30]])), np.vstack([expected, expected[:30]]))
     points = somewhere(2, 200)
-    monkeypatch.setattr(_predict, "_FEW_CELLS", 0)
-    rows = model.predict(points)
-    for module in (_predict, _axis):
-        monkeypatch.setattr(module, "BLOCK_BYTES", 100_000)
-    close(model.predict(points), rows)
-    close(rows, np.vstack([model.predict(row[None]) for row in points]))
+    with limits(few_cells=0):
+        rows = model.predict(points)
+        with limits(block_bytes=100_000):
+            close(model.predict(points), rows)
+        close(rows, np.vstack([model.predict(row[None]) for row in points]))
 
 
-def test_memory_is_refused_with_sizes(rng, monkeypatch):
+def test_memory_is_refused_with_sizes(rng):
     X = rng.uniform(size=(300, 2))
-    monkeypatch.setattr(problem_module, "DUAL_UP_TO", 100)
-    monkeypatch.setattr(problem_module, "DIRECT_UP_TO", 100)
-    monkeypatch.setattr(problem_module, "_ITERATED_AXES", 1)
-    with pytest.raises(ValueError, match=r"matrix of 300 x 300 .* [\d,]+ products of the features"):
+    refused = r"matrix of 300 x 300 .* [\d,]+ products of the features"
+    few = limits(dual_up_to=100, direct_up_to=100, iterated_axes=1)
+    with few, pytest.raises(ValueError, match=refused):
         KroneckerRidge().fit(X, X[:, 0])
     line = np.arange(2_000_000.0)[:, None]
     with pytest.raises(ValueError, match=r"GiB .*available"):
@@ -845,14 +845,14 @@ def test_an_own_basis():
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
-        (KroneckerRidge(alpha=-1), ValueError, "alpha must be finite and not negative"),
+        (KroneckerRidge(alpha=-1), ValueError, "alpha must be finite and at least 0"),
         (KroneckerRidge(alpha="1"), TypeError, "alpha must be a number"),
         (KroneckerRidge(penalty="lasso"), ValueError, "penalty must be one of"),
         (KroneckerRidge(3), TypeError, "encoder must be an encoder"),
         (KroneckerRidge([FourierEncoder()]), ValueError, "one per axis: X has 2 axes. Got 1"),
         (KroneckerRidge(FourierEncoder(), penalty="slope"), ValueError, 'penalty="ridge"'),
         (KroneckerRidge(ShiftedBasisEncoder(n_shifts=[3])), ValueError, "n_shifts of"),
-        (KroneckerRidgeCV(alphas=[0.0]), ValueError, "alphas must be greater than 0"),
+        (KroneckerRidgeCV(alphas=[0.0]), ValueError, "alphas must be finite and greater than 0"),
         (KroneckerRidgeCV(alphas=[]), ValueError, "one candidate at least"),
         (KroneckerRidgeCV(stable_ranks=[0]), ValueError, "shares of the samples"),
         (KroneckerRidgeCV(penalties=["none"]), ValueError, "penalties must be one of"),

@@ -22,9 +22,7 @@ from sk_posenc import (
     load_signal,
     psnr_score,
 )
-from sk_posenc.kronecker import _problem as problem_module
-from sk_posenc.kronecker import _steering as steering_module
-from sk_posenc.kronecker import ridge_cv
+from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._held_out import _climb_adaptive
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import Mirrored, mirrored
@@ -240,16 +238,16 @@ def test_the_penalty_is_a_form_that_is_never_negative(shape, seed, flat, data):
     close(penalty.apply(np.broadcast_to(plane, shape).astype(float)), np.zeros(shape))
 
 
-def test_blocks_of_nodes_are_all_nodes(monkeypatch, rng):
+def test_blocks_of_nodes_are_all_nodes(rng):
     lattice = Lattice((9, 5, 6), (0.5, 1.0, 2.0), (False, True, False))
     functions = [rng.standard_normal((9, 5, 6))]
     smoothing = smoothing_matrices(lattice, 1.0)
     penalty = SteeredCurvature(lattice, steering(lattice, functions, smoothing, 0.3))
     values = rng.standard_normal((9, 5, 6))
     at_once = penalty.apply(values)
-    monkeypatch.setattr(steering_module, "_BLOCK", 70)
-    assert len(list(lattice.blocks(values))) > 3
-    close(penalty.apply(values), at_once, 1e-13)
+    with limits(node_block=70):
+        assert len(list(lattice.blocks(values))) > 3
+        close(penalty.apply(values), at_once, 1e-13)
 
 
 @pytest.mark.parametrize("size", [2, 7, 8])
@@ -380,18 +378,18 @@ def test_a_clean_grid_is_not_smoothed(picture, noise):
     assert own > other + 0.2
 
 
-def test_volumes_have_it_by_default(monkeypatch):
-    for module in (problem_module, ridge_cv):
-        monkeypatch.setattr(module, "DIRECT_UP_TO", 500)
+def test_volumes_have_it_by_default():
     points, _ = grid_samples(np.zeros((16, 16, 16)))
     values = (np.linalg.norm(points - 0.45, axis=1) < 0.3).astype(float)
     known = np.random.default_rng(0).uniform(size=len(values)) < 0.25
-    search = KroneckerRidgeCV().fit(points[known], values[known])
+    with limits(direct_up_to=500):
+        search = KroneckerRidgeCV().fit(points[known], values[known])
     assert "adaptive" in set(search.cv_results_["param_penalty"])
-    monkeypatch.setattr(ridge_cv, "_ADAPTIVE_UP_TO", 900)
-    many = KroneckerRidgeCV().fit(points[known], values[known])
+    with limits(direct_up_to=500, adaptive_up_to=900):
+        many = KroneckerRidgeCV().fit(points[known], values[known])
     assert "adaptive" not in set(many.cv_results_["param_penalty"])
-    flat = KroneckerRidgeCV().fit(points[known][:, :2], values[known])
+    with limits(direct_up_to=500):
+        flat = KroneckerRidgeCV().fit(points[known][:, :2], values[known])
     assert "adaptive" not in set(flat.cv_results_["param_penalty"])
 
 

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import KFold
 from test_kronecker import DenseRidge, make_grid
+from test_kronecker_scattered import iterating  # noqa: F401
 
 from sk_posenc import ShiftedBasisEncoder, grid_samples
-from sk_posenc.kronecker import _held_out, _search
-from sk_posenc.kronecker import _problem as problem_module
+from sk_posenc.core.limits import limits
+from sk_posenc.kronecker import _search
 from sk_posenc.kronecker._held_out import held_out_cells
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker.ridge import KroneckerRidge
@@ -19,6 +20,13 @@ from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 BSPLINE = ShiftedBasisEncoder("bspline", n_shifts=7, stable_rank=3, domain=(-1.0, 2.0))
 # Up to these alphas a fit is taken to interpolate.
 GENTLE = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3, 2.0: 1e-3}
+
+
+@pytest.fixture
+def to_the_end():
+    """Conjugate gradients from the smallest sizes on, those of candidates until they converge."""
+    with limits(direct_up_to=5, exact_up_to=5, dual_up_to=5, candidate_steps=10_000):
+        yield
 
 
 def samples_of(layout, rng):
@@ -62,10 +70,7 @@ def test_a_fold_without_weight_is_named(empty, rng):
 @pytest.mark.parametrize("layout", ["grid", "scattered"])
 @pytest.mark.parametrize("penalty", ["slope", 1.5, 2.0])
 @pytest.mark.parametrize("weighted", [True, False])
-def test_held_out_errors_are_those_of_dense_ridge(layout, penalty, weighted, rng, monkeypatch):
-    for name in ("DIRECT_UP_TO", "_EXACT_UP_TO", "DUAL_UP_TO"):
-        monkeypatch.setattr(problem_module, name, 5)
-    monkeypatch.setattr(_held_out, "_STEPS", 10_000)
+def test_held_out_errors_are_those_of_dense_ridge(layout, penalty, weighted, rng, to_the_end):
     X, y, weights = samples_of(layout, rng)
     present = weights > 0
     X, y, weights = X[present], y[present], weights[present] if weighted else np.ones(sum(present))
@@ -148,10 +153,7 @@ def test_every_cell_is_drawn_by_itself():
 
 
 @pytest.mark.parametrize("layout", ["grid", "scattered"])
-def test_candidates_are_judged_as_they_are_alone(layout, rng, monkeypatch):
-    for name in ("DIRECT_UP_TO", "_EXACT_UP_TO", "DUAL_UP_TO"):
-        monkeypatch.setattr(problem_module, name, 5)
-    monkeypatch.setattr(_held_out, "_STEPS", 10_000)
+def test_candidates_are_judged_as_they_are_alone(layout, rng, to_the_end):
     X, y, weights = samples_of(layout, rng)
     encoders = [BSPLINE, clone(BSPLINE).set_params(n_shifts=5), clone(BSPLINE)]
     encoders[2].set_params(boundary="periodic")
@@ -175,11 +177,10 @@ def test_candidates_are_judged_as_they_are_alone(layout, rng, monkeypatch):
 
 @pytest.mark.parametrize("layout", ["grid", "scattered"])
 @pytest.mark.parametrize("iterates", [True, False])
-def test_a_level_plays_no_part(layout, iterates, rng, monkeypatch):
+def test_a_level_plays_no_part(layout, iterates, rng, request):
     """Kelvin and Pascal: what varies by a thousandth of its mean is no constant."""
     if iterates:
-        for name in ("DIRECT_UP_TO", "_EXACT_UP_TO", "DUAL_UP_TO"):
-            monkeypatch.setattr(problem_module, name, 5)
+        request.getfixturevalue("iterating")
     X, _, weights = samples_of(layout, rng)
     y = np.column_stack([np.sin(4 * X[:, 0]) * X[:, 1], np.cos(3 * X).sum(axis=1)])
     y += 0.05 * rng.standard_normal(y.shape)
@@ -266,14 +267,13 @@ def test_no_more_than_noise_is_smoothed_away(noise, n_outputs):
     assert chosen - errors[admitted].min() <= 0.15 * (errors[admitted].min() - 0.8 * noise**2)
 
 
-def test_the_shortlist_is_the_best_by_gcv(monkeypatch):
+def test_the_shortlist_is_the_best_by_gcv():
     X, y = signal(0.3)
     search = KroneckerRidgeCV(stable_ranks=[0.2, 0.4], penalties=["slope", "ridge"])
     everything = clone(search).fit(X, y).cv_results_
     assert np.isfinite(everything["mean_test_score"]).all()
-    monkeypatch.setattr(_search, "_ALL_EXACT", 1)
-    monkeypatch.setattr(_search, "_SHORTLIST", 7)
-    results = search.fit(X, y).cv_results_
+    with limits(all_exact=1, shortlist=7):
+        results = search.fit(X, y).cv_results_
     gcv, admitted = -results["mean_test_gcv"], results["admitted"]
     paths = gcv.reshape(4, -1)
     expected = {*np.argsort(gcv)[:7], *np.argsort(np.where(admitted, gcv, np.inf))[:7]}

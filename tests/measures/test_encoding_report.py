@@ -27,6 +27,7 @@ from sk_posenc import (
     similarity_radius,
     stable_rank,
 )
+from sk_posenc.core.limits import limits
 
 N = 128
 LINE = np.arange(N)[:, None] / N
@@ -152,7 +153,7 @@ def tried_by_hand(encoder, x, places, alpha=1e-6):
     ids=repr,
 )
 @pytest.mark.parametrize("n", [40, 41])
-def test_trials_between_samples_are_those_of_ridge(encoder, n, monkeypatch):
+def test_trials_between_samples_are_those_of_ridge(encoder, n):
     x = np.linspace(0, 1, n, endpoint=False)
     report = encoding_report(encoder, x[:, None])
     fitted = clone(encoder).fit(x[:, None])
@@ -161,8 +162,8 @@ def test_trials_between_samples_are_those_of_ridge(encoder, n, monkeypatch):
     assert report.slow_error[0] == pytest.approx(error, rel=1e-3, abs=1e-6)
     assert report.spacing[0] == pytest.approx(1 / n)
     # of very many samples those in the middle are tried
-    monkeypatch.setattr("sk_posenc.measures._trials._TRIED_SAMPLES", 25)
-    fewer = encoding_report(encoder, x[:, None])
+    with limits(tried_samples=25):
+        fewer = encoding_report(encoder, x[:, None])
     skipped = (n - 25) // 2
     gain, error = tried_by_hand(fitted, x, x[skipped : n - skipped])
     assert fewer.gain[0] == pytest.approx(gain, rel=1e-4)

@@ -43,6 +43,7 @@ from sk_posenc import (
     stable_rank_scorer,
     suggest_encoder,
 )
+from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._axis_product import AxisProduct
 
 X, Y = grid_samples(
@@ -278,9 +279,9 @@ def test_spectrum(held):
 
 def test_spectrum_of_a_product_that_is_not_formed(product, monkeypatch):
     whole = SpectrumDisplay.from_estimator({"it": product.estimator}, product.X)
-    monkeypatch.setattr("sk_posenc.measures.spectrum._DECOMPOSED", 1)
     monkeypatch.setattr(AxisProduct, "_encode", None)
-    display = SpectrumDisplay.from_estimator({"it": product.estimator}, product.X)
+    with limits(decomposed_up_to=1):
+        display = SpectrumDisplay.from_estimator({"it": product.estimator}, product.X)
     n = len(whole.singular_values["it"])
     largest = whole.singular_values["it"][0]
     np.testing.assert_allclose(

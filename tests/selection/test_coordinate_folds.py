@@ -250,10 +250,11 @@ def test_repr_shows_the_parameters():
     ("parameters", "error", "message"),
     [
         ({"n_splits": 1}, ValueError, "at least 2.*Got 1"),
-        ({"n_splits": 2.5}, TypeError, "integer. Got 2.5"),
-        ({"n_splits": 4.0}, TypeError, "integer. Got 4.0"),
-        ({"n_splits": True}, TypeError, "integer. Got True"),
-        ({"scheme": "grid"}, ValueError, "'subgrid', 'block', 'random'. Got 'grid'"),
+        ({"n_splits": 2.5}, TypeError, "whole number. Got 2.5"),
+        ({"n_splits": 4.0}, TypeError, "whole number. Got 4.0"),
+        ({"n_splits": True}, TypeError, "whole number. Got True"),
+        ({"scheme": "grid"}, ValueError, "'subgrid', 'block', 'random'.*Got 'grid'"),
+        ({"scheme": None}, TypeError, "'subgrid', 'block', 'random'.*Got None"),
     ],
 )
 def test_wrong_parameters_are_refused(parameters, error, message):
@@ -268,12 +269,12 @@ def test_numpy_integers_are_integers():
 @pytest.mark.parametrize(
     ("X", "n_splits", "message"),
     [
-        (_grid(3), 4, "Got 3 instead; lower n_splits"),
+        (_grid(3), 4, "lower n_splits. Got 3"),
         (_grid(3, 4), 7, "does not factorise over axes of 3 x 4 cells.*scheme='random'"),
         (np.zeros((9, 2)), 2, "does not factorise over axes of 1 x 1 cells"),
         (np.arange(8.0), 4, "Expected 2D array, got 1D array instead"),
-        ([[0.0], [np.nan], [1.0]], 2, "NaN or infinity in 1 of 3 rows instead; drop"),
-        ([[0.0], [np.inf], [1.0]], 2, "NaN or infinity in 1 of 3 rows instead; drop"),
+        ([[0.0], [np.nan], [1.0]], 2, "drop or impute.*NaN or infinity in 1 of 3 rows"),
+        ([[0.0], [np.inf], [1.0]], 2, "drop or impute.*NaN or infinity in 1 of 3 rows"),
         # On the diagonal the row's offset is the column's: two of four folds stay empty.
         (np.repeat(np.arange(16.0), 2).reshape(16, 2), 4, "leaves 2 folds without a sample.*4 x 4"),
     ],

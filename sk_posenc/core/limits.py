@@ -1,0 +1,85 @@
+"""Sizes at which another way to the same result is taken: all of them in one place.
+
+The code reads them where it decides, ``limits_now().direct_up_to``; none is a setting of an
+estimator. ``with limits(direct_up_to=5):`` takes others in a block, as tests do that walk
+every way on little data.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All limits; the defaults are what is fast, or exact enough, as measured."""
+
+    # Kronecker heads: which way to the solution.
+    # Samples up to which an n x n matrix is factorised in one step.
+    direct_up_to: int = 2_000
+    # Samples up to which one is factorised where nothing else fits.
+    dual_up_to: int = 8_000
+    # Entries up to which features are multiplied out to spare the condition number a square.
+    exact_up_to: int = 2**19
+    # Axes up to which products of all of them are within reach of conjugate gradients.
+    iterated_axes: int = 4
+    # Entries of a row up to which a sparse matrix of products of features pays.
+    sparse_entries: int = 512
+    # Cells of a grid up to which points to predict go by it, however few they are.
+    few_cells: int = 2**16
+
+    # Kronecker heads: what a search tries.
+    # Condition number past which float64 keeps fewer than four digits.
+    ill_conditioned: float = 1e12
+    # Numbers (cells x columns x candidates) up to which leave-one-out is found for all candidates.
+    all_exact: int = 2**25
+    # Beyond, candidates with the best generalised cross-validation for which it is.
+    shortlist: int = 24
+    # Steps of conjugate gradients that a candidate has, where samples are held out.
+    candidate_steps: int = 10
+    # Samples up to which a penalty that follows the function is tried without being asked for.
+    adaptive_up_to: int = 1_000_000
+
+    # Kronecker heads: how much is worked on at a time, to stay in the caches of a processor.
+    # Bytes of intermediate arrays.
+    block_bytes: int = 2**26
+    # Numbers of products of features, row by row.
+    row_block: int = 2**22
+    # Numbers of an array over the nodes of a penalty that follows the function.
+    node_block: int = 2**16
+
+    # Measures.
+    # Entries up to which a matrix is decomposed itself; beyond, its Gram matrix is.
+    decomposed_up_to: int = 1 << 23
+    # Places on an axis that a linear head is tried on at most.
+    tried_samples: int = 1024
+
+
+_now = Limits()
+
+
+def limits_now() -> Limits:
+    """The limits that hold at this moment."""
+    return _now
+
+
+@contextmanager
+def limits(**changed: float) -> Iterator[Limits]:
+    """Other limits within a block; what is not named stays as it is.
+
+    They hold for the whole process. A ``ContextVar`` would not reach the threads of a search,
+    which would then silently go another way than the block asks for. Two blocks in two threads
+    at a time undo each other.
+
+    Raises
+    ------
+    TypeError
+        For a name that is no limit.
+    """
+    global _now
+    before = _now
+    _now = replace(before, **changed)  # type: ignore[arg-type]
+    try:
+        yield _now
+    finally:
+        _now = before
