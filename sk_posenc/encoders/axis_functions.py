@@ -1,5 +1,6 @@
 """The functions of one axis, as heads that multiply axes ask for them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,33 @@ from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE, SCATTERED_SHARE
 from sk_posenc.encoders.csr import Windows
 
 
+@dataclass(frozen=True)
+class AxisSamples:
+    """The samples along an axis, and how fine a head wants its functions there.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,)
+        Coordinates.
+    n_samples : float
+        Samples per axis, as :func:`samples_per_axis` counts them over all axes.
+    on_grid : bool
+        Whether each of `x` is met with all combinations of the others: shifts then stand on
+        the coordinates.
+    share : float or None
+        Stable rank as a share of `n_samples`, in place of what the encoder says.
+    finer : float or None
+        Where a penalty of smoothness holds what the samples do not: how much finer automatic
+        shifts are; off a grid they are then as far apart as they sum to a constant.
+    """
+
+    x: NDArray
+    n_samples: float
+    on_grid: bool
+    share: float | None = None
+    finer: float | None = None
+
+
 class AxisFunctions:
     """What heads that multiply axes ask of an encoder of one axis, and all that they ask.
 
@@ -20,7 +48,7 @@ class AxisFunctions:
     - ``_in_order``: whether the coefficients of an axis stand in order along it, so that their
       differences mean something;
     - ``_missing_settings()``: the settings that samples would have to tell, by name;
-    - ``_settings_for(x, n_samples, ...)``: the settings for so many samples;
+    - ``_settings_for(samples)``: the settings for the `AxisSamples`;
 
     and a fitted one
 
@@ -40,38 +68,15 @@ class AxisFunctions:
     def _missing_settings(self) -> list[str]:
         return [] if getattr(self, "domain", None) is not None else ["domain"]
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
-        """Settings for the samples of an axis.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n,)
-            Coordinates.
-        n_samples : float
-            Samples per axis, as :func:`samples_per_axis` counts them over all axes.
-        on_grid : bool
-            Whether each of `x` is met with all combinations of the others: shifts then
-            stand on the coordinates.
-        share : float, default=None
-            Stable rank as a share of `n_samples`, in place of what the encoder says.
-        finer : float, default=None
-            Where a penalty of smoothness holds what the samples do not: how much finer
-            automatic shifts are; off a grid they are then as far apart as they sum to a constant.
-        """
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         return {}
 
-    def _auto_share(self, on_grid: bool) -> float:
-        """The stable rank that "auto" means, as a share of the samples per axis."""
+    def _share_of(self, samples: AxisSamples) -> float:
+        """The stable rank that is wanted, as a share of the samples per axis."""
+        if samples.share is not None:
+            return samples.share
         own = self._interpolating_share()
-        return own if on_grid else min(own, SCATTERED_SHARE)
+        return own if samples.on_grid else min(own, SCATTERED_SHARE)
 
     def _interpolating_share(self) -> float:
         return CLOSED_FORM_SHARE
