@@ -17,23 +17,20 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._device import NUMPY, Place
-from sk_posenc.kronecker._encoders import ADAPTIVE_FINER, in_order
+from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._iterative import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._problem import WAY_OUT, Problem
 from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker.penalties import ADAPTIVE, Penalty
 
 Array = Any
 
 # Axes up to which edges have directions in closed form.
 _MOST_AXES = 3
-
-# The exponent of smoothness that the pilot's penalty is.
-_EXPONENT = 2.0
 
 # Fits after the pilot, each penalised by the directions of the one before; and the strength
 # of the pilot's penalty, which is the same everywhere and may be weaker.
@@ -196,10 +193,7 @@ class AdaptiveProblem(Problem):
         share: float | None = None,
         place: Place = NUMPY,
     ) -> None:
-        super().__init__(samples, encoder, _EXPONENT, share=share, place=place)
-
-    def _finer(self) -> float:
-        return ADAPTIVE_FINER
+        super().__init__(samples, encoder, ADAPTIVE, share=share, place=place)
 
     def _choose_layout(self) -> str:
         _check([axis.encoder for axis in self.axes])
@@ -275,7 +269,7 @@ def _waves(size: int, spacing: float, wraps: bool) -> tuple[NDArray, NDArray]:
 def problem_for(
     samples: Samples,
     encoder: Any,
-    penalty: str | float,
+    penalty: Penalty,
     *,
     share: float | None = None,
     place: Place = NUMPY,

@@ -14,9 +14,10 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis, in_order
+from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis, strengths
+from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
+from sk_posenc.kronecker.penalties import Penalty
 
 # Coordinates of an axis that show how large its functions are.
 _PROBED = 4_096
@@ -30,14 +31,14 @@ class Axis:
     ----------
     encoder : fitted encoder of one axis
     coordinates : ndarray of shape (n,)
-    penalty : str or float
+    penalty : Penalty
     alone : bool
         Whether there is no other axis.
     """
 
     encoder: Any
     coordinates: NDArray
-    penalty: str | float
+    penalty: Penalty
     alone: bool
 
     @cached_property
@@ -56,12 +57,7 @@ class Axis:
     @cached_property
     def whitening(self) -> solvers.Whitening | None:
         """Of the penalty; where axes add to it, of the size of functions alone."""
-        if isinstance(self.penalty, str):
-            return _whitening(self.encoder, self.penalty, self.n_columns)
-        if not self.alone:
-            return solvers.Whitening(matrix=self.smooth.basis)
-        own = strengths([self.smooth], self.penalty)
-        return solvers.Whitening(matrix=self.smooth.basis / np.sqrt(own))
+        return self.penalty.whitening(self)
 
     def at(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
         if order == 0 and np.array_equal(x, self.coordinates):
@@ -73,7 +69,7 @@ class Axis:
 
     def diagonalised(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients c = M z with the penalty the identity; M and mean squares of z."""
-        if not isinstance(self.penalty, str) and not self.alone:
+        if self.penalty.adds_up(1 if self.alone else 2):
             return self.smooth.basis, np.ones(self.smooth.basis.shape[1])
         step = max(1, len(self.coordinates) // _PROBED)
         white = self.white(self.features if step == 1 else self.at(self.coordinates[::step]))
@@ -113,7 +109,7 @@ class Expansion:
 
 
 def diagonalise(
-    axes: Sequence[Axis], penalty: str | float
+    axes: Sequence[Axis], penalty: Penalty
 ) -> tuple[list[NDArray[np.float64]], NDArray[np.float64], NDArray[np.float64]]:
     """Coefficients of conjugate gradients, in which the penalty is diagonal.
 
@@ -130,21 +126,14 @@ def diagonalise(
     size = np.ones(())
     for each in sizes:
         size = np.multiply.outer(size, each)
-    own = added_strengths(axes, penalty)
+    own = penalty.strengths(axes)
     return list(rotations), size, np.ones_like(size) if own is None else own
-
-
-def added_strengths(axes: Sequence[Axis], penalty: str | float) -> NDArray[np.float64] | None:
-    """What a penalty that adds up over several axes makes of each product; None: it does not."""
-    if isinstance(penalty, str) or len(axes) == 1:
-        return None
-    return strengths([axis.smooth for axis in axes], penalty)
 
 
 def fit_axes(
     samples: Samples,
     encoder: Any,
-    penalty: str | float,
+    penalty: Penalty,
     share: float | None,
     finer: float | None,
 ) -> list[Axis]:
@@ -181,14 +170,3 @@ def _alike(one: Any, two: Any) -> bool:
         return bool(joblib.hash(contents[0]) == joblib.hash(contents[1]))
     except Exception:  # what does not pickle cannot be compared
         return False
-
-
-def _whitening(encoder: Any, penalty: str, n: int) -> solvers.Whitening | None:
-    if penalty == "ridge":
-        return None
-    if not in_order(encoder):
-        raise ValueError(
-            f"penalty={penalty!r} takes differences of coefficients that are in order along an "
-            f'axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got {encoder!r}.'
-        )
-    return solvers.difference_whitening(penalty, n, circular=encoder._boundary(0) == "periodic")

@@ -9,11 +9,6 @@ from sklearn.base import BaseEstimator, clone
 
 from sk_posenc.encoders.axis_functions import AxisSamples, functions_of
 
-# With a penalty of smoothness, how much finer than on a grid the shifts may be off it; and with
-# one that follows the function, which needs room for edges, anywhere.
-SMOOTH_FINER = 1.25
-ADAPTIVE_FINER = 2.0
-
 _PER_AXIS = (
     "stable_rank",
     "bandwidth",

@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._adaptive import AdaptiveProblem
+from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._iterative import Iteration, principal_columns
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     LEAST_ADAPTIVE,
     best_of,
-    differ_in_exponent,
     fold_search,
     search_results,
     shows_noise,
 )
-from sk_posenc.kronecker._settings import ADAPTIVE
+from sk_posenc.kronecker.penalties import ADAPTIVE, Smoothness
 
 # The share of the cells, each as wide as the samples are apart, that is held out.
 _HELD_OUT = 0.12
@@ -172,7 +172,7 @@ def held_out_search(
     X: NDArray,
     y: NDArray,
     weights: NDArray | None,
-    paths: list[dict[str, Any]],
+    paths: list[Candidate],
     problems: list[Problem],
     alphas: NDArray,
     *,
@@ -222,7 +222,7 @@ def held_out_search(
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]
-        elif automatic and paths[group[0]]["penalty"] == ADAPTIVE:
+        elif automatic and paths[group[0]].penalty == ADAPTIVE:
             # held out of a full grid, what is finer than it reads as noise
             noisy = not samples.is_grid or shows_noise(samples, columns)
             places = _climb_adaptive(alphas, partial(score, group[0]), noisy)
@@ -258,7 +258,7 @@ def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
 
 
 def _climb_group(
-    group: list[int], paths: list[dict[str, Any]], alphas: NDArray, score: Callable
+    group: list[int], paths: list[Candidate], alphas: NDArray, score: Callable
 ) -> None:
     middle = len(group) // 2
     at = _nearest(alphas, _FIRST_ALPHA)
@@ -267,7 +267,7 @@ def _climb_group(
     for direction in (group[middle + 1 :], group[:middle][::-1]):
         best = score(group[middle], at)
         for index in direction:
-            less = paths[group[middle]]["penalty"] - paths[index]["penalty"]
+            less = _exponent(paths[group[middle]]) - _exponent(paths[index])
             alike = alphas[at] * _PER_EXPONENT**less
             j = _nearest(alphas, alike)
             if score(index, j) <= best:
@@ -284,15 +284,20 @@ def _alphas_in(alphas: NDArray, factor: float) -> int:
     return max(1, round(math.log(factor) / math.log(alphas[1] / alphas[0])))
 
 
-def _groups(paths: list[dict[str, Any]]) -> list[list[int]]:
+def _groups(paths: list[Candidate]) -> list[list[int]]:
     """Paths that differ in the exponent of smoothness alone, in the order of exponents."""
     groups: list[list[int]] = []
     for index, path in enumerate(paths):
-        if groups and differ_in_exponent(paths[groups[-1][0]], path):
+        if groups and paths[groups[-1][0]].differs_in_exponent(path):
             groups[-1].append(index)
         else:
             groups.append([index])
-    return [sorted(group, key=lambda i: paths[i]["penalty"]) for group in groups]
+    return [sorted(group, key=lambda i: _exponent(paths[i])) for group in groups]
+
+
+def _exponent(path: Candidate) -> float:
+    """Of smoothness; 0 for other penalties, which stand alone."""
+    return path.penalty.exponent if isinstance(path.penalty, Smoothness) else 0.0
 
 
 def _climb(score: Any, at: int, step: int, ways: tuple[int, ...] = ()) -> int:

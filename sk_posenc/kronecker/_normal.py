@@ -19,8 +19,8 @@ from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
 from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
 from sk_posenc.kronecker._rows import can_be_sparse, sparse_products
-from sk_posenc.kronecker._settings import ADAPTIVE
 from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, Penalty
 
 # Columns up to which the normal equations of functions that do not end are stored.
 _DENSE_UP_TO = 20_000
@@ -70,7 +70,7 @@ class NormalEquations(Expansion):
             fitted = own.fit(np.array([[low], [high]]))
             n_columns = axis_features(fitted, np.array([low])).shape[1]
             mesh = np.linspace(low, high, max(_MESH, _MESH_PER_COLUMN * n_columns))
-            axes.append(Axis(fitted, mesh, "ridge", n_axes == 1))
+            axes.append(Axis(fitted, mesh, RIDGE, n_axes == 1))
         self.axes = axes
         self._shape = tuple(axis.n_columns for axis in axes)
         k = math.prod(self._shape)
@@ -170,7 +170,7 @@ class NormalEquations(Expansion):
         return self.moments.shape[1] - 1
 
     def solve(
-        self, penalty: str | float, alpha: float, tolerance: float, max_iter: int, place: Place
+        self, penalty: Penalty, alpha: float, tolerance: float, max_iter: int, place: Place
     ) -> tuple[NDArray[np.float64], int, float]:
         """Coefficients (q, k_1, ..., k_d), steps and error of conjugate gradients.
 
@@ -203,7 +203,7 @@ class NormalEquations(Expansion):
             else:
                 steps = [turn.T @ R for turn, R in zip(self.turns, rotations, strict=True)]
             scheme = Diagonal(place.array(size), place.array(per_alpha))
-            if isinstance(penalty, str):
+            if not penalty.counts_samples:
                 scale = float(self.gram.diagonal().mean())
         systems = [
             _GramSystem(gram, steps, column.reshape(self._shape), float(square), self.total, place)

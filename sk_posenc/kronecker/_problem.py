@@ -14,9 +14,8 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._axis import Expansion, added_strengths, diagonalise, fit_axes
+from sk_posenc.kronecker._axis import Expansion, diagonalise, fit_axes
 from sk_posenc.kronecker._device import NUMPY, DeviceRows, Place
-from sk_posenc.kronecker._encoders import SMOOTH_FINER
 from sk_posenc.kronecker._iterative import Diagonal, Iteration, Scheme, dtype_for
 from sk_posenc.kronecker._rows import (
     DenseRows,
@@ -28,6 +27,7 @@ from sk_posenc.kronecker._rows import (
 )
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker.penalties import RIDGE, Penalty
 
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
@@ -50,7 +50,7 @@ class Problem(Expansion):
     ----------
     samples : Samples
     encoder : encoder or one per axis
-    penalty : {"ridge", "slope", "curvature"} or float
+    penalty : Penalty
     share : float, default=None
         Stable rank as a share of the samples per axis, in place of what encoders say.
     whole : bool
@@ -65,7 +65,7 @@ class Problem(Expansion):
         self,
         samples: Samples,
         encoder: Any,
-        penalty: str | float,
+        penalty: Penalty,
         *,
         share: float | None = None,
         whole: bool = False,
@@ -76,13 +76,13 @@ class Problem(Expansion):
         self.place = place
         self.penalty = penalty
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        self.axes = fit_axes(samples, encoder, penalty, share, self._finer())
+        self.axes = fit_axes(samples, encoder, penalty, share, penalty.finer(samples.on_grid))
         self.n_columns = math.prod(axis.n_columns for axis in self.axes)
         self.iterates = False
         self.layout = self._choose_layout()
         # dual coefficients take the place of coefficients where those are too many
         self.is_dual = self.layout == "dual"
-        self.scale = self._mean_diagonal() if isinstance(penalty, str) else self._total_weight()
+        self.scale = self._total_weight() if penalty.counts_samples else self._mean_diagonal()
         self.bands: list[solvers.BandedAxis] = []
         self.factors: list[solvers.AxisFactor] = []
         if self.iterates:
@@ -95,7 +95,7 @@ class Problem(Expansion):
     @property
     def adds_up(self) -> bool:
         """Whether the penalty is a function of a sum over several axes, not a product."""
-        return not isinstance(self.penalty, str) and len(self.axes) > 1
+        return self.penalty.adds_up(len(self.axes))
 
     @property
     def by_axis(self) -> bool:
@@ -106,10 +106,6 @@ class Problem(Expansion):
     def by_kernel(self) -> bool:
         """Whether the factor is that of the kernel matrix of the samples."""
         return self.layout in {"dual", "holes"} or self.adds_up
-
-    def _finer(self) -> float | None:
-        """How much finer than samples ask for automatic shifts are, where a penalty allows it."""
-        return None if isinstance(self.penalty, str) or self.samples.on_grid else SMOOTH_FINER
 
     def _choose_layout(self) -> str:
         samples, k = self.samples, self.n_columns
@@ -196,7 +192,7 @@ class Problem(Expansion):
     @cached_property
     def strengths(self) -> NDArray[np.float64] | None:
         """What each product of white features is penalised by; None: all by 1."""
-        return added_strengths(self.axes, self.penalty)
+        return self.penalty.strengths(self.axes)
 
     def _weighted(self, a: int) -> NDArray[np.float64]:
         """Features of axis a of a grid, each row times the root of its weight."""
@@ -211,7 +207,7 @@ class Problem(Expansion):
 
     def _invert_bands(self, alpha: float) -> list[solvers.BandedAxis]:
         """Inverses of all axes, where those give the solution for all alphas up to one."""
-        if self.layout != "grid" or self.penalty != "ridge" or not self._by_gram:
+        if self.layout != "grid" or self.penalty != RIDGE or not self._by_gram:
             return []
         bands: list[solvers.BandedAxis] = []
         for a in range(len(self.axes)):
@@ -453,10 +449,10 @@ class Problem(Expansion):
             ]
         )
 
-    def with_exponent(self, exponent: float) -> "Problem":
+    def with_penalty(self, penalty: Penalty) -> "Problem":
         """The same problem of smoothness with another exponent."""
         again = copy(self)
-        again.penalty = exponent
+        again.penalty = penalty
         for name in ("strengths", "_spectral"):
             again.__dict__.pop(name, None)
         return again

@@ -13,17 +13,15 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._adaptive import problem_for
+from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import ADAPTIVE
+from sk_posenc.kronecker.penalties import ADAPTIVE, SLOPE
 
 # Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
 LEAST_ADAPTIVE = 0.04
-
-# Up to these alphas a fit costs a signal without noise less than 0.1 dB.
-_INTERPOLATES = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3}
 
 # Noise below this share of the spread of the targets is taken for signal: of a signal finer
 # than the samples, leave-one-out cannot tell the two apart.
@@ -42,7 +40,7 @@ _NOISE_IN_ERRORS = 1.05
 def leave_one_out_search(
     samples: Samples,
     y: NDArray,
-    paths: list[dict[str, Any]],
+    paths: list[Candidate],
     problems: list[Problem],
     alphas: NDArray,
     *,
@@ -60,7 +58,7 @@ def leave_one_out_search(
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
     everything = gcv.size * samples.n_cells * (n_columns + 1) <= limits_now().all_exact
     residual = np.empty_like(gcv)  # root mean square of what the fit leaves
-    gentle = np.array([alphas <= _interpolates(path["penalty"]) for path in paths])
+    gentle = np.array([alphas <= path.penalty.interpolating_alpha for path in paths])
     sound = np.ones(gcv.shape, dtype=bool)
     if automatic:
         sound = _sound(problems, alphas)
@@ -146,14 +144,10 @@ def shows_noise(samples: Samples, columns: NDArray) -> bool:
     columns : ndarray of shape (n_samples, q)
         Centred targets.
     """
-    encoder = ShiftedBasisEncoder("bspline")
-    problem = Problem(samples, encoder, "slope", whole=True, alphas=[_LEAST_ALPHA])
+    encoder = ShiftedBasisEncoder(SLOPE.searched_basis)
+    problem = Problem(samples, encoder, SLOPE, whole=True, alphas=[_LEAST_ALPHA])
     rotated = problem.rotate(problem.with_constant(columns))[:-1]
     return _noise_variance(problem, columns, rotated, _LEAST_ALPHA) > 0
-
-
-def _interpolates(penalty: str | float) -> float:
-    return _INTERPOLATES[penalty] if isinstance(penalty, str) else _INTERPOLATES["curvature"]
 
 
 def _gentlest(errors: NDArray, noise_variance: float) -> int:
@@ -169,7 +163,7 @@ def fold_search(
     X: NDArray,
     y: NDArray,
     weights: NDArray | None,
-    paths: list[dict[str, Any]],
+    paths: list[Candidate],
     alphas: NDArray,
     folds: list[tuple[NDArray, NDArray]],
     tolerance: float,
@@ -203,7 +197,7 @@ def fold_search(
             iteration = problem.iteration(tolerance) if problem.iterates else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
-                slow = path["penalty"] == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE
+                slow = path.penalty == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE
                 unsound = problem.condition_number(alpha) > limits_now().ill_conditioned
                 if automatic and (slow or unsound):
                     continue
@@ -233,7 +227,7 @@ def fold_search(
 
 
 def problem_of(
-    path: dict[str, Any],
+    path: Candidate,
     samples: Samples,
     alphas: NDArray,
     *,
@@ -243,9 +237,9 @@ def problem_of(
     """The problem of an encoder, a stable rank and a penalty."""
     return problem_for(
         samples,
-        path["encoder"],
-        path["penalty"],
-        share=path["stable_rank"],
+        path.encoder,
+        path.penalty,
+        share=path.share,
         whole=whole,
         alphas=alphas,
         place=place,
@@ -253,7 +247,7 @@ def problem_of(
 
 
 def problems_of(
-    paths: list[dict[str, Any]], samples: Samples, alphas: NDArray, place: Place
+    paths: list[Candidate], samples: Samples, alphas: NDArray, place: Place
 ) -> list[Problem]:
     """Those of all paths, ready for leave-one-out where they are factorised.
 
@@ -262,33 +256,23 @@ def problems_of(
     problems: list[Problem] = []
     for path in paths:
         for other, known in zip(paths, problems, strict=False):
-            if known.iterates and known.adds_up and differ_in_exponent(path, other):
-                problems.append(known.with_exponent(path["penalty"]))
+            if known.iterates and known.adds_up and path.differs_in_exponent(other):
+                problems.append(known.with_penalty(path.penalty))
                 break
         else:
             problems.append(problem_of(path, samples, alphas, whole=True, place=place))
     return problems
 
 
-def differ_in_exponent(one: dict[str, Any], two: dict[str, Any]) -> bool:
-    """Whether two paths are alike but for the exponent of smoothness."""
-    return (
-        one["encoder"] is two["encoder"]
-        and one["stable_rank"] == two["stable_rank"]
-        and not isinstance(one["penalty"], str)
-        and not isinstance(two["penalty"], str)
-    )
-
-
 def search_results(
-    paths: list[dict[str, Any]],
+    paths: list[Candidate],
     alphas: NDArray,
     scores: NDArray,
     fit_times: NDArray,
     score_times: NDArray | None,
 ) -> dict[str, Any]:
     """In the form of ``GridSearchCV.cv_results_``; arrays of shape (n_candidates, n_splits)."""
-    params = [{**path, "alpha": float(alpha)} for path in paths for alpha in alphas]
+    params = [path.params(alpha) for path in paths for alpha in alphas]
     score_times = np.zeros_like(fit_times) if score_times is None else score_times
     results: dict[str, Any] = {}
     for name, values in (("fit_time", fit_times), ("score_time", score_times)):

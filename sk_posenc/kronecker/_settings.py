@@ -8,16 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_array
 
 from sk_posenc.core.settings import parse_integer, parse_number
-from sk_posenc.kronecker import _solvers as solvers
-
-# The penalty that follows the function.
-ADAPTIVE = "adaptive"
 
 # More independent functions than this per sample are none but rounding.
 _LARGEST_SHARE = 4.0
-
-# Steeper penalties than this are rounding.
-_STEEPEST = 8.0
 
 
 def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
@@ -62,19 +55,6 @@ def drop_absent(
     if not weights.any():
         raise ValueError("sample_weight is zero for all samples: one weight must be positive")
     return X[kept], y[kept], weights
-
-
-def parse_penalty(value: Any, name: str) -> str | float:
-    words = sorted([*solvers.PENALTIES, ADAPTIVE])
-    if not isinstance(value, str):
-        among = f", the exponent of smoothness, or one of {words}"
-        return parse_number(value, name, above=0, at_most=_STEEPEST, otherwise=among)
-    if value not in words:
-        raise ValueError(
-            f"{name} must be one of {words}, or a number, the exponent of smoothness. "
-            f"Got {value!r}."
-        )
-    return value
 
 
 def parse_share(value: Any) -> float:

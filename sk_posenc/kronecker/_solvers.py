@@ -98,16 +98,16 @@ class Whitening:
     matrix: NDArray | None = None
 
 
-def difference_whitening(penalty: str, n: int, *, circular: bool = False) -> Whitening | None:
+def difference_whitening(order: int, n: int, *, circular: bool = False) -> Whitening | None:
     """Whitening of the penalty P of one axis; None for the identity.
 
-    P is ``D' D + 0.01 I`` with D the first ("slope") or second ("curvature") differences
-    of n coefficients, which on a circle run on from the last to the first.
+    P is ``D' D + 0.01 I`` with D the first or second differences of n coefficients, which on a
+    circle run on from the last to the first.
     """
-    if penalty == "ridge":
+    if order == 0:
         return None
     D = np.eye(n)
-    for _ in range({"slope": 1, "curvature": 2}[penalty]):
+    for _ in range(order):
         D = np.roll(D, -1, axis=0) - D if circular else np.diff(D, axis=0)
     return Whitening(np.linalg.cholesky(D.T @ D + NULL_SPACE * np.eye(n)))
 

@@ -16,7 +16,8 @@ from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import ADAPTIVE, drop_absent, parse_penalty
+from sk_posenc.kronecker._settings import drop_absent
+from sk_posenc.kronecker.penalties import Penalty, parse_penalty
 
 __all__ = ["KroneckerRidge"]
 
@@ -235,7 +236,7 @@ class KroneckerRidge(KroneckerHead):
         samples = Samples(X, weights)
         encoder = self.encoder
         if encoder is None:
-            encoder = ShiftedBasisEncoder("triangle" if penalty == ADAPTIVE else "gaussian")
+            encoder = ShiftedBasisEncoder(penalty.default_basis)
         problem = problem_for(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha)
 
@@ -378,7 +379,7 @@ class KroneckerRidge(KroneckerHead):
             fitted._adopt(own, penalty, alpha)
         return self
 
-    def _adopt(self, sums: NormalEquations, penalty: str | float, alpha: float) -> None:
+    def _adopt(self, sums: NormalEquations, penalty: Penalty, alpha: float) -> None:
         """Take sums as what is fitted, to be solved when asked for."""
         self._sums = self._problem = sums
         self._penalty, self._relative_alpha, self._settled = penalty, alpha, False

@@ -1,20 +1,15 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
-import numbers
-from itertools import product
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from sk_posenc.core.limits import limits_now
-from sk_posenc.core.settings import parse_positive
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import same_settings
-from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._candidates import alphas_of, candidates_of
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._samples import Samples
@@ -26,27 +21,10 @@ from sk_posenc.kronecker._search import (
     problems_of,
 )
 from sk_posenc.kronecker._settings import (
-    ADAPTIVE,
     drop_absent,
-    parse_penalty,
-    parse_share,
 )
 
 __all__ = ["KroneckerRidgeCV"]
-
-# Far more samples than a signal needs, with noise, ask for the largest.
-DEFAULT_ALPHAS = np.logspace(-4, 6, 31)
-SMOOTH_ALPHAS = np.logspace(-5, 7, 37)
-
-# Exponents of smoothness that are tried off a grid.
-_EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
-
-# Axes from which a penalty that follows the function is worth its time and memory without being
-# asked for.
-_ADAPTIVE_FROM = 3
-
-# In many axes the directions that a slope does not see outweigh all others.
-_SLOPE_UP_TO = 3
 
 
 class KroneckerRidgeCV(KroneckerHead):
@@ -212,7 +190,8 @@ class KroneckerRidgeCV(KroneckerHead):
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
         samples = Samples(kept[0], kept[2])
-        paths, alphas = self._candidates(samples)
+        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        alphas = alphas_of(self.alphas, paths)
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if self.cv is not None:
@@ -243,64 +222,14 @@ class KroneckerRidgeCV(KroneckerHead):
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         if problem is None:
             problem = problem_of(
-                chosen, samples, np.array([self.alpha_]), whole=False, place=self._place
+                paths[best // len(alphas)],
+                samples,
+                np.array([self.alpha_]),
+                whole=False,
+                place=self._place,
             )
         self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
-
-    def _candidates(self, samples: Samples) -> tuple[list[dict[str, Any]], NDArray[np.float64]]:
-        """Settings of each factorisation, and the alphas, all checked."""
-        if self.encoders is None:
-            encoders = [None]  # each penalty has its own
-        elif isinstance(self.encoders, list | tuple):
-            encoders = list(self.encoders)
-            if any(each is None for each in encoders):
-                raise TypeError(f"encoders must be encoders. Got {self.encoders!r}.")
-        else:
-            encoders = [self.encoders]
-        shares: list[float | None] = [None]
-        if self.stable_ranks is not None:
-            shares = [parse_share(share) for share in np.atleast_1d(self.stable_ranks)]
-        if self.penalties is None:
-            penalties = _automatic_penalties(encoders, samples)
-        else:
-            single = isinstance(self.penalties, str | numbers.Number)
-            given = [self.penalties] if single else self.penalties
-            penalties = [parse_penalty(penalty, "penalties") for penalty in given]
-        if self.alphas is None:
-            smooth = any(not isinstance(each, str) or each == ADAPTIVE for each in penalties)
-            alphas = SMOOTH_ALPHAS if smooth else DEFAULT_ALPHAS
-        else:
-            alphas = np.array([parse_positive(a, "alphas") for a in np.atleast_1d(self.alphas)])
-        if not (encoders and shares and penalties and len(alphas)):
-            raise ValueError(
-                "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
-            )
-        smooth_default, adaptive_default = map(ShiftedBasisEncoder, ("bspline", "triangle"))
-        paths: list[dict[str, Any]] = []
-        for encoder, share, penalty in product(encoders, shares, penalties):
-            if encoder is None:
-                encoder = adaptive_default if penalty == ADAPTIVE else smooth_default
-            paths.append({"encoder": encoder, "stable_rank": share, "penalty": penalty})
-        return paths, alphas
-
-
-def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[str | float]:
-    of_axes = [
-        each
-        for candidate in encoders
-        for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
-    ]
-    shifted = all(each is None or in_order(each) for each in of_axes)
-    n_axes = len(samples.coordinates)
-    if not shifted or n_axes > _SLOPE_UP_TO:
-        return ["ridge"]
-    if samples.is_grid:
-        return ["slope"]
-    now = limits_now()
-    many = now.direct_up_to < len(samples.occupied) <= now.adaptive_up_to
-    adaptive = n_axes >= _ADAPTIVE_FROM and many
-    return [*_EXPONENTS, ADAPTIVE] if adaptive else list(_EXPONENTS)
 
 
 def _as_given(encoders: list[Any]) -> Any:

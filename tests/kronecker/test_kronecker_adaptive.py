@@ -26,7 +26,7 @@ from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._held_out import _climb_adaptive
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import Mirrored, mirrored
-from sk_posenc.kronecker.ridge_cv import SMOOTH_ALPHAS
+from sk_posenc.kronecker.penalties import ADAPTIVE
 
 TRIANGLE = ShiftedBasisEncoder("triangle", n_shifts=7, stable_rank=4, domain=(-1.0, 2.0))
 
@@ -352,13 +352,15 @@ def test_less_is_taken_only_where_it_is_worth_its_time(errors, unworthy, tried):
     seen = set()
 
     def score(j):
-        nearest = given[np.argmin(np.abs(np.log(given / SMOOTH_ALPHAS[j])))]
+        nearest = given[np.argmin(np.abs(np.log(given / ADAPTIVE.alphas[j])))]
         seen.add(j)
         return -errors[nearest]
 
-    places = _climb_adaptive(SMOOTH_ALPHAS, score, noisy=True)
+    places = _climb_adaptive(ADAPTIVE.alphas, score, noisy=True)
     assert len(seen) <= tried
-    assert [given[np.argmin(np.abs(np.log(given / SMOOTH_ALPHAS[j])))] for j in places] == unworthy
+    assert [
+        given[np.argmin(np.abs(np.log(given / ADAPTIVE.alphas[j])))] for j in places
+    ] == unworthy
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])

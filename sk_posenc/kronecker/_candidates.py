@@ -1,0 +1,122 @@
+"""What a search of KroneckerRidgeCV chooses from: an encoder, its resolution and a penalty."""
+
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.limits import limits_now
+from sk_posenc.core.settings import parse_positive
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._settings import parse_share
+from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SLOPE, Penalty, Smoothness, parse_penalty
+
+# Exponents of smoothness that are tried off a grid.
+_EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
+
+# Axes from which a penalty that follows the function is worth its time and memory without being
+# asked for.
+_ADAPTIVE_FROM = 3
+
+# In many axes the directions that a slope does not see outweigh all others.
+_SLOPE_UP_TO = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Settings of one factorisation, which serves all alphas.
+
+    Attributes
+    ----------
+    encoder : encoder or list of one per axis
+    share : float or None
+        Stable rank as a share of the samples per axis; None: as the encoder says.
+    penalty : Penalty
+    """
+
+    encoder: Any
+    share: float | None
+    penalty: Penalty
+
+    def params(self, alpha: float) -> dict[str, Any]:
+        """As a row of ``cv_results_`` has them."""
+        return {
+            "encoder": self.encoder,
+            "stable_rank": self.share,
+            "penalty": self.penalty.given,
+            "alpha": float(alpha),
+        }
+
+    def differs_in_exponent(self, other: "Candidate") -> bool:
+        """Whether both are alike but for the exponent of smoothness."""
+        return (
+            self.encoder is other.encoder
+            and self.share == other.share
+            and type(self.penalty) is type(other.penalty) is Smoothness
+        )
+
+
+def candidates_of(
+    encoders: Any, stable_ranks: Any, penalties: Any, samples: Samples
+) -> list[Candidate]:
+    """All that parameters of a search name, checked; None: what suits the samples."""
+    if encoders is None:
+        listed = [None]  # each penalty has its own
+    elif isinstance(encoders, list | tuple):
+        listed = list(encoders)
+        if any(each is None for each in listed):
+            raise TypeError(f"encoders must be encoders. Got {encoders!r}.")
+    else:
+        listed = [encoders]
+    shares: list[float | None] = [None]
+    if stable_ranks is not None:
+        shares = [parse_share(share) for share in np.atleast_1d(stable_ranks)]
+    if penalties is None:
+        chosen = _automatic_penalties(listed, samples)
+    else:
+        given = [penalties] if isinstance(penalties, str | numbers.Number) else penalties
+        chosen = [parse_penalty(penalty, "penalties") for penalty in given]
+    if not (listed and shares and chosen):
+        raise ValueError(_ONE_AT_LEAST)
+    own = {basis: ShiftedBasisEncoder(basis) for basis in {p.searched_basis for p in chosen}}
+    return [
+        Candidate(own[penalty.searched_basis] if encoder is None else encoder, share, penalty)
+        for encoder, share, penalty in product(listed, shares, chosen)
+    ]
+
+
+def alphas_of(alphas: Any, candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """Strengths that are tried, checked; None: those of the penalties."""
+    if alphas is None:
+        return max((each.penalty.alphas for each in candidates), key=len)
+    given = np.array([parse_positive(alpha, "alphas") for alpha in np.atleast_1d(alphas)])
+    if not len(given):
+        raise ValueError(_ONE_AT_LEAST)
+    return given
+
+
+_ONE_AT_LEAST = "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
+
+
+def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]:
+    of_axes = [
+        each
+        for candidate in encoders
+        for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
+    ]
+    ordered = all(each is None or in_order(each) for each in of_axes)
+    n_axes = len(samples.coordinates)
+    if not ordered or n_axes > _SLOPE_UP_TO:
+        return [RIDGE]
+    if samples.is_grid:
+        return [SLOPE]
+    now = limits_now()
+    many = now.direct_up_to < len(samples.occupied) <= now.adaptive_up_to
+    adaptive = [ADAPTIVE] if n_axes >= _ADAPTIVE_FROM and many else []
+    return [*map(Smoothness, _EXPONENTS), *adaptive]

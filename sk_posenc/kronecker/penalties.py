@@ -1,0 +1,165 @@
+"""What a Kronecker ridge keeps small of a function: coefficients, their differences, roughness."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.settings import parse_number
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._smoothness import SmoothAxis, strengths
+
+# Steeper penalties than this are rounding.
+_STEEPEST = 8.0
+
+# How much finer than on a grid automatic shifts may be off it, where a penalty holds what samples
+# do not; and where it follows the function, which needs room for edges, anywhere.
+_SMOOTH_FINER = 1.25
+_ADAPTIVE_FINER = 2.0
+
+# Far more samples than a signal needs, with noise, ask for the largest alpha.
+_ALPHAS = np.logspace(-4, 6, 31)
+_SMOOTH_ALPHAS = np.logspace(-5, 7, 37)
+
+
+class Penalty:
+    """What is penalised, and all that follows from it.
+
+    Attributes
+    ----------
+    given : str or float
+        The penalty as users write it.
+    default_basis, searched_basis : str
+        The basis of the encoder where none is given: of one fit, and of a search.
+    alphas : ndarray
+        Strengths that a search tries.
+    interpolating_alpha : float
+        Up to this one a fit costs a signal without noise less than 0.1 dB.
+    counts_samples : bool
+        Whether alpha counts in samples; else in the mean diagonal of their Gram matrix.
+    """
+
+    given: str | float
+    default_basis = "gaussian"
+    searched_basis = "bspline"
+    alphas = _ALPHAS
+    interpolating_alpha = 1e-3
+    counts_samples = False
+
+    def finer(self, on_grid: bool) -> float | None:
+        """How much finer than samples ask for automatic shifts are; None: no finer."""
+        return None
+
+    def adds_up(self, n_axes: int) -> bool:
+        """Whether the penalty is a function of a sum over several axes, not a product."""
+        return False
+
+    def whitening(self, axis: Any) -> solvers.Whitening | None:
+        """Of the penalty of an axis; where axes add to it, of the size of functions alone."""
+        raise NotImplementedError
+
+    def strengths(self, axes: Sequence[Any]) -> NDArray[np.float64] | None:
+        """What a penalty that adds up makes of each product of functions; None: it does not."""
+        return None
+
+
+@dataclass(frozen=True)
+class Differences(Penalty):
+    """Coefficients, or their first or second differences along each axis.
+
+    Parameters
+    ----------
+    order : {0, 1, 2}
+    """
+
+    order: int
+
+    @property
+    def given(self) -> str:  # type: ignore[override]
+        return solvers.PENALTIES[self.order]
+
+    @property
+    def interpolating_alpha(self) -> float:  # type: ignore[override]
+        return 1e-2 if self.order == 1 else 1e-3
+
+    def whitening(self, axis: Any) -> solvers.Whitening | None:
+        if self.order and not in_order(axis.encoder):
+            raise ValueError(
+                f"penalty={self.given!r} takes differences of coefficients that are in order "
+                'along an axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got '
+                f"{axis.encoder!r}."
+            )
+        circular = self.order > 0 and axis.encoder._boundary(0) == "periodic"
+        return solvers.difference_whitening(self.order, axis.n_columns, circular=circular)
+
+
+@dataclass(frozen=True)
+class Smoothness(Penalty):
+    """The roughness of a function over the domain, to a power.
+
+    Parameters
+    ----------
+    exponent : float
+    """
+
+    exponent: float
+
+    alphas = _SMOOTH_ALPHAS
+    counts_samples = True
+
+    @property
+    def given(self) -> str | float:  # type: ignore[override]
+        return self.exponent
+
+    def finer(self, on_grid: bool) -> float | None:
+        return None if on_grid else _SMOOTH_FINER
+
+    def adds_up(self, n_axes: int) -> bool:
+        return n_axes > 1
+
+    def whitening(self, axis: Any) -> solvers.Whitening | None:
+        smooth: SmoothAxis = axis.smooth
+        if not axis.alone:
+            return solvers.Whitening(matrix=smooth.basis)
+        return solvers.Whitening(matrix=smooth.basis / np.sqrt(strengths([smooth], self.exponent)))
+
+    def strengths(self, axes: Sequence[Any]) -> NDArray[np.float64] | None:
+        if not self.adds_up(len(axes)):
+            return None
+        return strengths([axis.smooth for axis in axes], self.exponent)
+
+
+@dataclass(frozen=True)
+class Adaptive(Smoothness):
+    """A roughness that follows the function: less across its edges than along them."""
+
+    exponent: float = 2.0  # of the pilot
+
+    default_basis = searched_basis = "triangle"
+
+    @property
+    def given(self) -> str:  # type: ignore[override]
+        return "adaptive"
+
+    def finer(self, on_grid: bool) -> float | None:
+        return _ADAPTIVE_FINER
+
+
+RIDGE, SLOPE, CURVATURE = (Differences(order) for order in range(3))
+ADAPTIVE = Adaptive()
+
+_NAMED: dict[str, Penalty] = {str(e.given): e for e in (RIDGE, SLOPE, CURVATURE, ADAPTIVE)}
+
+
+def parse_penalty(value: Any, name: str) -> Penalty:
+    """The penalty of that name, or of smoothness where a number is given."""
+    if isinstance(value, str) and value in _NAMED:
+        return _NAMED[value]
+    wanted = f"{name} must be one of {sorted(_NAMED)}, or a number, the exponent of smoothness"
+    if isinstance(value, str):
+        raise ValueError(f"{wanted}. Got {value!r}.")
+    otherwise = f", the exponent of smoothness, or one of {sorted(_NAMED)}"
+    return Smoothness(parse_number(value, name, above=0, at_most=_STEEPEST, otherwise=otherwise))
