@@ -5,7 +5,7 @@ function changes; fits that follow are penalised across its edges less than alon
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -13,19 +13,17 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
-from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
-from sk_posenc.kronecker._device import NUMPY, Place
+from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._iterative import Iterated, Scheme, System, in_turn
-from sk_posenc.kronecker._problem import WAY_OUT, Problem
+from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._rows import Rows
-from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import mirrored
-from sk_posenc.kronecker.penalties import ADAPTIVE, Penalty
 
 Array = Any
 
@@ -66,7 +64,7 @@ class Steering:
 
     def __init__(self, axes: Sequence[Axis], place: Place, dtype: Any) -> None:
         encoders = [axis.encoder for axis in axes]
-        _check(encoders)
+        check_steered(encoders)
         sizes = tuple(len(encoder.shifts_[0]) for encoder in encoders)
         widths = [float(np.ptp(encoder.domain_[0])) for encoder in encoders]
         gaps = [
@@ -179,40 +177,22 @@ class SteeredPenalty:
         return self._steering.mean_square(z)
 
 
-class AdaptiveProblem(Problem):
-    """A Kronecker ridge problem whose penalty follows the function.
-
-    Parameters are those of :class:`Problem`.
-    """
-
-    def __init__(
-        self,
-        samples: Samples,
-        encoder: Any,
-        *,
-        share: float | None = None,
-        place: Place = NUMPY,
-    ) -> None:
-        super().__init__(samples, encoder, ADAPTIVE, share=share, place=place)
-
-    def _choose_layout(self) -> str:
-        _check([axis.encoder for axis in self.axes])
-        # coefficients, tensor and what is worked on
-        check_memory((self.n_columns,), 200, WAY_OUT)
-        self.iterates = True
-        if not self.samples.on_grid:
-            return "scattered"
-        self._check_axes()
-        return "grid" if self.samples.is_grid else "holes"
+class SteeredGradients(Gradients):
+    """Conjugate gradients under a penalty that follows the function, coefficients as they are."""
 
     def condition_number(self, alpha: float) -> float:
         return math.nan
 
-    def check_linear(self) -> None:
+    def refuse_linear(self) -> None:
+        """Refuse what a hat matrix would tell: the solution is no linear map of targets."""
         raise ValueError(
             'penalty="adaptive" follows the targets, so that no hat matrix tells leave-one-out '
             "residuals and standard deviations: predict with return_std=False"
         )
+
+    def posterior(self, alpha: float) -> Posterior:
+        self.refuse_linear()
+        return super().posterior(alpha)
 
     def _unrotated(self, z: NDArray) -> NDArray:
         return z
@@ -221,10 +201,12 @@ class AdaptiveProblem(Problem):
         return self._rows_in(None, dtype)
 
     def scheme(self, dtype: Any) -> Scheme:
-        return Steering(self.axes, self.place, dtype)
+        return Steering(self.design.axes, self._place, dtype)
 
 
-def _check(encoders: Sequence[Any]) -> None:
+def check_steered(encoders: Iterable[Any]) -> None:
+    """Refuse encoders whose functions no penalty can follow."""
+    encoders = list(encoders)
     for encoder in encoders:
         if not in_order(encoder):
             raise ValueError(
@@ -264,21 +246,3 @@ def _waves(size: int, spacing: float, wraps: bool) -> tuple[NDArray, NDArray]:
     sign = np.where(half_waves % 2, -1.0, 1.0)
     vectors = (vectors + sign * vectors[::-1]) / 2  # exactly even and odd
     return (2 / spacing * np.sin(math.pi / (2 * size) * half_waves)) ** 2, vectors
-
-
-def problem_for(
-    samples: Samples,
-    encoder: Any,
-    penalty: Penalty,
-    *,
-    share: float | None = None,
-    place: Place = NUMPY,
-    **factorised: Any,
-) -> Problem:
-    """The problem of a penalty, whichever it is; see :class:`Problem`.
-
-    What is said of factorisations plays no part where there are none.
-    """
-    if penalty == ADAPTIVE:
-        return AdaptiveProblem(samples, encoder, share=share, place=place)
-    return Problem(samples, encoder, penalty, share=share, place=place, **factorised)

@@ -13,11 +13,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
+from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._iterative import Iteration
 from sk_posenc.kronecker._normal import NormalEquations
-from sk_posenc.kronecker._predict import Posterior, evaluate
+from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
@@ -29,7 +31,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     tol: float
     max_iter: int
     nan_is_hole: bool
-    _problem: Problem | NormalEquations
+    _problem: Problem | None  # None where sums over blocks are what is fitted
+    _expansion: Expansion
     _sums: NormalEquations | None
     _place: Place
     _solution: NDArray
@@ -122,15 +125,15 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         posterior = self._posterior() if return_std else None
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
-        if not (place is NUMPY or any(orders) or return_std or self._problem.is_dual):
-            values = predict_on_device(self._problem, self._solution, tensor, offset, place)
+        if not (place is NUMPY or any(orders) or return_std or self._expansion.is_dual):
+            values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
-        values, variance = evaluate(self._problem, self._solution, X, orders, offset, posterior)
+        values, variance = evaluate(self._expansion, self._solution, X, orders, offset, posterior)
         values = values.astype(X.dtype, copy=False)
         if posterior is None:
             return place.array(values[:, 0] if single else values)
         assert variance is not None
-        assert isinstance(self._problem, Problem)
+        assert self._problem is not None
         std = np.sqrt(
             variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
         ).astype(X.dtype, copy=False)
@@ -145,10 +148,11 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             raise ValueError("standard deviations need the samples, which partial_fit drops")
         if self._alpha == 0:
             raise ValueError("the ridge is a Gaussian process for alpha > 0 only. Got alpha=0.")
-        assert isinstance(self._problem, Problem)
+        assert self._problem is not None
         posterior = self._cached_posterior
         if posterior is None:
-            posterior = self._cached_posterior = Posterior(self._problem, self._alpha)
+            posterior = self._problem.solver.posterior(self._alpha)
+            self._cached_posterior = posterior
         return posterior
 
     def _fit_final(
@@ -166,12 +170,13 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         cells = samples.to_cells(columns)
         cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
         self._sums = None
-        self._problem, self._alpha = problem, alpha * problem.scale
+        self._problem, self._expansion = problem, problem.solver.expansion
+        self._alpha = alpha * problem.scale
         self._cached_posterior = self._cached_noise = None
         # targets without their mean, for the noise: means of cells tell those of samples
         # only where no sample repeats another
         self._centred = columns - mean if samples.repeats else cells
-        self._solution, self.n_iter_, error = problem.solve(
+        self._solution, self.n_iter_, error = problem.solver.solve(
             cells,
             self._alpha,
             self._tolerance,
@@ -182,8 +187,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._warn_of_error(error, stacklevel=5)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
-        self.encoders_ = [axis.encoder for axis in problem.axes]
-        self.condition_ = problem.condition_number(self._alpha)
+        self.encoders_ = [axis.encoder for axis in problem.design.axes]
+        self.condition_ = problem.solver.condition_number(self._alpha)
         if self.condition_ > limits_now().ill_conditioned:
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
@@ -218,9 +223,9 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self._shown_solution("dual_coef_", dual=True)
 
     def _shown_solution(self, name: str, dual: bool) -> NDArray:
-        problem = self.__dict__.get("_problem")
+        expansion = self.__dict__.get("_expansion")
         self._settle()
-        if problem is None or problem.is_dual != dual:
+        if expansion is None or expansion.is_dual != dual:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r} here")
         return self._solution[0] if np.ndim(self.intercept_) == 0 else self._solution
 
@@ -230,16 +235,16 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         if self.layout_ == "normal":
             raise AttributeError("noise_variance_ needs the samples, which partial_fit drops")
-        assert isinstance(self._problem, Problem)
+        assert self._problem is not None
         if self._cached_noise is None:
             try:
                 whole = self._problem.whole()
             except ValueError as refused:
                 raise AttributeError(f"noise_variance_ is not to be had: {refused}") from refused
-            columns = self._centred
-            if not whole.samples.repeats:
-                columns = whole.samples.to_samples(columns)
-            rotated = whole.rotate(whole.with_constant(columns))
+            samples, columns = self._problem.samples, self._centred
+            if not samples.repeats:
+                columns = samples.to_samples(columns)
+            rotated = whole.rotate_all(columns)
             residuals = whole.leave_one_out(columns, rotated, self._alpha)
-            self._cached_noise = whole.samples.mean(residuals**2)
+            self._cached_noise = samples.mean(residuals**2)
         return self._cached_noise

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker._adaptive import AdaptiveProblem
+from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._device import Place
+from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._iterative import Iteration, principal_columns
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -122,13 +124,15 @@ class HeldOut:
         """Of a path, made once for all paths with its axes."""
         problem = self._problems[index]
         for other, iteration in self._iterations.items():
-            if self._problems[other].axes is problem.axes:
+            if self._axes(other) is problem.design.axes:
                 if other != index:
-                    iteration = replace(iteration, scheme=problem.scheme(iteration.dtype))
+                    iteration = replace(
+                        iteration, scheme=_gradients(problem).scheme(iteration.dtype)
+                    )
                     self._iterations[index] = iteration
                 return iteration
         self._iterations.clear()  # large; paths with the same axes follow one another
-        self._iterations[index] = problem.iteration(self._tolerance)
+        self._iterations[index] = _gradients(problem).iteration(self._tolerance)
         return self._iterations[index]
 
     def score(self, index: int, alpha: float) -> float:
@@ -140,7 +144,7 @@ class HeldOut:
         start = self._start(problem)
         system = iteration.system(self.first, weights)
         steps = limits_now().candidate_steps
-        if isinstance(problem, AdaptiveProblem):
+        if problem.design.penalty == ADAPTIVE:
             steps = _ADAPTIVE_STEPS
         (found,) = iteration.run(
             [system],
@@ -158,13 +162,21 @@ class HeldOut:
     def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
         """What a fit on a path may begin with, if it is still here."""
         problem = self._problems[index]
-        here = any(self._problems[i].axes is problem.axes for i in self._iterations)
+        here = any(self._axes(i) is problem.design.axes for i in self._iterations)
         return (self.iteration(index) if here else None), self._start(problem)
+
+    def _axes(self, index: int) -> list[Axis]:
+        return self._problems[index].design.axes
 
     def _start(self, problem: Problem) -> NDArray | None:
         """The last solution, where it is one of the same functions."""
         last = self._starts.items()
-        return next((z for i, z in last if self._problems[i].axes is problem.axes), None)
+        return next((z for i, z in last if self._axes(i) is problem.design.axes), None)
+
+
+def _gradients(problem: Problem) -> Gradients:
+    assert isinstance(problem.solver, Gradients)
+    return problem.solver
 
 
 def held_out_search(
@@ -179,6 +191,7 @@ def held_out_search(
     automatic: bool,
     tolerance: float,
     max_iter: int,
+    place: Place,
 ) -> tuple[dict[str, Any], int, HeldOut]:
     """Errors of candidates on the held-out cells; the best; and what its fit begins with.
 
@@ -206,7 +219,7 @@ def held_out_search(
         return float(scores[index, j])
 
     for group in _groups(paths):
-        if not problems[group[0]].iterates:
+        if not problems[group[0]].solver.iterates:
             for index in group:
                 own = fold_search(
                     X,
@@ -218,7 +231,7 @@ def held_out_search(
                     tolerance,
                     max_iter,
                     automatic=automatic,
-                    place=problems[index].place,
+                    place=place,
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]

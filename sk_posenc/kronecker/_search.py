@@ -12,9 +12,10 @@ from scipy.stats import rankdata
 from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker import _solvers as solvers
-from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import NUMPY, Place
+from sk_posenc.kronecker._direct import Factored
+from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -68,19 +69,19 @@ def leave_one_out_search(
         for j in which:
             start = time.perf_counter()
             problem = problems[index]
-            residuals = problem.leave_one_out(columns, rotated, alphas[j] * problem.scale)
+            residuals = problem.factored.leave_one_out(columns, rotated, alphas[j] * problem.scale)
             scores[index, j] = -samples.mean(np.mean(residuals**2, axis=1))
             times[index, j] += time.perf_counter() - start
 
     for index in range(len(paths)):
         start = time.perf_counter()
         problem = problems[index]
-        rotated = problem.rotate(problem.with_constant(columns))
+        rotated = problem.factored.rotate_all(columns)
         energy = np.mean(rotated[:-1] ** 2, axis=0)
         gcv[index] = solvers.generalised_cross_validation(
-            energy, problem.factors, alphas * problem.scale
+            energy, problem.factored.factors, alphas * problem.scale
         )
-        eigenvalues = solvers.spectrum(problem.factors)
+        eigenvalues = solvers.spectrum(problem.factored.factors)
         for j, alpha in enumerate(alphas * problem.scale):
             residual[index, j] = np.sqrt(np.mean(energy * (alpha / (eigenvalues + alpha)) ** 2))
         times[index] = (time.perf_counter() - start) / len(alphas)
@@ -97,7 +98,11 @@ def leave_one_out_search(
         shortlist[np.arange(len(paths)), np.argmin(gcv, axis=1)] = True
         for index in range(len(paths)):
             which = np.flatnonzero(shortlist[index])
-            score(index, which, problems[index].rotate(problems[index].with_constant(columns)))
+            score(
+                index,
+                which,
+                problems[index].factored.rotate_all(columns),
+            )
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     results["mean_test_gcv"] = -gcv.ravel()
     results["admitted"] = admitted.ravel()
@@ -112,7 +117,9 @@ def leave_one_out_search(
 
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
     """Which candidates (n_paths, n_alphas) leave a system that rounding does not decide."""
-    conditions = [[each.condition_number(a * each.scale) for a in alphas] for each in problems]
+    conditions = [
+        [each.solver.condition_number(a * each.scale) for a in alphas] for each in problems
+    ]
     return np.array(conditions) <= limits_now().ill_conditioned
 
 
@@ -131,7 +138,7 @@ def _noise_variance(
     problem: Problem, columns: NDArray, rotated: NDArray, least_alpha: float
 ) -> float:
     """Of the samples of a grid; 0 where it may as well be signal."""
-    noise = problem.noise_floor(rotated, least_alpha * problem.scale)
+    noise = problem.factored.noise_floor(rotated, least_alpha * problem.scale)
     spread = np.mean(problem.samples.mean(columns**2))
     return max(0.0, noise**2 - _LEAST_NOISE**2 * float(spread))
 
@@ -146,7 +153,7 @@ def shows_noise(samples: Samples, columns: NDArray) -> bool:
     """
     encoder = ShiftedBasisEncoder(SLOPE.searched_basis)
     problem = Problem(samples, encoder, SLOPE, whole=True, alphas=[_LEAST_ALPHA])
-    rotated = problem.rotate(problem.with_constant(columns))[:-1]
+    rotated = problem.factored.rotate_all(columns)[:-1]
     return _noise_variance(problem, columns, rotated, _LEAST_ALPHA) > 0
 
 
@@ -193,23 +200,25 @@ def fold_search(
             start = time.perf_counter()
             problem = problem_of(path, samples, alphas, whole=False, place=place)
             cells = samples.to_cells(columns - mean)
-            rotated = problem.rotate(cells) if problem.rotates else None
-            iteration = problem.iteration(tolerance) if problem.iterates else None
+            solver = problem.solver
+            factored = solver if isinstance(solver, Factored) else None
+            rotated = None if factored is None else factored.rotate(cells)
+            iteration = solver.iteration(tolerance) if isinstance(solver, Gradients) else None
             shared = (time.perf_counter() - start) / len(alphas)
             for j, alpha in enumerate(alphas * problem.scale):
                 slow = path.penalty == ADAPTIVE and alphas[j] < LEAST_ADAPTIVE
-                unsound = problem.condition_number(alpha) > limits_now().ill_conditioned
+                unsound = solver.condition_number(alpha) > limits_now().ill_conditioned
                 if automatic and (slow or unsound):
                     continue
                 start = time.perf_counter()
-                if rotated is None:
-                    solution, _, _ = problem.solve(
+                if factored is None or rotated is None:
+                    solution, _, _ = solver.solve(
                         cells, alpha, tolerance, max_iter, iteration=iteration
                     )
                 else:
-                    solution = problem.solve_rotated(rotated, alpha)
+                    solution = factored.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
-                values, _ = evaluate(problem, solution, X[test], (0,) * X.shape[1], mean)
+                values, _ = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
                 errors = np.mean((true - values) ** 2, axis=1)
                 scores[i, j, k] = -np.average(
                     errors, weights=None if weights is None else weights[test]
@@ -235,7 +244,7 @@ def problem_of(
     place: Place = NUMPY,
 ) -> Problem:
     """The problem of an encoder, a stable rank and a penalty."""
-    return problem_for(
+    return Problem(
         samples,
         path.encoder,
         path.penalty,
@@ -256,7 +265,7 @@ def problems_of(
     problems: list[Problem] = []
     for path in paths:
         for other, known in zip(paths, problems, strict=False):
-            if known.iterates and known.adds_up and path.differs_in_exponent(other):
+            if known.solver.iterates and known.design.adds_up and path.differs_in_exponent(other):
                 problems.append(known.with_penalty(path.penalty))
                 break
         else:

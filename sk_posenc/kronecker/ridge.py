@@ -11,10 +11,10 @@ from sklearn.utils.metaestimators import available_if
 from sk_posenc.core.settings import parse_number
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker._adaptive import problem_for
 from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
+from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker.penalties import Penalty, parse_penalty
@@ -237,7 +237,7 @@ class KroneckerRidge(KroneckerHead):
         encoder = self.encoder
         if encoder is None:
             encoder = ShiftedBasisEncoder(penalty.default_basis)
-        problem = problem_for(samples, encoder, penalty, alphas=[alpha], place=self._place)
+        problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha)
 
     def _can_partial_fit(self) -> bool:
@@ -381,7 +381,8 @@ class KroneckerRidge(KroneckerHead):
 
     def _adopt(self, sums: NormalEquations, penalty: Penalty, alpha: float) -> None:
         """Take sums as what is fitted, to be solved when asked for."""
-        self._sums = self._problem = sums
+        self._sums = self._expansion = sums
+        self._problem = None
         self._penalty, self._relative_alpha, self._settled = penalty, alpha, False
         self.layout_ = "normal"
         self.encoders_ = [axis.encoder for axis in sums.axes]

@@ -206,9 +206,16 @@ class KroneckerRidgeCV(KroneckerHead):
         else:
             problems = problems_of(paths, samples, alphas, self._place)
             automatic = self.alphas is None
-            if any(each.iterates for each in problems):
+            if any(each.solver.iterates for each in problems):
                 results, best, held_out = held_out_search(
-                    samples, *kept, paths, problems, alphas, automatic=automatic, **settings
+                    samples,
+                    *kept,
+                    paths,
+                    problems,
+                    alphas,
+                    automatic=automatic,
+                    place=self._place,
+                    **settings,
                 )
                 iteration, start = held_out.kept_for(best // len(alphas))
             else:

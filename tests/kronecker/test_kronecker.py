@@ -33,6 +33,7 @@ from sk_posenc import (
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _problem as problem_module
 from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._direct import ByAxis, ByBands
 from sk_posenc.kronecker._structured import bands_of
 from sk_posenc.kronecker.ridge import KroneckerRidge
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
@@ -368,7 +369,7 @@ def test_banded_axes_are_dense_ridge(basis, weighted, n_shifts, alpha, rng):
     if n_shifts == "auto":
         encoder = ShiftedBasisEncoder(basis)
     model = KroneckerRidge(encoder, alpha=alpha).fit(X, y, weights)
-    assert model._problem.bands
+    assert isinstance(model._problem.solver, ByBands)
     dense = DenseRidge(model).fit(X, y, weights)
     close(model.predict(somewhere(1)), dense.predict(somewhere(1)))
     eigenvalues = np.linalg.eigvalsh(dense.gram if len(dense.gram) < 300 else dense.kernel)
@@ -382,15 +383,16 @@ def test_banded_axes_of_a_grid(rng):
     X, y = make_grid((150, 140), 2)
     encoder = [ShiftedBasisEncoder("bspline"), ShiftedBasisEncoder("triangle")]
     model = KroneckerRidge(encoder, alpha=1e-4).fit(X, y)
-    assert model._problem.bands
-    whole = model._problem.whole()
-    coef, _, _ = whole.solve(whole.samples.to_cells(y - y.mean(axis=0)), 1e-4 * whole.scale, 0.1, 1)
+    problem = model._problem
+    assert isinstance(problem.solver, ByBands)
+    cells = problem.samples.to_cells(y - y.mean(axis=0))
+    coef, _, _ = problem.whole().solve(cells, 1e-4 * problem.scale, 0.1, 1)
     close(model.coef_, coef)
     single = KroneckerRidge(encoder, alpha=1e-4).fit(X.astype(np.float32), y.astype(np.float32))
     close(single.coef_, coef, 1e-5)
     # what alpha or the condition number forbids goes by eigenvectors
-    assert not KroneckerRidge(encoder, alpha=10.0).fit(X, y)._problem.bands
-    assert not KroneckerRidge(alpha=1e-4).fit(X, y)._problem.bands
+    for other in (KroneckerRidge(encoder, alpha=10.0), KroneckerRidge(alpha=1e-4)):
+        assert isinstance(other.fit(X, y)._problem.solver, ByAxis)
 
 
 def test_banded_products_are_products():
@@ -501,13 +503,14 @@ def test_any_splitter(cv):
 
 def test_folds_in_steps_of_rows_are_grids(monkeypatch):
     layouts = []
-    original = problem_module.Problem._choose_layout
+    original = problem_module._layout_of
 
-    def noted(self):
-        layouts.append(original(self))
-        return layouts[-1]
+    def noted(design):
+        found = original(design)
+        layouts.append(found[0])
+        return found
 
-    monkeypatch.setattr(problem_module.Problem, "_choose_layout", noted)
+    monkeypatch.setattr(problem_module, "_layout_of", noted)
     X, y = make_grid((15, 15))
     KroneckerRidgeCV(alphas=[1.0], cv=CoordinateKFold(5)).fit(X, y)
     assert layouts == ["grid"] * 6

@@ -169,10 +169,10 @@ else:
             clone(BSPLINE), alphas=[1e-2, 1.0], penalties=penalties, cv=cv, **EXACT
         )
         host = clone(search).fit(X, y)
-        places, made = [], _search.problem_for
+        places, made = [], _search.Problem
         monkeypatch.setattr(
             _search,
-            "problem_for",
+            "Problem",
             lambda *args, place, **settings: (
                 places.append(place.device) or made(*args, place=place, **settings)
             ),

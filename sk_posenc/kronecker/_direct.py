@@ -1,0 +1,315 @@
+"""Solvers that factorise once, for all alphas and all targets."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from sk_posenc.core.limits import limits_now
+from sk_posenc.core.memory import check_memory
+from sk_posenc.kronecker import _solvers as solvers
+from sk_posenc.kronecker._axis import Expansion
+from sk_posenc.kronecker._design import WAY_OUT, Design, Dual, kernel_of
+from sk_posenc.kronecker._posterior import (
+    Posterior,
+    PosteriorByAxis,
+    PosteriorByKernel,
+    PosteriorByRows,
+)
+
+# The share of residuals, the smallest, that show the noise; of that many standard deviations at
+# most, and by so many standard errors more, as the sample of them is small.
+_QUIET = 0.1
+_QUIET_LIMIT = float(ndtri(0.5 + _QUIET / 2))
+_STANDARD_ERRORS = 2.0
+
+# Eigenvalues are exact to rounding of the largest: residuals at a smaller share of it, as alpha,
+# are what a processor makes of them.
+_SHOWN_BY = 1e-10
+
+
+class Solver:
+    """How the ridge problem of a design is solved; alphas are absolute.
+
+    Attributes
+    ----------
+    design : Design
+    expansion : Expansion
+        What its coefficients are of.
+    iterates : bool
+        Whether it goes by conjugate gradients.
+    """
+
+    iterates = False
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.expansion: Expansion = design
+
+    def solve(
+        self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
+    ) -> tuple[NDArray, int, float]:
+        """Coefficients (q, k_1, ..., k_d), or dual ones (q, n), for centred targets.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+        alpha : float
+        tolerance, max_iter
+            Of conjugate gradients.
+        **begun
+            What they begin with: see `Gradients`.
+
+        Returns
+        -------
+        coefficients : ndarray
+        n_iter : int
+            Of conjugate gradients; 1 where the solution is direct.
+        error : float
+            See :class:`Iterated`.
+        """
+        raise NotImplementedError
+
+    def condition_number(self, alpha: float) -> float:
+        """Of the regularised system; NaN where it is not known."""
+        raise NotImplementedError
+
+    def posterior(self, alpha: float) -> Posterior:
+        """What tells standard deviations, or a ValueError that says why nothing does."""
+        raise NotImplementedError
+
+
+class Factored(Solver):
+    """By eigenvalues: hat matrix, leave-one-out and alphas cost little once they are there.
+
+    Attributes
+    ----------
+    factors : list of AxisFactor
+        One, or one per axis.
+    """
+
+    factors: list[solvers.AxisFactor]
+
+    def solve(
+        self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
+    ) -> tuple[NDArray, int, float]:
+        factors = [factor.astype(cells.dtype) for factor in self.factors]
+        weighed = self.weigh(cells).astype(cells.dtype, copy=False)
+        rotated = solvers.apply_along_axes(weighed, [factor.left for factor in factors])
+        return self._from_rotated(rotated, factors, alpha), 1, 0.0
+
+    def condition_number(self, alpha: float) -> float:
+        return solvers.condition_number(self.factors, alpha)
+
+    def weigh(self, cells: NDArray) -> NDArray:
+        """Targets as the factors take them, times the roots of their weights."""
+        flat = cells.reshape(len(cells), -1)[:, self.design.samples.occupied]
+        return flat * self.design.root_weights()
+
+    def rotate(self, cells: NDArray) -> NDArray:
+        """Targets of all cells in the coordinates in which the problem is diagonal."""
+        return solvers.apply_along_axes(self.weigh(cells), [factor.left for factor in self.factors])
+
+    def solve_rotated(self, rotated: NDArray, alpha: float) -> NDArray:
+        return self._from_rotated(rotated, self.factors, alpha)
+
+    def _from_rotated(
+        self, rotated: NDArray, factors: Sequence[solvers.AxisFactor], alpha: float
+    ) -> NDArray:
+        return self._coefficients(solvers.solve_rotated(rotated, factors, alpha))
+
+    def _coefficients(self, solution: NDArray) -> NDArray:
+        """Those of the expansion, from what the factors give."""
+        return solution
+
+    def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
+        """Residuals of each sample under the fit to all others; (n_samples, q).
+
+        Encoders and penalty stay; the mean of the targets is that of the others.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_samples, q)
+            Centred targets.
+        rotated : ndarray
+            ``rotate_all(columns)``.
+        alpha : float
+        """
+        residuals, remaining = solvers.residual_parts(rotated, self.factors, alpha)
+        samples = self.design.samples
+        roots = self.weigh(np.ones((1, *samples.shape)))[0]
+        residuals = self._to_samples(residuals / roots)  # (n, q + 1)
+        in_cell, in_all = samples.shares()
+        left_out = (1 - in_cell) + in_cell * self._to_samples(remaining[None])
+        left_out = np.where(in_all > 0, left_out, 1.0)  # holes leave nothing
+        # the mean moves when a sample goes
+        moved = columns * in_all / (1 - in_all)
+        return (
+            (columns - samples.to_samples(samples.to_cells(columns)))
+            + residuals[:, :-1]
+            + moved * residuals[:, -1:]
+        ) / left_out
+
+    def noise_floor(self, rotated: NDArray, alpha: float) -> float:
+        """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
+
+        Each residual is a known combination of samples, so that of noise alone its
+        variance would be known. Where a signal has quiet parts, the least tenth of the
+        residuals holds noise alone; where it has none, it is an upper bound. Two standard
+        errors of that quantile are added: few samples tell little of their noise.
+
+        Parameters
+        ----------
+        rotated : ndarray
+            Targets by :meth:`rotate`, of a problem for leave-one-out.
+        alpha : float
+            Small: what the fit cannot follow is then noise. Where rounding would decide, a
+            larger one takes its place.
+        """
+        eigenvalues = solvers.spectrum(self.factors)
+        alpha = max(alpha, _SHOWN_BY * float(eigenvalues.max()))
+        kept = alpha / (eigenvalues + alpha)
+        bases = [factor.left[0].T for factor in self.factors]
+        residuals = solvers.apply_along_axes(rotated * kept, [(U,) for U in bases])
+        gain = solvers.apply_along_axes((kept**2)[None], [(U**2,) for U in bases])
+        sizes = np.abs(residuals) / np.sqrt(gain)
+        # the error of a quantile, as a share of it: by the density of residuals there
+        density = math.sqrt(2 / math.pi) * math.exp(-(_QUIET_LIMIT**2) / 2)
+        error = math.sqrt(_QUIET * (1 - _QUIET) / sizes.size) / (density * _QUIET_LIMIT)
+        return float(np.quantile(sizes, _QUIET)) / _QUIET_LIMIT * (1 + _STANDARD_ERRORS * error)
+
+    def rotate_all(self, columns: NDArray) -> NDArray:
+        """Targets of samples (n, q) and a column of ones, rotated: what `leave_one_out` takes."""
+        samples = self.design.samples
+        cells = samples.to_cells(columns).astype(np.float64, copy=False)
+        return self.rotate(np.concatenate([cells, np.ones((1, *samples.shape))]))
+
+    def _to_samples(self, occupied: NDArray) -> NDArray:
+        samples = self.design.samples
+        cells = np.zeros((len(occupied), samples.n_cells))
+        cells[:, samples.occupied] = occupied
+        return samples.to_samples(cells.reshape(-1, *samples.shape))
+
+
+class ByAxis(Factored):
+    """A full grid: a factor of its own for each axis."""
+
+    def __init__(self, design: Design, side: str, by_gram: bool) -> None:
+        super().__init__(design)
+        self.factors = []
+        for a, axis in enumerate(design.axes):
+            twin = design.twin(a)
+            self.factors.append(
+                self.factors[twin]
+                if twin < a
+                else solvers.factor_axis(
+                    design.weighted(a), axis.whitening, side=side, by_gram=by_gram
+                )
+            )
+
+    def weigh(self, cells: NDArray) -> NDArray:
+        return weighed_grid(self.design, cells)
+
+    def _to_samples(self, occupied: NDArray) -> NDArray:
+        return self.design.samples.to_samples(occupied)
+
+    def posterior(self, alpha: float) -> Posterior:
+        return PosteriorByAxis(self.design, alpha)
+
+
+class ByRows(Factored):
+    """Products of the features of all axes at each sample, as one matrix."""
+
+    def __init__(self, design: Design, side: str, by_gram: bool) -> None:
+        super().__init__(design)
+        features = design.multiplied()
+        by_gram = by_gram and features.size > limits_now().exact_up_to
+        rows = design.root_weights()[:, None] * features
+        self.factors = [solvers.factor_axis(rows, side=side, by_gram=by_gram)]
+
+    def _coefficients(self, solution: NDArray) -> NDArray:
+        return self.design.from_white(solution)
+
+    def posterior(self, alpha: float) -> Posterior:
+        return PosteriorByRows(self.design, alpha)
+
+
+class ByKernel(Factored):
+    """The kernel matrix of the samples, where products of features are too many.
+
+    Parameters
+    ----------
+    design : Design
+    is_dual : bool
+        Whether coefficients stay those of the samples.
+    """
+
+    def __init__(self, design: Design, is_dual: bool) -> None:
+        super().__init__(design)
+        if is_dual:
+            self.expansion = Dual(design)
+        roots = design.root_weights()
+        n, now = len(roots), limits_now()
+        if design.samples.on_grid and not design.samples.is_grid and n > now.dual_up_to:
+            raise ValueError(
+                f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
+                f"up to {now.dual_up_to:,} samples. Got {n:,}."
+            )
+        check_memory((n, n), 24, WAY_OUT)
+        if n * design.n_columns <= now.exact_up_to:
+            self.factors = [solvers.factor_rows(roots[:, None] * design.multiplied())]
+        else:
+            white = design.white_rows()
+            kernel = kernel_of(white, white) * roots[:, None] * roots
+            self.factors = [solvers.factor_kernel(kernel)]
+
+    def _coefficients(self, solution: NDArray) -> NDArray:
+        dual = solution * self.design.root_weights()
+        return dual if self.expansion.is_dual else self.design.from_dual(dual)
+
+    def posterior(self, alpha: float) -> Posterior:
+        return PosteriorByKernel(self.design, self.factors[0], alpha)
+
+
+class ByBands(Solver):
+    """A full grid of bases that end, each axis by the inverse of its Gram matrix."""
+
+    def __init__(self, design: Design, bands: list[solvers.BandedAxis]) -> None:
+        super().__init__(design)
+        self._bands = bands
+
+    def solve(
+        self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
+    ) -> tuple[NDArray, int, float]:
+        weighed = weighed_grid(self.design, cells)
+        return solvers.solve_banded(weighed, self._bands, alpha), 1, 0.0
+
+    def condition_number(self, alpha: float) -> float:
+        return solvers.condition_number(self._bands, alpha)
+
+    def posterior(self, alpha: float) -> Posterior:
+        return PosteriorByAxis(self.design, alpha)
+
+
+def bands_of(design: Design, alpha: float) -> ByBands | None:
+    """The solver by bands, where it gives the solution for all alphas up to one."""
+    bands: list[solvers.BandedAxis] = []
+    for a in range(len(design.axes)):
+        twin = design.twin(a)
+        band = bands[twin] if twin < a else solvers.band_axis(design.weighted(a))
+        if band is None:
+            return None
+        bands.append(band)
+    return ByBands(design, bands) if solvers.can_band(bands, alpha) else None
+
+
+def weighed_grid(design: Design, cells: NDArray) -> NDArray:
+    """Targets over a full grid, times the roots of their weights."""
+    samples = design.samples
+    if samples.axis_weights is None:
+        return cells
+    assert samples.weights is not None
+    return cells * np.sqrt(samples.weights)
