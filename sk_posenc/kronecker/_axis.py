@@ -13,10 +13,10 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
+from sk_posenc.kronecker._whitening import Whitening, unwhiten, whiten
 from sk_posenc.kronecker.penalties import Penalty
 
 # Coordinates of an axis that show how large its functions are.
@@ -55,7 +55,7 @@ class Axis:
         return smooth_axis(self.encoder)
 
     @cached_property
-    def whitening(self) -> solvers.Whitening | None:
+    def whitening(self) -> Whitening | None:
         """Of the penalty; where axes add to it, of the size of functions alone."""
         return self.penalty.whitening(self)
 
@@ -65,7 +65,7 @@ class Axis:
         return axis_features(self.encoder, x, order)
 
     def white(self, features: NDArray) -> NDArray:
-        return solvers.whiten(features, self.whitening)
+        return whiten(features, self.whitening)
 
     def diagonalised(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Coefficients c = M z with the penalty the identity; M and mean squares of z."""
@@ -74,7 +74,7 @@ class Axis:
         step = max(1, len(self.coordinates) // _PROBED)
         white = self.white(self.features if step == 1 else self.at(self.coordinates[::step]))
         sizes, Q = linalg.eigh(white.T @ white / len(white), driver="evd", check_finite=False)
-        return solvers.unwhiten(Q, self.whitening), np.maximum(sizes, 0.0)
+        return unwhiten(Q, self.whitening), np.maximum(sizes, 0.0)
 
 
 class Expansion:

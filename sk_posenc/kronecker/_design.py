@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import Axis, Expansion
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._structured import apply_along_axes
+from sk_posenc.kronecker._whitening import unwhiten
 from sk_posenc.kronecker.penalties import Penalty
 
 WAY_OUT = (
@@ -153,12 +154,12 @@ class Design(Expansion):
         """Coefficients of white features as those of the features."""
         sizes = [axis.white(axis.features[:1]).shape[1] for axis in self.axes]
         back = [
-            (solvers.unwhiten(np.eye(size), axis.whitening),)
+            (unwhiten(np.eye(size), axis.whitening),)
             for size, axis in zip(sizes, self.axes, strict=True)
         ]
         if self.strengths is not None:
             solution = solution / np.sqrt(self.strengths.ravel())
-        return solvers.apply_along_axes(solution.reshape(-1, *sizes), back)
+        return apply_along_axes(solution.reshape(-1, *sizes), back)
 
     def from_dual(self, dual: NDArray) -> NDArray:
         """Coefficients of those of the samples."""
@@ -166,10 +167,8 @@ class Design(Expansion):
             return self.from_white(dual @ self.multiplied())
         cells = np.zeros((len(dual), self.samples.n_cells))
         cells[:, self.samples.occupied] = dual
-        back = [
-            (solvers.unwhiten(axis.white(axis.features).T, axis.whitening),) for axis in self.axes
-        ]
-        return solvers.apply_along_axes(cells.reshape(-1, *self.samples.shape), back)
+        back = [(unwhiten(axis.white(axis.features).T, axis.whitening),) for axis in self.axes]
+        return apply_along_axes(cells.reshape(-1, *self.samples.shape), back)
 
 
 class Dual(Expansion):

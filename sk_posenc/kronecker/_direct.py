@@ -10,15 +10,26 @@ from scipy.special import ndtri
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import Expansion
+from sk_posenc.kronecker._banded import BandedAxis, band_axis, can_band, solve_banded
 from sk_posenc.kronecker._design import WAY_OUT, Design, Dual, kernel_of
+from sk_posenc.kronecker._factors import (
+    AxisFactor,
+    condition_number,
+    factor_axis,
+    factor_kernel,
+    factor_rows,
+    residual_parts,
+    solve_rotated,
+    spectrum,
+)
 from sk_posenc.kronecker._posterior import (
     Posterior,
     PosteriorByAxis,
     PosteriorByKernel,
     PosteriorByRows,
 )
+from sk_posenc.kronecker._structured import apply_along_axes
 
 # The share of residuals, the smallest, that show the noise; of that many standard deviations at
 # most, and by so many standard errors more, as the sample of them is small.
@@ -91,18 +102,18 @@ class Factored(Solver):
         One, or one per axis.
     """
 
-    factors: list[solvers.AxisFactor]
+    factors: list[AxisFactor]
 
     def solve(
         self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
     ) -> tuple[NDArray, int, float]:
         factors = [factor.astype(cells.dtype) for factor in self.factors]
         weighed = self.weigh(cells).astype(cells.dtype, copy=False)
-        rotated = solvers.apply_along_axes(weighed, [factor.left for factor in factors])
+        rotated = apply_along_axes(weighed, [factor.left for factor in factors])
         return self._from_rotated(rotated, factors, alpha), 1, 0.0
 
     def condition_number(self, alpha: float) -> float:
-        return solvers.condition_number(self.factors, alpha)
+        return condition_number(self.factors, alpha)
 
     def weigh(self, cells: NDArray) -> NDArray:
         """Targets as the factors take them, times the roots of their weights."""
@@ -111,15 +122,15 @@ class Factored(Solver):
 
     def rotate(self, cells: NDArray) -> NDArray:
         """Targets of all cells in the coordinates in which the problem is diagonal."""
-        return solvers.apply_along_axes(self.weigh(cells), [factor.left for factor in self.factors])
+        return apply_along_axes(self.weigh(cells), [factor.left for factor in self.factors])
 
     def solve_rotated(self, rotated: NDArray, alpha: float) -> NDArray:
         return self._from_rotated(rotated, self.factors, alpha)
 
     def _from_rotated(
-        self, rotated: NDArray, factors: Sequence[solvers.AxisFactor], alpha: float
+        self, rotated: NDArray, factors: Sequence[AxisFactor], alpha: float
     ) -> NDArray:
-        return self._coefficients(solvers.solve_rotated(rotated, factors, alpha))
+        return self._coefficients(solve_rotated(rotated, factors, alpha))
 
     def _coefficients(self, solution: NDArray) -> NDArray:
         """Those of the expansion, from what the factors give."""
@@ -138,7 +149,7 @@ class Factored(Solver):
             ``rotate_all(columns)``.
         alpha : float
         """
-        residuals, remaining = solvers.residual_parts(rotated, self.factors, alpha)
+        residuals, remaining = residual_parts(rotated, self.factors, alpha)
         samples = self.design.samples
         roots = self.weigh(np.ones((1, *samples.shape)))[0]
         residuals = self._to_samples(residuals / roots)  # (n, q + 1)
@@ -169,12 +180,12 @@ class Factored(Solver):
             Small: what the fit cannot follow is then noise. Where rounding would decide, a
             larger one takes its place.
         """
-        eigenvalues = solvers.spectrum(self.factors)
+        eigenvalues = spectrum(self.factors)
         alpha = max(alpha, _SHOWN_BY * float(eigenvalues.max()))
         kept = alpha / (eigenvalues + alpha)
         bases = [factor.left[0].T for factor in self.factors]
-        residuals = solvers.apply_along_axes(rotated * kept, [(U,) for U in bases])
-        gain = solvers.apply_along_axes((kept**2)[None], [(U**2,) for U in bases])
+        residuals = apply_along_axes(rotated * kept, [(U,) for U in bases])
+        gain = apply_along_axes((kept**2)[None], [(U**2,) for U in bases])
         sizes = np.abs(residuals) / np.sqrt(gain)
         # the error of a quantile, as a share of it: by the density of residuals there
         density = math.sqrt(2 / math.pi) * math.exp(-(_QUIET_LIMIT**2) / 2)
@@ -205,9 +216,7 @@ class ByAxis(Factored):
             self.factors.append(
                 self.factors[twin]
                 if twin < a
-                else solvers.factor_axis(
-                    design.weighted(a), axis.whitening, side=side, by_gram=by_gram
-                )
+                else factor_axis(design.weighted(a), axis.whitening, side=side, by_gram=by_gram)
             )
 
     def weigh(self, cells: NDArray) -> NDArray:
@@ -228,7 +237,7 @@ class ByRows(Factored):
         features = design.multiplied()
         by_gram = by_gram and features.size > limits_now().exact_up_to
         rows = design.root_weights()[:, None] * features
-        self.factors = [solvers.factor_axis(rows, side=side, by_gram=by_gram)]
+        self.factors = [factor_axis(rows, side=side, by_gram=by_gram)]
 
     def _coefficients(self, solution: NDArray) -> NDArray:
         return self.design.from_white(solution)
@@ -260,11 +269,11 @@ class ByKernel(Factored):
             )
         check_memory((n, n), 24, WAY_OUT)
         if n * design.n_columns <= now.exact_up_to:
-            self.factors = [solvers.factor_rows(roots[:, None] * design.multiplied())]
+            self.factors = [factor_rows(roots[:, None] * design.multiplied())]
         else:
             white = design.white_rows()
             kernel = kernel_of(white, white) * roots[:, None] * roots
-            self.factors = [solvers.factor_kernel(kernel)]
+            self.factors = [factor_kernel(kernel)]
 
     def _coefficients(self, solution: NDArray) -> NDArray:
         dual = solution * self.design.root_weights()
@@ -277,7 +286,7 @@ class ByKernel(Factored):
 class ByBands(Solver):
     """A full grid of bases that end, each axis by the inverse of its Gram matrix."""
 
-    def __init__(self, design: Design, bands: list[solvers.BandedAxis]) -> None:
+    def __init__(self, design: Design, bands: list[BandedAxis]) -> None:
         super().__init__(design)
         self._bands = bands
 
@@ -285,10 +294,10 @@ class ByBands(Solver):
         self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
     ) -> tuple[NDArray, int, float]:
         weighed = weighed_grid(self.design, cells)
-        return solvers.solve_banded(weighed, self._bands, alpha), 1, 0.0
+        return solve_banded(weighed, self._bands, alpha), 1, 0.0
 
     def condition_number(self, alpha: float) -> float:
-        return solvers.condition_number(self._bands, alpha)
+        return condition_number(self._bands, alpha)
 
     def posterior(self, alpha: float) -> Posterior:
         return PosteriorByAxis(self.design, alpha)
@@ -296,14 +305,14 @@ class ByBands(Solver):
 
 def bands_of(design: Design, alpha: float) -> ByBands | None:
     """The solver by bands, where it gives the solution for all alphas up to one."""
-    bands: list[solvers.BandedAxis] = []
+    bands: list[BandedAxis] = []
     for a in range(len(design.axes)):
         twin = design.twin(a)
-        band = bands[twin] if twin < a else solvers.band_axis(design.weighted(a))
+        band = bands[twin] if twin < a else band_axis(design.weighted(a))
         if band is None:
             return None
         bands.append(band)
-    return ByBands(design, bands) if solvers.can_band(bands, alpha) else None
+    return ByBands(design, bands) if can_band(bands, alpha) else None
 
 
 def weighed_grid(design: Design, cells: NDArray) -> NDArray:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import diagonalise
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
@@ -23,7 +22,7 @@ from sk_posenc.kronecker._rows import (
     can_be_sparse,
     sparse_products,
 )
-from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker._structured import apply_along_axes, mirrored
 
 
 class Gradients(Solver):
@@ -151,4 +150,4 @@ class Gradients(Solver):
 
     def _unrotated(self, z: NDArray) -> NDArray:
         """Coefficients of those that conjugate gradients have."""
-        return solvers.apply_along_axes(z, [(each,) for each in self._spectral[0]])
+        return apply_along_axes(z, [(each,) for each in self._spectral[0]])

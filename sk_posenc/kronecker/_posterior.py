@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._design import Design
+from sk_posenc.kronecker._factors import AxisFactor
+from sk_posenc.kronecker._structured import apply_along_axes
 
 
 class Posterior:
@@ -62,7 +63,7 @@ class PosteriorByAxis(Posterior):
 
     def on_grid(self, features: Sequence[NDArray]) -> NDArray | None:
         squares = self._squares(features)
-        return solvers.apply_along_axes(self._inverse[None], [(each,) for each in squares])[0]
+        return apply_along_axes(self._inverse[None], [(each,) for each in squares])[0]
 
     def _of_block(self, features: list[NDArray]) -> NDArray:
         return evaluate_at_rows(self._inverse[None], self._squares(features))[:, 0]
@@ -90,7 +91,7 @@ class PosteriorByRows(Posterior):
 class PosteriorByKernel(Posterior):
     """In the space of the samples: ``(k(x, x) - k' (K + alpha)^-1 k) / alpha``."""
 
-    def __init__(self, design: Design, factor: solvers.AxisFactor, alpha: float) -> None:
+    def __init__(self, design: Design, factor: AxisFactor, alpha: float) -> None:
         super().__init__(design, alpha)
         self._basis = factor.left[0].T * design.root_weights()[:, None]  # (n, n)
         self._inverse = 1 / (factor.eigenvalues + alpha)

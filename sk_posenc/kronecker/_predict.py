@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._structured import apply_along_axes
 
 # Points to predict that fill at least a quarter of a grid are predicted as that grid.
 _CELLS_PER_POINT = 4
@@ -35,7 +35,7 @@ def evaluate(
             features = expansion.features_at(coordinates, orders)
             dtype = np.result_type(solution, X)
             matrices = [(each.astype(dtype, copy=False),) for each in features]
-            values = solvers.apply_along_axes(solution.astype(dtype, copy=False), matrices)
+            values = apply_along_axes(solution.astype(dtype, copy=False), matrices)
             columns = values.reshape(len(values), -1)
             columns += offset.astype(dtype)[:, None]
             values = np.ascontiguousarray(columns.T)

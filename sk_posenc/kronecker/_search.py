@@ -11,10 +11,10 @@ from scipy.stats import rankdata
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import Factored
+from sk_posenc.kronecker._factors import generalised_cross_validation, spectrum
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
@@ -78,10 +78,10 @@ def leave_one_out_search(
         problem = problems[index]
         rotated = problem.factored.rotate_all(columns)
         energy = np.mean(rotated[:-1] ** 2, axis=0)
-        gcv[index] = solvers.generalised_cross_validation(
+        gcv[index] = generalised_cross_validation(
             energy, problem.factored.factors, alphas * problem.scale
         )
-        eigenvalues = solvers.spectrum(problem.factored.factors)
+        eigenvalues = spectrum(problem.factored.factors)
         for j, alpha in enumerate(alphas * problem.scale):
             residual[index, j] = np.sqrt(np.mean(energy * (alpha / (eigenvalues + alpha)) ** 2))
         times[index] = (time.perf_counter() - start) / len(alphas)

@@ -7,7 +7,7 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array
-from sk_posenc.core.products import times
+from sk_posenc.core.products import mode_products, times
 
 # Rows of a matrix that share a range of columns in a product.
 _BAND_ROWS = 32
@@ -114,3 +114,15 @@ def bands_of(matrix: NDArray) -> list[tuple[slice, slice]]:
         blocks.append((slice(int(start), int(stop)), slice(int(first), int(last))))
         area += (stop - start) * (last - first)
     return blocks if area < m * n / 2 else whole
+
+
+def apply_along_axes(array: NDArray, matrices: Sequence[Sequence[NDArray]]) -> NDArray:
+    """Mode products: along grid axis a, the matrices of ``matrices[a]`` in turn.
+
+    Parameters
+    ----------
+    array : ndarray of shape (n_columns, n_1, ..., n_d)
+    matrices : sequence of d sequences of ndarrays
+        The first of axis a has shape (m, n_a).
+    """
+    return mode_products(array, [Chain(steps) for steps in matrices])

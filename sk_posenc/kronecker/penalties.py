@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.settings import parse_number
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._smoothness import SmoothAxis, strengths
+from sk_posenc.kronecker._whitening import PENALTIES, Whitening, difference_whitening
 
 # Steeper penalties than this are rounding.
 _STEEPEST = 8.0
@@ -57,7 +57,7 @@ class Penalty:
         """Whether the penalty is a function of a sum over several axes, not a product."""
         return False
 
-    def whitening(self, axis: Any) -> solvers.Whitening | None:
+    def whitening(self, axis: Any) -> Whitening | None:
         """Of the penalty of an axis; where axes add to it, of the size of functions alone."""
         raise NotImplementedError
 
@@ -79,13 +79,13 @@ class Differences(Penalty):
 
     @property
     def given(self) -> str:  # type: ignore[override]
-        return solvers.PENALTIES[self.order]
+        return PENALTIES[self.order]
 
     @property
     def interpolating_alpha(self) -> float:  # type: ignore[override]
         return 1e-2 if self.order == 1 else 1e-3
 
-    def whitening(self, axis: Any) -> solvers.Whitening | None:
+    def whitening(self, axis: Any) -> Whitening | None:
         if self.order and not in_order(axis.encoder):
             raise ValueError(
                 f"penalty={self.given!r} takes differences of coefficients that are in order "
@@ -93,7 +93,7 @@ class Differences(Penalty):
                 f"{axis.encoder!r}."
             )
         circular = self.order > 0 and axis.encoder._boundary(0) == "periodic"
-        return solvers.difference_whitening(self.order, axis.n_columns, circular=circular)
+        return difference_whitening(self.order, axis.n_columns, circular=circular)
 
 
 @dataclass(frozen=True)
@@ -120,11 +120,11 @@ class Smoothness(Penalty):
     def adds_up(self, n_axes: int) -> bool:
         return n_axes > 1
 
-    def whitening(self, axis: Any) -> solvers.Whitening | None:
+    def whitening(self, axis: Any) -> Whitening | None:
         smooth: SmoothAxis = axis.smooth
         if not axis.alone:
-            return solvers.Whitening(matrix=smooth.basis)
-        return solvers.Whitening(matrix=smooth.basis / np.sqrt(strengths([smooth], self.exponent)))
+            return Whitening(matrix=smooth.basis)
+        return Whitening(matrix=smooth.basis / np.sqrt(strengths([smooth], self.exponent)))
 
     def strengths(self, axes: Sequence[Any]) -> NDArray[np.float64] | None:
         if not self.adds_up(len(axes)):

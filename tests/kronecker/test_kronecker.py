@@ -32,9 +32,8 @@ from sk_posenc import (
 )
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _problem as problem_module
-from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._direct import ByAxis, ByBands
-from sk_posenc.kronecker._structured import bands_of
+from sk_posenc.kronecker._structured import apply_along_axes, bands_of
 from sk_posenc.kronecker.ridge import KroneckerRidge
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
@@ -400,9 +399,9 @@ def test_banded_products_are_products():
     M = ShiftedBasisEncoder("bspline", n_shifts=180).fit(x).transform(x)
     assert len(bands_of(M)) > 1
     array = np.random.default_rng(0).standard_normal((2, M.shape[1], 3))
-    close(solvers.apply_along_axes(array, [(M,), ()]), np.einsum("ij,qjk->qik", M, array), 1e-14)
+    close(apply_along_axes(array, [(M,), ()]), np.einsum("ij,qjk->qik", M, array), 1e-14)
     array = np.random.default_rng(0).standard_normal((2, 3, M.shape[1]))
-    close(solvers.apply_along_axes(array, [(), (M,)]), np.einsum("ij,qkj->qki", M, array), 1e-14)
+    close(apply_along_axes(array, [(), (M,)]), np.einsum("ij,qkj->qki", M, array), 1e-14)
 
 
 @pytest.mark.parametrize("layout", ["grid", "holes", "dual", "scattered", "weights", "repeats"])

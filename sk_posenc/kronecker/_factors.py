@@ -13,37 +13,18 @@ one axis, whose features are the products, row by row, of those of all axes.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import linalg, sparse
+from scipy import linalg
 
-from sk_posenc.core.products import mode_products
-from sk_posenc.kronecker._structured import Chain, bands_of
-
-# What penalises the coefficients that differences do not see (constant; straight lines).
-NULL_SPACE = 1e-2
-
-PENALTIES = ("ridge", "slope", "curvature")
+from sk_posenc.kronecker._structured import apply_along_axes, bands_of
+from sk_posenc.kronecker._whitening import Whitening, unwhiten, whiten
 
 # Axes up to this size go through singular values, which cost little there; larger ones
 # through the Gram matrix, several times faster, which squares the condition number.
-_SVD_UP_TO = 128
-
-
-# Banded axes are inverted where the whole problem is no worse conditioned than this, and
-# alpha no larger a share of its smallest eigenvalue than that.
-_WELL_CONDITIONED = 1e6
-_SMALL_ALPHA = 1e-2
-
-# Width of a band, as a share of the size of its matrix, up to which it pays.
-_DENSE = 1 / 16
-
-# Relative error of the series that puts alpha into the inverse.
-_SERIES_ERROR = 1e-13
-
-# At such a share of alpha, rounding to float32 in the series stays below 1e-11.
-_SINGLE_ALPHA = 1e-4
+SVD_UP_TO = 128
 
 
 @dataclass(frozen=True)
@@ -82,56 +63,6 @@ class AxisFactor:
         return AxisFactor(self.eigenvalues, left, right, self.smallest)
 
 
-@dataclass(frozen=True)
-class Whitening:
-    """Coefficients in which the penalty P of one axis is the identity: ``c = M z``, M' P M = I.
-
-    Attributes
-    ----------
-    root : ndarray of shape (k, k) or None
-        Lower Cholesky factor L of P, where M is ``L^-T``.
-    matrix : ndarray of shape (k, r) or None
-        M itself, where there is no root.
-    """
-
-    root: NDArray | None = None
-    matrix: NDArray | None = None
-
-
-def difference_whitening(order: int, n: int, *, circular: bool = False) -> Whitening | None:
-    """Whitening of the penalty P of one axis; None for the identity.
-
-    P is ``D' D + 0.01 I`` with D the first or second differences of n coefficients, which on a
-    circle run on from the last to the first.
-    """
-    if order == 0:
-        return None
-    D = np.eye(n)
-    for _ in range(order):
-        D = np.roll(D, -1, axis=0) - D if circular else np.diff(D, axis=0)
-    return Whitening(np.linalg.cholesky(D.T @ D + NULL_SPACE * np.eye(n)))
-
-
-def whiten(features: NDArray, whitening: Whitening | None) -> NDArray:
-    """Features whose plain ridge is the penalised problem: ``features M``."""
-    if whitening is None:
-        return features
-    if whitening.matrix is not None:
-        return features @ whitening.matrix
-    return linalg.solve_triangular(whitening.root, features.T, lower=True, check_finite=False).T
-
-
-def unwhiten(matrix: NDArray, whitening: Whitening | None) -> NDArray:
-    """Coefficients of whitened features as those of the features: ``M matrix``."""
-    if whitening is None:
-        return matrix
-    if whitening.matrix is not None:
-        return whitening.matrix @ matrix
-    return linalg.solve_triangular(
-        whitening.root, matrix, lower=True, trans="T", check_finite=False
-    )
-
-
 def factor_axis(
     features: NDArray[np.float64],
     whitening: Whitening | None = None,
@@ -156,7 +87,7 @@ def factor_axis(
     white = whiten(features, whitening)
     n, k = white.shape
     banded = len(bands_of(features)) > 1
-    if by_gram and min(n, k) > _SVD_UP_TO:
+    if by_gram and min(n, k) > SVD_UP_TO:
         if side == "smaller" and k < n:
             eigenvalues, V = linalg.eigh(white.T @ white, driver="evd", check_finite=False)
             to_coefficients = unwhiten(V, whitening)
@@ -205,98 +136,6 @@ def _factor(
     return AxisFactor(eigenvalues, left, right, smallest)
 
 
-@dataclass(frozen=True)
-class BandedAxis:
-    """One axis whose Gram matrix K is banded and well conditioned, by its inverse.
-
-    K is ``A A'``, or ``A' A`` where samples outnumber columns. Entries of the inverse fall
-    off geometrically away from the diagonal, so that it is banded too in effect, and
-    :func:`apply_along_axes` takes it as such.
-
-    Attributes
-    ----------
-    left : tuple of matrices
-        Applied to the targets first.
-    inverse : ndarray of shape (m, m)
-    right : ndarray of shape (k, m)
-        From the targets after `left` to coefficients, at alpha 0.
-    smallest, largest : float
-        Eigenvalues of K.
-    """
-
-    left: tuple[NDArray, ...]
-    inverse: NDArray
-    right: NDArray
-    smallest: float
-    largest: float
-
-
-def band_axis(features: NDArray[np.float64]) -> BandedAxis | None:
-    """Invert the Gram matrix of one axis; None where it is not banded, or singular.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n, k)
-        Each row times the root of its weight.
-    """
-    n, k = features.shape
-    if min(n, k) <= _SVD_UP_TO:
-        return None
-    size = min(n, k)
-    if size <= _SVD_UP_TO or np.count_nonzero(features) > _DENSE * features.size:
-        return None
-    inner = sparse.csr_array(features.T if k < n else features)
-    gram = (inner @ inner.T).tocoo()
-    offsets = gram.row - gram.col
-    width = int(offsets.max()) + 1
-    if width > _DENSE * size:
-        return None
-    below = offsets >= 0
-    lower = np.zeros((width, size))
-    lower[offsets[below], gram.col[below]] = gram.data[below]
-    smallest, largest = (
-        float(linalg.eigvals_banded(lower, lower=True, select="i", select_range=(i, i))[0])
-        for i in (0, size - 1)
-    )
-    if largest > _WELL_CONDITIONED * smallest:
-        return None
-    root = linalg.cholesky_banded(lower, lower=True)
-    inverse = np.ascontiguousarray(linalg.cho_solve_banded((root, True), np.eye(size)))
-    if k < n:
-        return BandedAxis((inner.toarray(),), inverse, inverse, smallest, largest)
-    return BandedAxis((), inverse, inner.T @ inverse, smallest, largest)
-
-
-def can_band(axes: Sequence[BandedAxis], alpha: float) -> bool:
-    """Whether :func:`solve_banded` is exact, to 1e-11 or so, at this alpha."""
-    smallest = math.prod(axis.smallest for axis in axes)
-    largest = math.prod(axis.largest for axis in axes)
-    return largest <= _WELL_CONDITIONED * smallest and alpha <= _SMALL_ALPHA * smallest
-
-
-def solve_banded(targets: NDArray, axes: Sequence[BandedAxis], alpha: float) -> NDArray:
-    """Ridge coefficients, as :func:`solve`, from the inverses of banded axes.
-
-    With S the product of the inverses,
-    ``(K + alpha)^-1 = S - alpha S^2 + alpha^2 S^3 - ...``, as far as it matters.
-    """
-    targets = apply_along_axes(targets, [axis.left for axis in axes])
-    ratio = alpha / math.prod(axis.smallest for axis in axes)
-    n_terms = math.ceil(math.log(_SERIES_ERROR) / math.log(ratio)) - 1 if ratio > 0 else 0
-    if n_terms > 0:
-        dtype = np.dtype(np.float32) if ratio <= _SINGLE_ALPHA else targets.dtype
-        steps = [axis.inverse.astype(dtype) for axis in axes]
-        steps[0] *= -alpha
-        goal = targets.astype(dtype, copy=False)
-        series = apply_along_axes(goal, [(step,) for step in steps])
-        for _ in range(n_terms - 1):
-            series += goal
-            series = apply_along_axes(series, [(step,) for step in steps])
-        targets = targets + series
-    back = [(axis.right.astype(targets.dtype, copy=False),) for axis in axes]
-    return apply_along_axes(targets, back)
-
-
 def spectrum(factors: Sequence[AxisFactor]) -> NDArray[np.float64]:
     """Eigenvalues of the whole problem, the products over the axes; shape (r_1, ..., r_d)."""
     product = np.ones(())
@@ -313,41 +152,21 @@ def inverse_spectrum(eigenvalues: NDArray, alpha: float) -> NDArray:
     return np.where(kept, 1 / np.where(kept, eigenvalues, 1.0), 0.0)
 
 
-def condition_number(factors: Sequence[AxisFactor | BandedAxis], alpha: float) -> float:
+class Bounded(Protocol):
+    """An axis whose eigenvalues are known at both ends."""
+
+    @property
+    def smallest(self) -> float: ...
+
+    @property
+    def largest(self) -> float: ...
+
+
+def condition_number(factors: Sequence[Bounded], alpha: float) -> float:
     """Condition number of the regularised normal equations, on their smaller side."""
     largest = math.prod(factor.largest for factor in factors)
     smallest = math.prod(factor.smallest for factor in factors)
     return (largest + alpha) / (smallest + alpha) if smallest + alpha > 0 else math.inf
-
-
-def apply_along_axes(array: NDArray, matrices: Sequence[Sequence[NDArray]]) -> NDArray:
-    """Mode products: along grid axis a, the matrices of ``matrices[a]`` in turn.
-
-    Parameters
-    ----------
-    array : ndarray of shape (n_columns, n_1, ..., n_d)
-    matrices : sequence of d sequences of ndarrays
-        The first of axis a has shape (m, n_a).
-    """
-    return mode_products(array, [Chain(steps) for steps in matrices])
-
-
-def solve(targets: NDArray, factors: Sequence[AxisFactor], alpha: float) -> NDArray:
-    """Ridge coefficients.
-
-    Parameters
-    ----------
-    targets : ndarray of shape (n_columns, n_1, ..., n_d)
-        Times the roots of the weights.
-    factors : sequence of d AxisFactor
-    alpha : float
-
-    Returns
-    -------
-    ndarray of shape (n_columns, k_1, ..., k_d)
-    """
-    rotated = apply_along_axes(targets, [factor.left for factor in factors])
-    return solve_rotated(rotated, factors, alpha)
 
 
 def solve_rotated(rotated: NDArray, factors: Sequence[AxisFactor], alpha: float) -> NDArray:
