@@ -1,9 +1,9 @@
 """Encoders beside the limits of the machine and their peers, at equal size and in one process.
 
-262,144 points of a plane to 512 float32 columns on one thread; sides take turns, the table has
-medians and the median ratios to the peers. Then the memory that a transform takes, each in a
-process of its own, and time against points and against columns, with the slopes of straight
-lines through the logarithms.
+262,144 points of a plane are encoded to 512 float32 columns on one thread. The sides take turns.
+The table has medians, and the median ratios to the peers. Then comes the memory that a transform
+takes, each in a process of its own. Last comes time against points and against columns, with the
+slopes of straight lines through the logarithms.
 
     OMP_NUM_THREADS=1 python examples/benchmark_encoders.py [--rounds 7] [--output FILE.png]
 """

@@ -1,11 +1,12 @@
 """KroneckerRidgeCV on scattered samples beside Delaunay and Clough-Tocher, and how it grows.
 
-Images of 512 x 512 of which a quarter of the pixels, drawn at random, is known; PSNR is
-that of all others, where the triangulations have no value with the nearest sample's. Then a
-million samples of two axes, and seconds against samples. Times are of fit and predict, CPU
-seconds of one thread, ours with the selection of penalty and alpha, once among exponents
-of smoothness and once with the penalty that follows the function; ratios are to Clough-Tocher
-in the same process.
+A quarter of the pixels of 512 x 512, drawn at random, is known. PSNR is that of all others. Where
+a triangulation has no value, it gets that of the nearest sample. Then come a million samples of
+two axes, and seconds against samples.
+
+Times are CPU seconds of one thread for fit and predict. Ours include the selection of penalty and
+alpha: once among exponents of smoothness, once with the penalty that follows the function. Ratios
+are to Clough-Tocher in the same process.
 
     OMP_NUM_THREADS=1 python examples/benchmark_scattered.py [--quick]
 """

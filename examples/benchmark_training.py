@@ -1,8 +1,8 @@
 """How soon a coordinate network reaches 25 dB on the astronaut, and what it needs.
 
-Trained on every second pixel of every second row (65,536 samples, 3 channels), tested on the
-others; a test after each epoch (each tenth of the authors'), whose time does not count. All
-networks have four hidden layers of 256.
+Networks train on every second pixel of every second row (65,536 samples, 3 channels). They are
+tested on the others after each epoch (of the authors' after each tenth); the time of the tests
+does not count. All networks have four hidden layers of 256.
 
 - The authors' protocol: 256 independent random frequencies of deviation 14 (512 columns),
   normalised by the largest row of the batch, encoded once, all rows in each step of Adam at

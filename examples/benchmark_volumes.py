@@ -1,11 +1,13 @@
 """Volumes of which an eighth is known: KroneckerRidgeCV beside a network and Delaunay.
 
-A photograph that is panned, zoomed and turned, frame after frame, and ellipsoids with sharp
-edges, in n x n x n voxels; PSNR is that of the voxels that are not known. Ours are at their
-defaults. The network has five hidden layers of 256 on 512 random Fourier features, and Adam at
-1e-3 with a cosine schedule; the spread of its frequencies, in cycles per side, is the best of
-several with the truth known, and its time is that of the best alone. Times are of fit and
-predict, CPU seconds of one thread.
+The volumes have n x n x n voxels. One is a photograph that is panned, zoomed and turned, frame
+after frame. The others are ellipsoids with sharp edges. PSNR is that of the voxels that are not
+known. Ours are at their defaults.
+
+The network has five hidden layers of 256 on 512 random Fourier features, and Adam at 1e-3 with a
+cosine schedule. The spread of its frequencies, in cycles per side, is the best of several, chosen
+by the true values. Its time is that of the best alone. Times are CPU seconds of one thread for
+fit and predict.
 
     OMP_NUM_THREADS=1 python examples/benchmark_volumes.py [--size 64] [--no-network] [--quick]
 """

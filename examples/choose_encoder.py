@@ -1,10 +1,10 @@
-"""Which encoding suits a network, without training it: what each way to choose is worth.
+"""Which encoding suits a network? What each way to choose is worth, without training it.
 
-Ten real signals, 24 encodings each. The truth is the test PSNR of a coordinate network
-trained on every encoding with three seeds. It is kept in choose_encoder.csv, and what
-HalvingGridSearchCV makes of the same candidates in choose_encoder_halving.csv: together they
-take most of an hour of one core. All else is computed anew. Times are processor time of one
-thread.
+There are ten real signals, and 24 encodings of each. The truth is the test PSNR of a coordinate
+network that is trained on every encoding with three seeds. It is kept in choose_encoder.csv. What
+HalvingGridSearchCV makes of the same candidates is kept in choose_encoder_halving.csv. To make
+both files takes most of an hour of one core. All else is computed anew. Times are processor time
+of one thread.
 
     python examples/choose_encoder.py            # the tables, from the files
     python examples/choose_encoder.py --train    # remakes what the files lack

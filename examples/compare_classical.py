@@ -3,7 +3,7 @@
 Images of 128 x 128 pixels are learnt from a quarter of them, in three ways: every second pixel
 along both axes, pixels at random, and the same with noise of standard deviation 0.1. Every
 method gets the same pixels and predicts all others. The settings are the defaults, or what the
-method's own cross-validation finds; trees and neighbours too.
+method's own cross-validation finds. That holds for trees and neighbours too.
 
     python examples/compare_classical.py [--size 128] [--images camera astronaut coffee]
 """

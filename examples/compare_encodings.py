@@ -1,10 +1,10 @@
 """Compare Fourier and non-Fourier encodings of a real image in one GridSearchCV.
 
-A coordinate MLP learns one pixel in four of an image from encoded coordinates. Every
-basis goes through the same grid of stable ranks; encodings whose stable rank cannot be
-set go through their own parameter. Folds are sub-grids of the training pixels; the table
-tells how the best candidate of each encoding does on the pixels that no fit has seen,
-beside raw coordinates, bilinear and cubic spline interpolation.
+A coordinate MLP learns one pixel in four of an image from encoded coordinates. Every basis is
+tried with the same stable ranks. Where an encoding has no such setting, its own parameter is
+tried. Folds are sub-grids of the training pixels. The table has the best candidate of each
+encoding, and its PSNR on the pixels that no fit has seen. Raw coordinates, bilinear and cubic
+spline interpolation stand beside.
 
     python examples/compare_encodings.py [--image camera] [--size 128] [--output FILE.png]
 """

@@ -2,9 +2,10 @@
 Edges kept sharp
 ================
 
-A photograph of which a quarter of the pixels is known, drawn at random. Smoothness blurs its edges
-or, where it is weak, frays them. ``penalties="adaptive"`` first fits as smoothness does, sees where
-and along what the picture changes, and lets it bend across those edges, but not along them.
+A quarter of the pixels of a photograph is known, drawn at random. A penalty of smoothness blurs
+its edges; a weak one frays them. ``penalties="adaptive"`` begins with such a fit. It then finds
+the edges: where the picture changes, and in which direction. The next fits may bend across an
+edge, but not along it.
 
 ::
 

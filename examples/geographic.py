@@ -2,11 +2,11 @@
 Geographic coordinates: a longitude that closes
 ===============================================
 
-179 degrees east and 179 degrees west are neighbours, and a model that takes longitude for a
-number tears the Pacific apart between them. Here the temperature of the sea surface along
-the equator, measured by satellites, ships and buoys, is learnt from a tenth of its cells, with a
-gap that lies across the 180th meridian. The table has what trees, neighbours and triangulations
-make of it.
+179 degrees east and 179 degrees west are neighbours. A model that takes longitude for a plain
+number does not know that, and tears the Pacific apart between them. Here a model learns the
+temperature of the sea surface along the equator, which satellites, ships and buoys have measured.
+A tenth of its cells is known, with a gap across the 180th meridian. The table has what trees,
+neighbours and triangulations make of it.
 
 ::
 

@@ -11,9 +11,9 @@ of 128, on another encoding of the coordinates:
 - the same features without that network, at a quarter of this rank and at four times it;
 - shifted Gaussians at a quarter of the samples, fixed and trained.
 
-Interpolation by splines stands beside, as an image on a grid is what it is made for; beyond the
-last training pixel the coordinate is held. Means over seeds, which draw frequencies and weights,
-and standard deviations. What training gains is taken seed by seed.
+Interpolation by splines stands beside: it is made for an image on a grid. Beyond the last
+training pixel it holds the coordinate. The table has means and standard deviations over seeds,
+which draw frequencies and weights. What training gains is the mean of the gains of each seed.
 
 Run with `python learnable_fourier.py [--size 128] [--seeds 3] [--epochs 60]`.
 """

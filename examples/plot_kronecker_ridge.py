@@ -4,9 +4,9 @@ An image from a quarter of its pixels: closed form, splines and a network
 
 Every second pixel along both axes is known, once as it is, once with noise of standard
 deviation 0.1. KroneckerRidge multiplies the encodings of rows and columns and solves for
-all coefficients at once, in the time of a spline; KroneckerRidgeCV finds out by itself how
-much to smooth. The table says where the classical methods win: a spline has a clean image
-as well, and in half the time; the network takes a thousand times as long and is behind.
+all coefficients at once, in the time of a spline. KroneckerRidgeCV finds out by itself how much to
+smooth. The table says where the classical methods win. A spline does as well on a clean image, in
+half the time. The network takes a thousand times as long, and is behind.
 
 ::
 

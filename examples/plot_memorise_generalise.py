@@ -3,11 +3,11 @@ Too wide, right, too narrow: memorising is not generalising
 ===========================================================
 
 **The claim** (Zheng, Ramasinghe, Lucey 2021): a linear layer on Gaussians shifted to 10,000
-places learns every second sample of a row of an image. Too wide a Gaussian neither
-memorises nor generalises, the right one does both, too narrow a one only memorises.
+places learns every second sample of a row of an image. A Gaussian that is too wide
+neither memorises nor generalises. The right one does both. One that is too narrow only memorises.
 
-Theirs, three rows of a photograph of 512 pixels, PSNR in dB at the samples that it saw and
-"test", with the stable rank that the width means (256 samples to learn):
+Theirs, on three rows of a photograph of 512 pixels (256 samples to learn): PSNR in dB at the
+samples that the layer saw, and on their "test" set, with the stable rank that the width means:
 
 ======  ===========  =======  ============
 s       stable rank  train    test
@@ -17,8 +17,8 @@ s       stable rank  train    test
 0.0003  940          122-125  12-15
 ======  ===========  =======  ============
 
-Their "test" is all 512 samples, those that it saw among them; where these are hit exactly,
-that is 3 dB more than at the unseen ones alone. Both are told below.
+Their "test" set is all 512 samples, those that the layer saw among them. Where these are hit
+exactly, that makes 3 dB more than at the unseen ones alone. Both numbers are below.
 
 ::
 

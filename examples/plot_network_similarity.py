@@ -2,15 +2,15 @@ r"""
 Depth narrows what a network sees
 =================================
 
-**The claim**: a linear head sees an encoding through its similarity D, a network with ReLU
-layers through its neural tangent kernel, and that is a function of D alone. With
-:math:`S = T = c = D(\delta) / D(0)`, each hidden layer takes
+**The claim**: a linear head sees an encoding through its similarity D. A network with ReLU layers
+sees it through its neural tangent kernel, which is a function of D alone. Start with
+:math:`S = T = c = D(\delta) / D(0)`. Each hidden layer takes
 
 .. math:: T \leftarrow k_1(S) + T \, k_0(S), \qquad S \leftarrow k_1(S),
 
 with the arc-cosine kernels :math:`k_0, k_1` (`tangent_kernel` spells them out). Each layer
-narrows the kernel above its constant, for every encoding alike, so a deep head should want
-a lower stable rank than a linear one.
+narrows the kernel above its constant, for every encoding alike. So a deep head should want a lower
+stable rank than a linear one.
 
 ::
 

@@ -2,10 +2,9 @@ r"""
 Stable rank and similarity, measured and by closed form
 =======================================================
 
-**The claim** (Zheng, Ramasinghe, Lucey 2021): how many values an encoding can memorise is
-told by its stable rank, how near coordinates stay by its similarity D, and both are known
-in closed form from the basis function alone. On N equidistant samples of a circle of
-length 1, with densely placed shifts,
+**The claim** (Zheng, Ramasinghe, Lucey 2021): the stable rank says how many values an encoding can
+memorise. The similarity D says how near coordinates stay. Both are known in closed form, from the
+basis function alone. On N equidistant samples of a circle of length 1, with densely placed shifts,
 
 .. math:: \mathrm{SR} = \min\Big(N, \frac{D(0)}{\int D(\delta)\,d\delta}\Big),
 

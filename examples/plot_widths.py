@@ -7,10 +7,10 @@ one curve, the *embedder feature curve*. For the Gaussian, with the radius r at 
 similarity has fallen to a tenth,
 
 .. math:: \mathrm{SR} = \frac{1}{2 \sqrt\pi\, s}, \qquad r = 2 s \sqrt{\ln 10}, \qquad
-          \mathrm{SR} \cdot r = \sqrt{\ln 10 / \pi} = 0.856,
+          \mathrm{SR} \cdot r = \sqrt{\ln 10 / \pi} = 0.856.
 
-so what is gained to memorise is lost in nearness, whatever the width. Other bases have
-their own constant, near to it.
+A narrower Gaussian memorises more, and keeps less of nearness, at every width. Other bases have
+constants of their own, near this one.
 
 ::
 

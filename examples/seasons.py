@@ -2,10 +2,10 @@
 A time series with seasons: time twice
 ======================================
 
-Carbon dioxide in the air of Mauna Loa rises from year to year and falls each summer. Encoded twice,
-as a date on a line and as a season on a circle, a date becomes a place on a cylinder, and a series
-a surface on it: the season may change slowly over the years. A third of the half-years is left out,
-to be filled in.
+Carbon dioxide in the air of Mauna Loa rises from year to year and falls each summer. Here each date
+is encoded twice: as a date on a line, and as a season on a circle. Line and circle together are a
+cylinder, and the series becomes a surface on it. So the season may change slowly over the years. A
+third of the half-years is left out, to be filled in.
 
 ::
 

@@ -3,9 +3,9 @@ A map from scattered soundings
 ==============================
 
 The heights of a landscape, known at some 5,000 places: 4,000 scattered ones, and others along
-tracks, as a ship or an aircraft would sound them. ``KroneckerRidgeCV`` chooses on cells that it
-holds out how smooth the map is, and stands beside Delaunay triangles and Clough-Tocher patches. The
-last panel shows its errors, and that beyond the soundings it knows nothing.
+tracks, as a ship or an aircraft would sound them. ``KroneckerRidgeCV`` chooses how smooth
+the map is, on cells that it holds out. It is compared with Delaunay triangles and Clough-Tocher
+patches. The last panel shows its errors, and that beyond the soundings it knows nothing.
 
 ::
 

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+from fractions import Fraction
 from pathlib import Path
 from unittest import SkipTest
 
@@ -69,11 +70,32 @@ def resolve(dotted):
     raise ModuleNotFoundError(dotted)
 
 
+def named_in(page, pattern):
+    return sorted(set(re.findall(pattern, (DOCS / page).read_text(encoding="utf-8"))))
+
+
 @pytest.mark.parametrize(
-    "name", sorted(set(re.findall(r"`(sk_posenc\.[\w.]+)`", (DOCS / "theory.md").read_text())))
+    "name",
+    [
+        each
+        for page in ("theory.md", "defaults.md")
+        for each in named_in(page, r"`(sk_posenc\.[\w.]+)`")
+    ],
 )
-def test_formulas_have_their_functions(name):
+def test_formulas_and_defaults_have_their_places(name):
     assert resolve(name) is not None
+
+
+def test_constants_have_the_values_that_the_page_says():
+    stated = named_in("defaults.md", r"`(sk_posenc\.[\w.]+)` = ([\d.,e/-]+)")
+    for name, value in stated:
+        assert resolve(name) == float(Fraction(value.rstrip(",.").replace(",", ""))), name
+    assert len(stated) > 50
+
+
+def test_files_that_the_layout_names_are_there():
+    names = named_in("layout.md", r"`(sk_posenc/[\w/.]+)`")
+    assert not [name for name in names if "MODULE" not in name and not (ROOT / name).exists()]
 
 
 def test_api_reference_lists_exactly_the_public_names():
