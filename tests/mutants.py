@@ -49,7 +49,8 @@ PACKAGE = "sk_posenc"
 BASES = [*("encoders/bases", "encoders/shifted_basis", "encoders/sparse_and_product", "properties")]
 FOURIER = ["encoders/fourier", "properties", "networks/encoder_module", "networks/training"]
 LEARNABLE = ["encoders/learnable", "properties", "networks/encoder_module", "networks/training"]
-HELD = ["measures/held_encoder", "measures/metrics", "measures/encoding_report"]
+METRICS = [f"measures/{name}" for name in ("distance_preservation", "psnr", "scorers")]
+HELD = ["measures/held_encoder", *METRICS, "measures/encoding_report"]
 # Tests of a module that are not in the file of its name, or not in that alone; of a room.
 TESTS = {
     "__init__": ["package"],
@@ -63,7 +64,7 @@ TESTS = {
     ],
     "core/sampling": ["core/sampling"],
     "core/settings": ["core/settings", "encoders/fourier", "encoders/learnable", *BASES],
-    "core/stable_rank": ["measures/metrics", "properties"],
+    "core/stable_rank": ["core/stable_rank", "properties"],
     "core/state": ["refits", "networks/training"],
     "encoders": [*FOURIER, "encoders/learnable", *BASES],
     "encoders/csr": BASES,
@@ -80,7 +81,7 @@ TESTS = {
         *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "device", "iterative")),
         *(f"kronecker/kronecker_{name}" for name in ("processors", "scattered", "search")),
     ],
-    "measures": ["measures/metrics", "properties"],
+    "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],
     "measures/_trials": ["measures/encoding_report"],
     "measures/encoding_report": ["measures/encoding_report"],

@@ -25,6 +25,7 @@ from sk_posenc import (
 )
 
 BASES = ["gaussian", "triangle", "rectangle", "impulse", "bspline", "sine", "square"]
+BASES += ["matern32", "matern72"]
 ENCODERS = {
     **{basis: ShiftedBasisEncoder(basis) for basis in BASES},
     "periodic": ShiftedBasisEncoder("triangle", boundary="periodic", domain=(0, 1)),
@@ -113,7 +114,9 @@ def test_similarity_depends_on_the_difference_alone(kind, x, delta, move, rank):
     assert abs(D[0]) <= 1 + 1e-9
 
 
-@pytest.mark.parametrize("basis", ["gaussian", "triangle", "rectangle", "bspline"])
+@pytest.mark.parametrize(
+    "basis", ["gaussian", "triangle", "rectangle", "bspline", "matern32", "matern72"]
+)
 @settings(max_examples=15)
 @given(narrow=st.floats(0.004, 0.5), ratio=st.floats(1.1, 4))
 def test_stable_rank_falls_with_bandwidth(basis, narrow, ratio):

@@ -569,7 +569,7 @@ def test_an_interrupted_network_is_trained_so_far(name, how):
         start.fit(X, y)
         before = told_of_arrays(start)
     kept = 0
-    for at in moments(getattr(copy.deepcopy(start), method), X, y, n=8):
+    for at in moments(getattr(copy.deepcopy(start), method), X, y, n=14):
         net = copy.deepcopy(start)
         with pytest.raises(KeyboardInterrupt), CtrlC(at):
             getattr(net, method)(X, y)

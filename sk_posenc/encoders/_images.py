@@ -32,7 +32,7 @@ class Images:
         if isinstance(self.basis, Impulse) or self.length is None:
             return 0
         # a jump on the opposite side of the circle may belong to either image: keep both
-        return math.floor(self._whole_reach * width / self.length + 0.5 + ROUNDING)
+        return math.floor(self.basis._whole_reach * width / self.length + 0.5 + ROUNDING)
 
     def similarity(self, delta: Array, width: float) -> Array:
         """D(delta) / D(0) of the basis, summed over its images."""
@@ -42,7 +42,7 @@ class Images:
         xp = array_namespace(delta)
         delta = delta - xp.round(delta / length) * length
         total = basis.similarity(delta / width)
-        for k in range(1, math.ceil(2 * self._whole_reach * width / length + 0.5)):
+        for k in range(1, math.ceil(2 * self.basis._whole_reach * width / length + 0.5)):
             total = total + basis.similarity((delta + k * length) / width)
             total = total + basis.similarity((delta - k * length) / width)
         return total
@@ -59,9 +59,3 @@ class Images:
     def _phi(self, u: NDArray, order: int) -> NDArray:
         xp, basis = numpy_namespace, self.basis
         return np.asarray(basis.derivative(u, order, xp) if order else basis.phi(u, xp))
-
-    @property
-    def _whole_reach(self) -> float:
-        """Half-width in bandwidths beyond which a basis is 0 in double precision."""
-        basis = self.basis
-        return basis.reach if math.isfinite(basis.support) else 2 * basis.reach

@@ -5,8 +5,8 @@ from typing import Any
 
 import array_api_compat.numpy as xp
 import numpy as np
-from numpy.typing import NDArray
 
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import is_automatic
 from sk_posenc.encoders.bases import Impulse, Rectangle, resolve_basis
 from sk_posenc.encoders.basis import Basis
@@ -16,19 +16,12 @@ _RIPPLE = 0.02
 _MOST_SHIFTS_PER_SAMPLE = 16
 
 
-def settings_for(
-    encoder: Any,
-    x: NDArray,
-    n_samples: float,
-    *,
-    on_grid: bool,
-    share: float | None,
-    finer: float | None,
-) -> dict[str, Any]:
+def settings_for(encoder: Any, samples: AxisSamples) -> dict[str, Any]:
     """Settings of a ShiftedBasisEncoder of one axis; see `AxisFunctions`."""
     basis = resolve_basis(encoder.basis)
     if basis.period is not None:
         return {}
+    n_samples, share = samples.n_samples, samples.share
     periodic = encoder.boundary == "periodic"
     spacings = n_samples if periodic else max(n_samples - 1, 1.0)
     explicit = not (is_automatic(encoder.stable_rank) and encoder.bandwidth is None)
@@ -45,29 +38,27 @@ def settings_for(
         held = spacings
         if not is_automatic(encoder.n_shifts):
             held = min(held, encoder.n_shifts if periodic else max(encoder.n_shifts - 1, 1))
-        interpolating = encoder._interpolating_share()
-        own = finer * interpolating if finer else encoder._auto_share(on_grid)
+        finer = samples.finer
+        own = finer * encoder._interpolating_share() if finer else encoder._share_of(samples)
         rank = max(1.0, own * held)
         settings["stable_rank"] = rank
     elif encoder.bandwidth is not None:
-        rank = basis.stable_rank(encoder.bandwidth / encoder._width_over(x))
+        rank = basis.stable_rank(encoder.bandwidth / encoder._width_over(samples.x))
     else:
         rank = float(encoder.stable_rank)
     if is_automatic(encoder.n_shifts):
-        intervals = _intervals(basis, rank, spacings, on_grid=on_grid, finer=finer)
+        intervals = _intervals(basis, rank, spacings, samples)
         if intervals is not None:
             settings["n_shifts"] = intervals if periodic else intervals + int(n_samples > 1)
     return settings
 
 
-def _intervals(
-    basis: Basis, rank: float, spacings: float, *, on_grid: bool, finer: float | None
-) -> int | None:
+def _intervals(basis: Basis, rank: float, spacings: float, samples: AxisSamples) -> int | None:
     """Spacings of the shifts: those of a grid's samples, or a part of them; None: as they are."""
-    if on_grid:
+    if samples.on_grid:
         per_sample = _shifts_per_sample(basis, basis.stable_rank(1.0) / rank * spacings)
         return None if per_sample is None else per_sample * round(spacings)
-    per_width = _shifts_per_sample(basis, 1.0) if finer else None
+    per_width = _shifts_per_sample(basis, 1.0) if samples.finer else None
     if per_width is None:
         return None
     width = basis.stable_rank(1.0) / rank  # of the domain

@@ -1,5 +1,6 @@
 """The functions of one axis, as Kronecker heads use them."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,32 @@ from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE, SCATTERED_SHARE
 from sk_posenc.encoders.csr import Windows
 
 
+@dataclass(frozen=True)
+class AxisSamples:
+    """The samples along an axis, and how fine a head needs the functions there.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,)
+        Coordinates.
+    n_samples : float
+        Samples per axis, as :func:`samples_per_axis` counts them over all axes.
+    on_grid : bool
+        Whether the samples are a full grid: shifts are then placed on the coordinates.
+    share : float or None
+        Stable rank as a share of `n_samples`, in place of the encoder's setting.
+    finer : float or None
+        How much finer automatic shifts are, with a penalty of smoothness. Off a grid they are
+        then as far apart as they may be to sum to a constant.
+    """
+
+    x: NDArray
+    n_samples: float
+    on_grid: bool
+    share: float | None = None
+    finer: float | None = None
+
+
 class AxisFunctions:
     """All that Kronecker heads use of an encoder of one axis.
 
@@ -20,7 +47,7 @@ class AxisFunctions:
     - ``_in_order``: whether the coefficients are in order along the axis, so that their
       differences mean something;
     - ``_missing_settings()``: the names of settings that must be learnt from samples;
-    - ``_settings_for(x, n_samples, ...)``: the settings for these samples;
+    - ``_settings_for(samples)``: the settings for the `AxisSamples`;
 
     and a fitted one
 
@@ -40,37 +67,15 @@ class AxisFunctions:
     def _missing_settings(self) -> list[str]:
         return [] if getattr(self, "domain", None) is not None else ["domain"]
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
-        """Settings for the samples of an axis.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n,)
-            Coordinates.
-        n_samples : float
-            Samples per axis, as :func:`samples_per_axis` counts them over all axes.
-        on_grid : bool
-            Whether the samples are a full grid: shifts are then placed on the coordinates.
-        share : float, default=None
-            Stable rank as a share of `n_samples`, in place of the encoder's setting.
-        finer : float, default=None
-            How much finer automatic shifts are, with a penalty of smoothness. Off a grid they
-            are then as far apart as they may be to sum to a constant.
-        """
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         return {}
 
-    def _auto_share(self, on_grid: bool) -> float:
-        """The stable rank that "auto" means, as a share of the samples per axis."""
+    def _share_of(self, samples: AxisSamples) -> float:
+        """The stable rank that is wanted, as a share of the samples per axis."""
+        if samples.share is not None:
+            return samples.share
         own = self._interpolating_share()
-        return own if on_grid else min(own, SCATTERED_SHARE)
+        return own if samples.on_grid else min(own, SCATTERED_SHARE)
 
     def _interpolating_share(self) -> float:
         return CLOSED_FORM_SHARE

@@ -184,6 +184,11 @@ class Basis:
         return self.support if math.isfinite(self.support) else _Quadrature(self).reach
 
     @property
+    def _whole_reach(self) -> float:
+        """Half-width in bandwidths beyond which phi is nothing to double precision."""
+        return self.reach if math.isfinite(self.support) else 2 * self.reach
+
+    @property
     def spacings_per_rank(self) -> float:
         """Spacings between shifts per unit of stable rank, such that row norms are even."""
         if self.shifts_per_rank is not None:

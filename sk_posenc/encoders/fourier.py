@@ -15,6 +15,7 @@ from sk_posenc.core.settings import (
     parse_optional,
 )
 from sk_posenc.encoders._fourier_base import AxisFourierEncoder
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     auto_stable_rank,
     check_frequency,
@@ -158,20 +159,12 @@ class FourierEncoder(AxisFourierEncoder):
         sized = is_given(self.stable_rank) or is_given(self.max_frequency)
         return super()._missing_settings() + ([] if sized else ["stable_rank or max_frequency"])
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         explicit = not is_automatic(self.stable_rank) or self.max_frequency is not None
-        if (explicit or not is_automatic(self.n_frequencies)) and share is None:
+        if (explicit or not is_automatic(self.n_frequencies)) and samples.share is None:
             return {}
-        rank = max(1.0, (share or self._auto_share(on_grid)) * n_samples)
-        if share is None:
+        rank = max(1.0, self._share_of(samples) * samples.n_samples)
+        if samples.share is None:
             return {"stable_rank": rank}
         return {"stable_rank": rank, "max_frequency": None, "n_frequencies": "auto"}
 

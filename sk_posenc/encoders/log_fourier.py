@@ -13,6 +13,7 @@ from sk_posenc.core.settings import (
     parse_positive,
 )
 from sk_posenc.encoders._fourier_base import AxisFourierEncoder
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     AUTO_SHARE,
     check_frequency,
@@ -118,27 +119,19 @@ class LogFourierEncoder(AxisFourierEncoder):
             [] if is_given(self.max_frequency) else ["max_frequency"]
         )
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
-        if self.n_frequencies == 1 and share is None:
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
+        if self.n_frequencies == 1 and samples.share is None:
             return {}
-        width = self._width_over(x)
-        if share is not None or is_automatic(self.max_frequency):
+        width = self._width_over(samples.x)
+        if samples.share is not None or is_automatic(self.max_frequency):
             # a FourierEncoder of that stable rank has this highest frequency
-            cycles = max(0.5, 0.5 * (share or self._auto_share(on_grid)) * n_samples)
+            cycles = max(0.5, 0.5 * self._share_of(samples) * samples.n_samples)
         else:
             cycles = self.max_frequency * width
         settings: dict[str, Any] = {"max_frequency": cycles / width}
-        if on_grid and self.n_frequencies == LogFourierEncoder().n_frequencies:
+        if samples.on_grid and self.n_frequencies == LogFourierEncoder().n_frequencies:
             # the two highest frequencies differ by one cycle on the domain
-            told_apart = max(0.5, min(cycles, n_samples))
+            told_apart = max(0.5, min(cycles, samples.n_samples))
             dense = math.ceil(told_apart * math.log(2 * told_apart))
             settings["n_frequencies"] = max(self.n_frequencies, dense)
         return settings

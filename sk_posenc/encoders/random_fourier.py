@@ -21,6 +21,7 @@ from sk_posenc.core.settings import (
 )
 from sk_posenc.encoders._fourier_base import FourierBase
 from sk_posenc.encoders._quasi_random import quasi_random
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     auto_stable_rank_of_random,
     check_bandwidth,
@@ -171,21 +172,13 @@ class RandomFourierEncoder(FourierBase):
         sized = is_given(self.stable_rank) or is_given(self.bandwidth)
         return super()._missing_settings() + ([] if sized else ["stable_rank or bandwidth"])
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         explicit = not is_automatic(self.stable_rank) or self.bandwidth is not None
-        if explicit and share is None:
+        if explicit and samples.share is None:
             return {}
-        rank = max(1.0, (share or self._auto_share(on_grid)) * n_samples)
+        rank = max(1.0, self._share_of(samples) * samples.n_samples)
         settings = {"stable_rank": min(rank, max(1.0, self.n_frequencies / 2))}
-        return settings if share is None else settings | {"bandwidth": None}
+        return settings if samples.share is None else settings | {"bandwidth": None}
 
     def _interpolating_share(self) -> float:
         return 0.25  # its highest frequencies would alias

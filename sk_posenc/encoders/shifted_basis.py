@@ -20,6 +20,7 @@ from sk_posenc.encoders._placement import Placement
 from sk_posenc.encoders._shift_windows import ShiftWindows
 from sk_posenc.encoders._shifts_on_samples import settings_for
 from sk_posenc.encoders.axis_encoder import AxisEncoder
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     is_given,
     parse_boundaries,
@@ -392,16 +393,8 @@ class ShiftedBasisEncoder(AxisEncoder):
             *([] if sized or needs_none else ["stable_rank or bandwidth"]),
         ]
 
-    def _settings_for(
-        self,
-        x: NDArray,
-        n_samples: float,
-        *,
-        on_grid: bool,
-        share: float | None = None,
-        finer: float | None = None,
-    ) -> dict[str, Any]:
-        return settings_for(self, x, n_samples, on_grid=on_grid, share=share, finer=finer)
+    def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
+        return settings_for(self, samples)
 
     def _interpolating_share(self) -> float:
         return resolve_basis(self.basis)._interpolating_share

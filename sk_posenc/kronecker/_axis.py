@@ -12,6 +12,7 @@ from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
+from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.kronecker import _solvers as solvers
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis, in_order
 from sk_posenc.kronecker._samples import Samples
@@ -155,14 +156,8 @@ def fit_axes(
                 axes.append(axes[b])
                 break
         else:
-            fitted = fit_axis(
-                own,
-                x,
-                samples.n_per_axis[a],
-                on_grid=samples.on_grid,
-                share=share,
-                finer=finer,
-            )
+            n = float(samples.n_per_axis[a])
+            fitted = fit_axis(own, AxisSamples(x, n, samples.on_grid, share, finer))
             axes.append(Axis(fitted, x, penalty, len(clones) == 1))
     return axes
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from sk_posenc.encoders.axis_functions import functions_of
+from sk_posenc.encoders.axis_functions import AxisSamples, functions_of
 
 # With a penalty of smoothness, how much finer than on a grid the shifts may be off it; and with
 # one that follows the function, which needs room for edges, anywhere.
@@ -77,27 +77,14 @@ def _single(encoder: Any, axis: int, n_axes: int) -> Any:
     return own.set_params(**changed)
 
 
-def fit_axis(
-    encoder: Any,
-    x: NDArray,
-    n_samples: float,
-    *,
-    on_grid: bool,
-    share: float | None = None,
-    finer: float | None = None,
-) -> Any:
-    """Fit a clone of an encoder on one axis, with the settings that it has for its samples.
-
-    The parameters are those of `AxisFunctions._settings_for`.
-    """
+def fit_axis(encoder: Any, samples: AxisSamples) -> Any:
+    """Fit a clone of an encoder on one axis, with the settings that it has for its samples."""
     own = clone(encoder)
-    settings = functions_of(own)._settings_for(
-        x, float(n_samples), on_grid=on_grid, share=share, finer=finer
-    )
+    settings = functions_of(own)._settings_for(samples)
     if settings:
         own.set_params(**settings)
-    own.fit(x[:, None])
-    return functions_of(own)._without_aliases(x) if on_grid else own
+    own.fit(samples.x[:, None])
+    return functions_of(own)._without_aliases(samples.x) if samples.on_grid else own
 
 
 def axis_features(encoder: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:

@@ -21,16 +21,21 @@ PHI = {
     "triangle": lambda u: np.maximum(0.0, 1 - np.abs(u)),
     "rectangle": lambda u: np.where((u >= -0.5) & (u < 0.5), 1.0, 0.0),
     "bspline": lambda u: np.nan_to_num(CUBIC(u)),
+    "matern32": lambda u: np.exp(-np.abs(u)),
+    "matern72": lambda u: (1 + np.abs(u)) * np.exp(-np.abs(u)),
     "sine": lambda u: np.sin(2 * np.pi * u),
     "square": lambda u: np.where(np.mod(u, 1.0) < 0.5, 1.0, -1.0),
 }
 # where phi ends, or falls below 1e-20, and where it is not smooth
 REACH = {"gaussian": 10.0, "triangle": 1.0, "rectangle": 0.5, "bspline": 2.0}
+REACH |= {"matern32": 50.0, "matern72": 55.0}
 LAW = {
     "gaussian": lambda b: 1 / (2 * math.sqrt(math.pi) * b),
     "triangle": lambda b: 2 / (3 * b),
     "rectangle": lambda b: 1 / b,
     "bspline": lambda b: 151 / (315 * b),
+    "matern32": lambda b: 1 / (4 * b),
+    "matern72": lambda b: 1 / (6.4 * b),
     "sine": lambda b: 2.0,
     "square": lambda b: math.pi**2 / 4,
 }

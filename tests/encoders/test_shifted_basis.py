@@ -15,8 +15,9 @@ from test_bases import LAW, PHI, Bumps, Laplacian, RaisedCosine, autocorrelation
 from sk_posenc import EncoderModule, ShiftedBasisEncoder
 from sk_posenc.encoders.bases import resolve_basis
 
-LOCAL = ["gaussian", "triangle", "rectangle", "bspline"]
+LOCAL = ["gaussian", "triangle", "rectangle", "bspline", "matern32", "matern72"]
 RIPPLE = {"gaussian": 0.015, "triangle": 0.02, "bspline": 0.002, "rectangle": 1e-12}
+RIPPLE |= {"matern32": 0.02, "matern72": 0.01}
 # of products at a displacement, where the sampled one is not the integral
 SIMILARITY_RIPPLE = {
     "gaussian": 0.015,
@@ -26,6 +27,8 @@ SIMILARITY_RIPPLE = {
     "impulse": 1e-12,
     "sine": 1e-12,
     "square": 2 / 26,
+    "matern32": 0.02,
+    "matern72": 0.01,
 }
 
 
@@ -47,6 +50,10 @@ class TestContract(EncoderContract):
             ("bspline", "extend", 128),
             ("bspline", "periodic", 2),
             ("bspline", "cut", 12),
+            ("matern32", "extend", 12),
+            ("matern32", "periodic", 32),
+            ("matern72", "extend", 32),
+            ("matern72", "periodic", 16),
             ("impulse", "extend", 12),
             ("impulse", "periodic", 16),
             ("sine", "extend", "auto"),
@@ -461,8 +468,9 @@ def test_scikit_learn_checks(estimator, check):
 
 # Beyond so many bandwidths a basis is below 1e-5 of its peak.
 REACH = {"gaussian": math.sqrt(2 * math.log(1e5)), "triangle": 1, "rectangle": 0.5, "bspline": 2}
-REACH["impulse"] = 0.5
+REACH |= {"impulse": 0.5, "matern32": math.log(1e5), "matern72": 14.2367}
 SPACINGS_PER_RANK = {"gaussian": 2.6, "triangle": 8.3, "rectangle": 8, "bspline": 4.2, "impulse": 1}
+SPACINGS_PER_RANK |= {"matern32": 18, "matern72": 5.4}
 whole_ranks_alone = pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches")  # impulses
 
 
@@ -480,7 +488,7 @@ def images_apart(encoder, x):
 @given(
     basis=st.sampled_from([*LOCAL, "impulse"]),
     boundary=st.sampled_from(["extend", "periodic", "cut"]),
-    n_spacings=st.integers(9, 100),
+    n_spacings=st.integers(18, 100),
     part=st.sampled_from([0, 0.3, 0.97]),
     low=st.sampled_from([0.0, -3.0, 1000.0]),
     length=st.sampled_from([1.0, 7.3]),

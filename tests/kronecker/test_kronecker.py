@@ -601,6 +601,7 @@ def test_standard_deviation_of_several_outputs():
     [
         (ShiftedBasisEncoder(), 3),
         (ShiftedBasisEncoder("bspline"), 2),
+        (ShiftedBasisEncoder("matern72"), 2),
         (ShiftedBasisEncoder("sine", bandwidth=2.0), 3),
         (ShiftedBasisEncoder(domain=(-1, 2.5), boundary="periodic", stable_rank=2), 2),
         (ShiftedBasisEncoder("bspline", domain=(-1, 2.5), boundary="periodic"), 2),
