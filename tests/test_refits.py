@@ -378,7 +378,7 @@ def test_a_refused_merge():
     before, of_other = told(estimator), told(other)
     unlike = KroneckerRidge(clone(PLACED).set_params(n_shifts=9)).partial_fit(X, y)
     for others in ([unlike], [other, unlike], [other, fitted_on("ridge")], [estimator]):
-        with pytest.raises(ValueError, match="merge adds"):
+        with pytest.raises(ValueError, match="merge needs"):
             estimator.merge(*others)
         assert told(estimator) == before
         assert told(other) == of_other

@@ -1,7 +1,7 @@
 """Kronecker ridge whose penalty follows the function that is fitted.
 
-A pilot fit, smooth alike everywhere and in all directions, shows where and along what the
-function changes; fits that follow are penalised across its edges less than along them.
+A pilot fit, equally smooth everywhere and in all directions, shows the edges of the function.
+Later fits are penalised less across these edges than along them.
 """
 
 import math
@@ -216,8 +216,9 @@ class AdaptiveProblem(Problem):
 
     def check_linear(self) -> None:
         raise ValueError(
-            'penalty="adaptive" follows the targets, so that no hat matrix tells leave-one-out '
-            "residuals and standard deviations: predict with return_std=False"
+            "leave-one-out residuals and standard deviations are not available with "
+            'penalty="adaptive", as its fit is not linear in the targets: predict with '
+            "return_std=False"
         )
 
     def _unrotated(self, z: NDArray) -> NDArray:
@@ -234,8 +235,8 @@ def _check(encoders: Sequence[Any]) -> None:
     for encoder in encoders:
         if not in_order(encoder):
             raise ValueError(
-                'penalty="adaptive" takes differences of coefficients that are in order along an '
-                f"axis, as those of a ShiftedBasisEncoder: use a number. Got {encoder!r}."
+                'penalty="adaptive" needs a ShiftedBasisEncoder, whose coefficients are in order '
+                f"along the axis: use one, or a number as penalty. Got {encoder!r}."
             )
     if len(encoders) > _MOST_AXES:
         raise ValueError(

@@ -188,7 +188,7 @@ def _whitening(encoder: Any, penalty: str, n: int) -> solvers.Whitening | None:
         return None
     if not in_order(encoder):
         raise ValueError(
-            f"penalty={penalty!r} takes differences of coefficients that are in order along an "
-            f'axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got {encoder!r}.'
+            f"penalty={penalty!r} needs a ShiftedBasisEncoder, whose coefficients are in order "
+            f'along the axis: use one, or penalty="ridge". Got {encoder!r}.'
         )
     return solvers.difference_whitening(penalty, n, circular=encoder._boundary(0) == "periodic")

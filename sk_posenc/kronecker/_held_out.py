@@ -108,8 +108,8 @@ class HeldOut:
         self._held = held_out_cells(samples)
         if not self._held.any() or self._held.all():
             raise ValueError(
-                f"{self._held.sum()} of {len(self._held)} samples would be held out: give more "
-                "samples, or cv"
+                f"too few samples: {self._held.sum()} of {len(self._held)} would be held out. "
+                "Give more samples, or set cv"
             )
 
     @property

@@ -81,9 +81,9 @@ class Posterior:
         problem.check_linear()
         if problem.iterates:
             raise ValueError(
-                "standard deviations take an n x n matrix, which the conjugate gradients of "
-                f"layout_={problem.layout!r} do without. Got n = {len(samples.occupied):,}, beyond "
-                f"{limits_now().direct_up_to:,}."
+                "too large: standard deviations need an n x n matrix, and in layout_="
+                f"{problem.layout!r} n may be at most {limits_now().direct_up_to:,}: predict with "
+                f"return_std=False. Got n = {len(samples.occupied):,}."
             )
         self._by_kernel = problem.by_kernel
         if self._by_kernel:

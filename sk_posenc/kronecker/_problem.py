@@ -126,9 +126,9 @@ class Problem(Expansion):
         if self.adds_up:
             if not small and len(self.axes) > now.iterated_axes:
                 raise ValueError(
-                    f"a penalty of smoothness is for up to {now.iterated_axes} axes or few "
-                    f'functions: use penalty="ridge". Got {len(self.axes)} axes, {k:,} products of '
-                    "functions."
+                    f"a penalty of smoothness works for up to {now.iterated_axes} axes, or few "
+                    f'functions: use penalty="ridge". Got {len(self.axes)} axes and {k:,} products '
+                    "of functions."
                 )
             check_memory((k,), 96, WAY_OUT)
             self.iterates = not small
@@ -147,9 +147,9 @@ class Problem(Expansion):
             check_memory((n, n), 24, WAY_OUT)
             return "dual"
         raise ValueError(
-            f"{n:,} samples that are no grid take a matrix of {n:,} x {n:,} "
-            f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
-            f"{now.dual_up_to:,} samples, or {now.iterated_axes} axes, are solved. {WAY_OUT}"
+            f"too large: {n:,} samples off a grid need a matrix of {n:,} x {n:,} "
+            f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes. At "
+            f"most {now.dual_up_to:,} samples, or {now.iterated_axes} axes, are possible: {WAY_OUT}"
         )
 
     def _factorise(self, whole: bool) -> list[solvers.AxisFactor]:
@@ -174,8 +174,9 @@ class Problem(Expansion):
         n = len(roots)
         if self.layout == "holes" and n > limits_now().dual_up_to:
             raise ValueError(
-                f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
-                f"up to {limits_now().dual_up_to:,} samples. Got {n:,}."
+                "too large: off a full grid leave-one-out residuals and standard deviations need "
+                f"an n x n matrix, and n may be at most {limits_now().dual_up_to:,}: use fewer "
+                f"samples. Got n = {n:,}."
             )
         check_memory((n, n), 24, WAY_OUT)
         if n * self.n_columns <= limits_now().exact_up_to:
@@ -223,16 +224,16 @@ class Problem(Expansion):
         return bands if solvers.can_band(bands, alpha) else []
 
     def check_linear(self) -> None:
-        """Refuse what a hat matrix would tell, where the solution is no linear map of targets."""
+        """Raise where the solution is not linear in the targets, and so has no hat matrix."""
 
     def whole(self) -> "Problem":
         """The same problem, factorised for leave-one-out."""
         self.check_linear()
         if self.iterates and (self.adds_up or self.layout == "scattered"):
             raise ValueError(
-                f"the noise, and standard deviations by it, take an n x n matrix, which the "
-                f"conjugate gradients of layout_={self.layout!r} do without. Got n = "
-                f"{len(self.samples.occupied):,}: predict with return_std=False"
+                "too large: leave-one-out residuals and standard deviations need an n x n matrix, "
+                f"which is not formed in layout_={self.layout!r} with so many samples: predict "
+                f"with return_std=False. Got n = {len(self.samples.occupied):,}."
             )
         again = copy(self)
         again.bands, again.iterates = [], False
@@ -472,8 +473,8 @@ class Problem(Expansion):
     ) -> tuple[NDArray, int, float]:
         if alpha == 0:
             raise ValueError(
-                f"samples in layout_ {self.layout!r} that conjugate gradients solve need "
-                "alpha > 0. Got alpha=0."
+                f"conjugate gradients, as used in layout_={self.layout!r}, need alpha > 0: raise "
+                "alpha. Got alpha=0."
             )
         if iteration is None:
             iteration = self.iteration(tolerance)
@@ -550,10 +551,10 @@ class Problem(Expansion):
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
 
-        Each residual is a known combination of samples, so that of noise alone its
-        variance would be known. Where a signal has quiet parts, the least tenth of the
-        residuals holds noise alone; where it has none, it is an upper bound. Two standard
-        errors of that quantile are added: few samples tell little of their noise.
+        Each residual is a known combination of samples: for noise alone its variance is known.
+        Where a signal has quiet parts, the smallest tenth of the residuals is noise only;
+        where it has none, the result is an upper bound. Two standard errors of that quantile
+        are added, as few samples say little about their noise.
 
         Parameters
         ----------
@@ -597,5 +598,5 @@ def _kernel(first: Sequence[NDArray], second: Sequence[NDArray]) -> NDArray:
 
 
 WAY_OUT = (
-    "Give samples on a grid, fewer samples, or an encoder of lower stable_rank or fewer n_shifts."
+    "use samples on a grid, fewer samples, or an encoder with a lower stable_rank or fewer n_shifts"
 )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.measures.report import EncodingReport
 
-# Bounds of what goes by without a warning.
+# Within these bounds there is no warning.
 _RIPPLE, _FADING, _SLOW_ERROR, _GAIN = 0.05, 0.1, 0.03, 2.0
 _ILL_CONDITIONED = 1e12
 
