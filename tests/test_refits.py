@@ -403,7 +403,7 @@ def test_a_damaged_checkpoint(name, damage, tmp_path):
     keys = set(vars(unfitted))
     for each in (estimator, unfitted):
         each.checkpoint = tmp_path
-        with pytest.raises(ValueError, match="is damaged: delete it to start anew"):
+        with pytest.raises(ValueError, match="is damaged: delete it to start again"):
             each.fit(OTHER_X, OTHER_Y)
         each.checkpoint = None
     assert list(tmp_path.iterdir()) == [file]

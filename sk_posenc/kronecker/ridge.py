@@ -78,7 +78,8 @@ class KroneckerRidge(KroneckerHead):
 
         - "ridge" penalises the coefficients of each axis, P = I. "slope" and "curvature"
           penalise their first or second differences, P = D'D + 0.01 I. The last term bounds
-          coefficients whose differences are 0. Both need a ShiftedBasisEncoder.
+          coefficients whose differences are 0. "slope" and "curvature" need a
+          ShiftedBasisEncoder.
         - A number p, above 0 and at most 8, is the exponent of *smoothness*, for scattered
           samples. The penalty is :math:`n \sum_k (\sum_a \omega_{ak}^2)^p z_k^2`. Here z are
           the coefficients of functions with mean square 1 over the domain, and
@@ -129,8 +130,8 @@ class KroneckerRidge(KroneckerHead):
     intercept_ : float or ndarray of shape (n_outputs,)
         Mean of the targets.
     condition_ : float
-        Condition number of the regularised system. Where conjugate gradients solve it, a bound;
-        NaN (not known) with a penalty of smoothness, with "adaptive" and after `partial_fit`.
+        Condition number of the regularised system. With conjugate gradients, a bound; NaN (not
+        known) with a penalty of smoothness, with "adaptive" and after `partial_fit`.
     noise_variance_ : ndarray of shape (n_outputs,)
         Mean square of the leave-one-out residuals, computed on first access. Neither it nor
         standard deviations are available with "adaptive", whose fit is not linear in the targets.

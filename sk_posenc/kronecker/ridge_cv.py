@@ -74,7 +74,7 @@ class KroneckerRidgeCV(KroneckerHead):
         "ridge". The guide's page *Defaults* has the numbers.
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out. Of many candidates, generalised cross-validation makes a
-        shortlist. Where conjugate gradients solve, 12 % of all cells are held out, each as
+        shortlist. Where conjugate gradients are used, 12 % of all cells are held out, each as
         wide as the spacing of the samples (see Notes). Otherwise a splitter, such as
         :class:`CoordinateKFold`. A number is scikit-learn's KFold, which splits rows in their
         order: for the rows of an image, this tests extrapolation.
@@ -89,7 +89,7 @@ class KroneckerRidgeCV(KroneckerHead):
     ----------
     best_encoder_ : encoder or list of one per axis
         Unfitted. A KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model, within
-        `tol` where conjugate gradients solve.
+        `tol` where conjugate gradients are used.
     alpha_ : float
     penalty_ : str or float
     best_index_ : int
@@ -102,8 +102,8 @@ class KroneckerRidgeCV(KroneckerHead):
         "std_test_score", "rank_test_score", "mean_fit_time" and similar. Scores are negative
         mean squared errors. With ``cv=None`` there is one split, in which each sample is left
         out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
-        every candidate (those not on the shortlist have the score NaN), and "admitted" is
-        explained in the Notes.
+        every candidate (those not on the shortlist have the score NaN), and "admitted" marks
+        the alphas that are admitted (see Notes).
     encoders_, layout_, coef_, dual_coef_, intercept_, condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
@@ -123,10 +123,10 @@ class KroneckerRidgeCV(KroneckerHead):
     pixels. On a grid, automatic alphas are therefore chosen in two steps:
 
     - Alphas up to 0.01 are admitted (0.001 with penalties other than "slope"). Larger ones are
-      admitted while the residuals of the fit are no larger than the noise. The smallest tenth
-      of the leave-one-out residuals of the least smoothing candidate shows the noise; two
-      standard errors of that quantile are added. Noise below 2 % of the spread of the targets
-      counts as none.
+      admitted while the residuals of the fit are no larger than the noise. The noise is
+      estimated from the smallest tenth of the leave-one-out residuals of the least smoothing
+      candidate, plus two standard errors of that quantile. Noise below 2 % of the spread of
+      the targets counts as none.
     - Of the admitted alphas, the smallest is chosen whose squared error, without the noise, is
       at most 15 % above the best.
 

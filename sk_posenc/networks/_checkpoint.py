@@ -59,7 +59,7 @@ class Checkpoint(Callback):
             raise
         except Exception as error:
             raise ValueError(
-                f"The checkpoint {str(path)!r} is damaged: delete it to start anew."
+                f"The checkpoint {str(path)!r} is damaged: delete it to start again."
             ) from error
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:

@@ -114,7 +114,7 @@ def suggest_encoder(
 ) -> Suggestion:
     r"""Rank encodings for a regressor, without training it.
 
-    The best encoding depends on what comes after it: a deep network wants a lower stable rank
+    The best encoding depends on what comes after it: a deep network needs a lower stable rank
     than a linear head. Linear heads are ranked by exact leave-one-out errors. Networks are
     ranked by the error between the samples that their tangent kernel predicts.
 
