@@ -282,9 +282,9 @@ def problem_for(
     place: Place = NUMPY,
     **factorised: Any,
 ) -> Problem:
-    """The problem of a penalty, whichever it is; see :class:`Problem`.
+    """The problem of any penalty; see :class:`Problem`.
 
-    What is said of factorisations plays no part where there are none.
+    Arguments about factorisations are ignored where there are none.
     """
     if penalty == ADAPTIVE:
         return AdaptiveProblem(samples, encoder, share=share, place=place)

@@ -1,4 +1,4 @@
-"""What each axis brings to a Kronecker ridge problem: encoder, features and penalty."""
+"""One axis of a Kronecker ridge problem: encoder, features and penalty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,7 +135,7 @@ def diagonalise(
 
 
 def added_strengths(axes: Sequence[Axis], penalty: str | float) -> NDArray[np.float64] | None:
-    """What a penalty that adds up over several axes makes of each product; None: it does not."""
+    """The penalty of each product, where penalties add up over several axes; else None."""
     if isinstance(penalty, str) or len(axes) == 1:
         return None
     return strengths([axis.smooth for axis in axes], penalty)

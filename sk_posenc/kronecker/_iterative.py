@@ -428,7 +428,7 @@ def principal_columns(columns: NDArray, weights: NDArray | None) -> tuple[NDArra
 
 
 def turned(covariance: NDArray, spread: NDArray) -> tuple[NDArray, NDArray]:
-    """From uncorrelated columns, largest first, to columns, and the way there."""
+    """Matrices from uncorrelated columns, largest first, to the given columns, and back."""
     spread = np.where(spread > 0, spread, 1.0)
     _, Q = np.linalg.eigh(covariance / np.outer(spread, spread))
     Q = Q[:, ::-1]

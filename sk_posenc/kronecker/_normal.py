@@ -94,7 +94,7 @@ class NormalEquations(Expansion):
         self.squares = np.zeros((n_outputs + 1, n_outputs + 1))
 
     def _turns(self) -> list[NDArray[np.float64]] | None:
-        """None where sums do without: of one axis, or of features that end and are not alike."""
+        """None where not needed: for one axis, or well-conditioned bases of bounded support."""
         if len(self.axes) == 1 or math.prod(self._shape) > _DENSE_UP_TO:
             return None
         of_axes = {id(axis): axis.diagonalised() for axis in {id(a): a for a in self.axes}.values()}

@@ -1,4 +1,4 @@
-"""Samples, encoders and a penalty as one Kronecker ridge problem, whatever the layout."""
+"""Samples, encoders and a penalty as one Kronecker ridge problem, in any layout."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -227,7 +227,7 @@ class Problem(Expansion):
         """Raise where the solution is not linear in the targets, and so has no hat matrix."""
 
     def whole(self) -> "Problem":
-        """The same problem, factorised for leave-one-out."""
+        """The same problem, factorised as leave-one-out needs it."""
         self.check_linear()
         if self.iterates and (self.adds_up or self.layout == "scattered"):
             raise ValueError(

@@ -50,8 +50,7 @@ def leave_one_out_search(
 ) -> tuple[dict[str, Any], int]:
     """Leave-one-out errors of all candidates, or of a shortlist; and the best.
 
-    With automatic alphas on a grid, the best is the one that smooths least of those that are
-    good.
+    With automatic alphas on a grid, the best is the least smoothing one of those that are good.
     """
     columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
     columns = columns - samples.mean(columns)
@@ -113,7 +112,7 @@ def leave_one_out_search(
 
 
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
-    """Which candidates (n_paths, n_alphas) leave a system that rounding does not decide."""
+    """Which candidates (n_paths, n_alphas) have a well-conditioned system."""
     conditions = [[each.condition_number(a * each.scale) for a in alphas] for each in problems]
     return np.array(conditions) <= limits_now().ill_conditioned
 
@@ -274,7 +273,7 @@ def problems_of(
 
 
 def differ_in_exponent(one: dict[str, Any], two: dict[str, Any]) -> bool:
-    """Whether two paths are alike but for the exponent of smoothness."""
+    """Whether two paths differ only in the exponent of smoothness."""
     return (
         one["encoder"] is two["encoder"]
         and one["stable_rank"] == two["stable_rank"]

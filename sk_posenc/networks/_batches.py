@@ -1,4 +1,4 @@
-"""Tensors that share the memory of arrays, and batches of them in orders that a seed decides."""
+"""Tensors that share the memory of arrays, and batches of them in a reproducible order."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def head_of(regressor: Any) -> Any:
         others = [step for _, step in before if not _is_placeholder(step)]
         if others or len(before) > 1:
             raise TypeError(
-                "a Pipeline must have two steps, an encoder and a regressor: transform X first, "
+                "a Pipeline must be two steps, an encoder and a regressor: transform X first, "
                 f"and pass the last step. Got {regressor!r}."
             )
     if _is_network(head) and head.activation != "relu":

@@ -203,7 +203,7 @@ TRAPS = {
     "not covered by its stable rank": LogFourierEncoder(domain=(0, 0.5)),
     "cover 10% of the domain": ShiftedBasisEncoder(domain=(0, 10), stable_rank=40),
     "fewer shifts than its bandwidth needs": ShiftedBasisEncoder(stable_rank=20, n_shifts=26),
-    "40 is expected for its bandwidth": RandomFourierEncoder(32, stable_rank=40, sampling="iid", random_state=0),
+    "40 is expected for": RandomFourierEncoder(32, stable_rank=40, sampling="iid", random_state=0),
     "harmonics": ShiftedBasisEncoder("triangle", bandwidth=1.5 / N, n_shifts=N),
     "piecewise constant": ShiftedBasisEncoder("impulse", stable_rank=24),
     "share nothing": ShiftedBasisEncoder(stable_rank=150),
@@ -272,7 +272,7 @@ def test_a_signal():
     report = encoding_report(ShiftedBasisEncoder(), LINE, smooth)
     assert report.held_out_psnr > 40
     assert report.n_fitted == N - N // 5
-    assert "generalises between samples" in " ".join(report.memorises)
+    assert "generalises" in " ".join(report.memorises)
     noise = np.random.default_rng(0).normal(size=N)
     report = encoding_report(ShiftedBasisEncoder(stable_rank=90), LINE, noise)
     assert report.fit_psnr > report.held_out_psnr + 10
