@@ -56,7 +56,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     - ``_read_formula()``: sets the fitted attributes from arrays that training has changed.
     """
 
-    # Names (without axis numbers) of arrays that in float32 come with their rounding errors.
+    # Names of arrays (without axis numbers) that in float32 come with their rounding errors.
     _needs_rest: tuple[str, ...] = ()
 
     _formula: dict[str, NDArray[np.float64]]
