@@ -1,8 +1,8 @@
 """Positional encodings for signals over coordinates, as scikit-learn estimators.
 
 Encoders turn coordinates into features, heads fit signals on them, and scorers
-measure what an encoding can memorise and how well it carries over between
-samples. Names load what they need on first use; ``__init__.pyi`` lists them.
+measure what an encoding can memorise and how well it generalises between
+samples. A name is imported when it is first used; ``__init__.pyi`` lists all names.
 """
 
 import lazy_loader

@@ -378,7 +378,7 @@ def test_a_refused_merge():
     before, of_other = told(estimator), told(other)
     unlike = KroneckerRidge(clone(PLACED).set_params(n_shifts=9)).partial_fit(X, y)
     for others in ([unlike], [other, unlike], [other, fitted_on("ridge")], [estimator]):
-        with pytest.raises(ValueError, match="merge adds"):
+        with pytest.raises(ValueError, match="merge needs"):
             estimator.merge(*others)
         assert told(estimator) == before
         assert told(other) == of_other
@@ -403,7 +403,7 @@ def test_a_damaged_checkpoint(name, damage, tmp_path):
     keys = set(vars(unfitted))
     for each in (estimator, unfitted):
         each.checkpoint = tmp_path
-        with pytest.raises(ValueError, match="is damaged: delete it to start anew"):
+        with pytest.raises(ValueError, match="is damaged: delete it to start again"):
             each.fit(OTHER_X, OTHER_Y)
         each.checkpoint = None
     assert list(tmp_path.iterdir()) == [file]

@@ -1,1 +1,1 @@
-"""What all rooms stand on: arrays, memory, settings, grids, sampling, what an encoding is."""
+"""Shared foundations: arrays, memory, settings, grids, sampling, the interface of encodings."""

@@ -1,4 +1,4 @@
-"""Arrays of any namespace: which one, where they are, and the way to NumPy."""
+"""Arrays of any namespace: their namespace, their device, and conversion to NumPy."""
 
 from types import ModuleType
 from typing import Any
@@ -21,12 +21,12 @@ def float_dtypes(X: Any) -> list[Any]:
 
 
 def device_of(X: Array) -> Any:
-    """The device of an array, None where arrays do not say."""
+    """The device of an array, None where the array has no such attribute."""
     return getattr(X, "device", None)
 
 
 def itemsize(X: Array) -> int:
-    """Bytes an entry of an array of floats."""
+    """Bytes per entry of an array of floats."""
     return int(array_namespace(X).finfo(X.dtype).bits) // 8
 
 
@@ -42,7 +42,7 @@ def widened(X: Array) -> Array:
 
 
 def to_numpy(array: Any) -> Any:
-    """Arrays of other namespaces, on any device, as NumPy's; anything else as it is."""
+    """Convert arrays of other namespaces, on any device, to NumPy; leave all else as it is."""
     if sparse.issparse(array) or isinstance(array, np.ndarray) or not is_array_api_obj(array):
         return array
     xp = array_namespace(array)

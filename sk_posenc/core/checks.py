@@ -1,4 +1,4 @@
-"""Arrays of numbers as they are given, checked."""
+"""Checks of the arrays that users pass."""
 
 from typing import Any
 

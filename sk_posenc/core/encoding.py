@@ -1,4 +1,4 @@
-"""What an encoding of coordinates is to those that measure it."""
+"""The interface of an encoding: what scorers, reports and Displays need from it."""
 
 import math
 from collections.abc import Callable
@@ -18,23 +18,23 @@ from sk_posenc.core.memory import check_memory
 
 @dataclass(frozen=True)
 class AxisTraits:
-    """What an encoder says of its functions along one axis; the defaults say nothing.
+    """Properties of an encoder's functions along one axis; by default nothing is known.
 
     Attributes
     ----------
     asked : float or None
-        The stable rank that its settings name. None: "auto", or another setting decides.
+        The stable rank that was requested. None: "auto", or another setting decides.
     bandwidth : float or None
         In coordinate units.
     nominal : float or None
-        The stable rank that this bandwidth means by the law.
+        The stable rank of this bandwidth in theory.
     way_out : str
-        What to change where less is reached.
+        What to change where the stable rank is lower.
     n_shifts, enough_shifts : int or None
-        Its shifts, and as many as keep the squared row norms even.
+        The number of shifts, and the number that keeps the squared row norms even.
     repeats, in_steps, in_cells : bool
-        Whether it repeats, so that nothing changes its stable rank; whether it is piecewise
-        constant; whether two coordinates are either alike, in one cell, or have nothing in common.
+        Whether the basis is periodic, so that no setting changes its stable rank; whether it is
+        piecewise constant; whether two coordinates either share a cell or are orthogonal.
     phi : callable or None
         The function of one shift, of displacements in coordinate units.
     """
@@ -52,7 +52,7 @@ class AxisTraits:
 
 
 class Encoding(TransformerMixin):
-    """What scorers, reports and Displays ask of an encoder, and all that they ask.
+    """All that scorers, reports and Displays use of an encoder.
 
     Encoders and the products that Kronecker heads make of them derive from it. A derived class
     has, once it is fitted,
@@ -61,20 +61,20 @@ class Encoding(TransformerMixin):
       ends of the domain of each axis as floats;
     - ``_check_coordinates(X, method)``: coordinates checked for a method of that name;
     - ``_encode(X)``: the encoding of checked coordinates, and ``_n_features_out``, its columns;
-    - ``_axis_features(axis, x)``: the columns that an axis decides, the others held, in float64;
-    - ``_axis_width(axis)``: how many they are; NotImplementedError where they are of all axes;
+    - ``_axis_features(axis, x)``: the columns of one axis, the other coordinates fixed, in float64;
+    - ``_axis_width(axis)``: their number; NotImplementedError where columns mix the axes;
     - ``_axis_similarity(axis, delta)``: the similarity along an axis, 1 at 0;
-    - ``_is_stationary()``: whether that is known, and not measured from the features;
-    - ``_has_closed_form()``: whether it gives the inner products of encodings;
-    - ``_is_product()``: whether columns are products of one of each axis;
-    - ``_is_penalised()``: whether a head that has a penalty of its own made it;
-    - ``_boundary(axis)``: what coordinates outside the domain meet;
-    - ``_of_axis(axis)``: the encoder that makes the columns of an axis, and its number there;
+    - ``_is_stationary()``: whether it is known, and need not be measured from the features;
+    - ``_has_closed_form()``: whether it equals the inner products of encodings;
+    - ``_is_product()``: whether each column is a product of one column per axis;
+    - ``_is_penalised()``: whether it comes from a head with a penalty of its own;
+    - ``_boundary(axis)``: what happens to coordinates outside the domain;
+    - ``_of_axis(axis)``: the encoder of an axis, and the number of the axis in that encoder;
     - ``_labels(names)``: the names of the columns;
-    - ``_axis_traits(axis)``: what else there is to say of its functions along an axis;
+    - ``_axis_traits(axis)``: other properties of its functions along an axis;
 
-    and, fitted or not, ``_short_name()``, what a legend calls it, and ``_learns_by_default``,
-    whether a network that holds it trains it unless told otherwise.
+    and, fitted or not, ``_short_name()``, its name in a legend, and ``_learns_by_default``,
+    whether a network that holds it trains it by default.
     """
 
     _learns_by_default = False
@@ -110,9 +110,9 @@ class Encoding(TransformerMixin):
     def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
         """Similarity of two sets of coordinates, the kernel of the encoding.
 
-        The inner products of the encodings; by the closed form D(delta) / D(0), averaged
-        over the axes, where one is known. It is exact for Fourier functions, and for other
-        bases within the ripple of the row norms, away from an end that is cut.
+        These are the inner products of the encodings. Where the closed form D(delta) / D(0) is
+        known, it is used, averaged over the axes. It is exact for Fourier functions. For other
+        bases it is exact up to the ripple of the row norms, except near an end that is cut.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class Encoding(TransformerMixin):
         return sum(similarities) / len(similarities)
 
     def _offset_similarity(self, offsets: NDArray) -> NDArray:
-        """Similarity of whole encodings that are rows of offsets apart."""
+        """Similarity of whole encodings, for pairs of coordinates with these offsets."""
         axes = range(self.n_features_in_)
         return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
 
@@ -204,7 +204,7 @@ class Encoding(TransformerMixin):
         return False
 
     def _boundary(self, axis: int) -> str:
-        """Extend: they count as its end; periodic; cut: columns fade; none: functions go on."""
+        """One of "extend" (the nearest end counts), "periodic", "cut" (columns fade) or "none"."""
         return "none"
 
     def _of_axis(self, axis: int) -> tuple[Any, int]:

@@ -31,7 +31,7 @@ class Grid:
 
 
 def find_grid(X: NDArray) -> Grid | None:
-    """The full grid that the rows of X are, in whatever order, or None.
+    """Find the full grid that the rows of X form, in any order; None where they form none.
 
     Parameters
     ----------
@@ -89,8 +89,8 @@ def lattice_of(X: NDArray, max_cells: float) -> tuple[list[NDArray], NDArray[np.
 def distinct_coordinates(x: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
     """Distinct values of x, increasing, and the number of each entry among them.
 
-    As ``np.unique(x, return_inverse=True)``, several times faster on equispaced values:
-    those are numbered by rounding, and read back to be sure.
+    As ``np.unique(x, return_inverse=True)``, but several times faster on equispaced values.
+    These are numbered by rounding, and the result is checked.
     """
     equispaced = _equispaced(x)
     if equispaced is not None:

@@ -1,8 +1,8 @@
-"""Sizes at which another way to the same result is taken: all of them in one place.
+"""Sizes at which the code switches to another method with the same result, all in one place.
 
-The code reads them where it decides, ``limits_now().direct_up_to``; none is a setting of an
-estimator. ``with limits(direct_up_to=5):`` takes others in a block, as tests do that walk
-every way on little data.
+The code reads them where it decides, as ``limits_now().direct_up_to``. None is a setting of an
+estimator. ``with limits(direct_up_to=5):`` changes them in a block, as tests do to reach every
+method with little data.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Limits:
-    """All limits; the defaults are what is fast, or exact enough, as measured."""
+    """All limits. The defaults were measured: they are fast, or exact enough."""
 
     # Kronecker heads: which way to the solution.
     # Samples up to which an n x n matrix is factorised in one step.
@@ -65,11 +65,11 @@ def limits_now() -> Limits:
 
 @contextmanager
 def limits(**changed: float) -> Iterator[Limits]:
-    """Other limits within a block; what is not named stays as it is.
+    """Change limits within a block; those that are not named stay as they are.
 
-    They hold for the whole process. A ``ContextVar`` would not reach the threads of a search,
-    which would then silently go another way than the block asks for. Two blocks in two threads
-    at a time undo each other.
+    The change holds for the whole process. A ``ContextVar`` would not reach the threads of a
+    search, which would then silently use other limits than the block. Two blocks in two threads
+    at the same time undo each other.
 
     Raises
     ------

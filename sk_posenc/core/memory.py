@@ -1,4 +1,4 @@
-"""Whether an array fits into the memory that is there, asked before it is made."""
+"""Check that an array fits into memory, before it is made."""
 
 import math
 
@@ -11,6 +11,6 @@ def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:
     available = psutil.virtual_memory().available
     if size > available:
         raise ValueError(
-            f"an array of shape {shape} takes {size / 2**30:,.1f} GiB, more than the "
-            f"{available / 2**30:,.1f} GiB of memory available: {way_out}"
+            f"too large: an array of shape {shape} needs {size / 2**30:,.1f} GiB, and "
+            f"{available / 2**30:,.1f} GiB of memory are available: {way_out}"
         )

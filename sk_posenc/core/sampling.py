@@ -55,10 +55,10 @@ def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
 def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Cut each axis into cells that hold about one sample per axis each.
 
-    On a grid axis a cell is one distinct value, so spacing plays no part. An axis
-    counts as one where it has fewer than 1.5 distinct values per sample per axis:
-    a grid with some holes keeps the cells of the full grid. Elsewhere the range of
-    the axis is cut into equal cells, as many as its samples per axis, rounded.
+    On a grid axis each distinct value is a cell, whatever the spacing. An axis counts
+    as a grid axis where it has fewer than 1.5 distinct values per sample per axis, so
+    that a grid with some holes keeps the cells of the full grid. On other axes the range
+    is cut into equal cells, as many as the axis has samples per axis, rounded.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Settings as they are given: what each may be."""
+"""Parsers of settings: each one checks a kind of value."""
 
 import math
 import numbers
@@ -17,7 +17,7 @@ def parse_flag(value: Any, name: str) -> bool:
 
 
 def parse_integer(value: Any, name: str, at_least: int = 1, otherwise: str = "") -> int:
-    """A whole number; `otherwise` is what a message names besides."""
+    """A whole number; `otherwise` names other allowed values in the message."""
     whole = _whole(value, name, otherwise)
     if whole < at_least:
         raise ValueError(f"{name} must be at least {at_least}{otherwise}. Got {value!r}.")
@@ -45,7 +45,7 @@ def parse_number(
     below: float | None = None,
     otherwise: str = "",
 ) -> float:
-    """A finite number within bounds; `otherwise` is what a message names besides."""
+    """A finite number within bounds; `otherwise` names other allowed values in the message."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number{otherwise}. Got {value!r}.")
     number = _as_float(value)

@@ -1,10 +1,10 @@
-"""Whether encoders warn where they reach less stable rank than is asked."""
+"""Whether encoders warn where their stable rank is below the one requested."""
 
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
-# Of this thread alone, as filters of warnings are not.
+# A context variable holds for one thread; filters of warnings hold for all.
 _WARN = ContextVar("warn", default=True)
 
 
@@ -15,7 +15,7 @@ def shortfalls_warn() -> bool:
 
 @contextlib.contextmanager
 def shortfalls_untold() -> Iterator[None]:
-    """Let encoders be fitted in silence where they reach less stable rank than is asked."""
+    """Fit encoders without a warning where their stable rank is below the one requested."""
     token = _WARN.set(False)
     try:
         yield

@@ -22,7 +22,7 @@ def stable_rank(A: Any) -> float:
 
     :math:`\|A\|_F^2 / \|A\|_2^2 = \sum_i \sigma_i^2 / \max_i \sigma_i^2`, with the singular values
     :math:`\sigma_i` of A.
-    Between 1 and the rank; unlike it, moved little by small singular values.
+    It lies between 1 and the rank. Unlike the rank, it changes little with small singular values.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def stable_rank(A: Any) -> float:
 
     Notes
     -----
-    The largest singular value comes from the Gram matrix of the shorter side, or from
-    Lanczos iterations where that side is longer than 2,000: exact to 1e-10, and several
-    times faster than all singular values.
+    The largest singular value comes from the Gram matrix of the shorter side. Where that side
+    is longer than 2,000, it comes from Lanczos iterations. It is exact to 1e-10, and found
+    several times faster than all singular values.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def stable_rank(A: Any) -> float:
     full = math.prod(entries.shape) > 0
     largest = max(float(xp.max(entries)), -float(xp.min(entries))) if full else 0.0
     if not math.isfinite(largest):
-        raise ValueError("A contains NaN or infinity: a stable rank needs finite entries")
+        raise ValueError("A must have finite entries only. Got NaN or infinity.")
     if largest == 0:
         raise ValueError("A is all 0: its stable rank is not defined")
     exponent = math.frexp(largest)[1]

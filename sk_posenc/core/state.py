@@ -1,4 +1,4 @@
-"""What estimators are after a step that was refused or interrupted: what they were before."""
+"""Restore estimators after a step that failed or was interrupted."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ _Estimator = TypeVar("_Estimator")
 
 @contextmanager
 def taken_over_last(estimator: _Estimator) -> Iterator[_Estimator]:
-    """A shallow copy to fit, whose attributes the estimator has once the block has ended."""
+    """Yield a shallow copy to fit; at the end of the block the estimator gets its attributes."""
     fitted = copy.copy(estimator)
     yield fitted
     estimator.__dict__ = fitted.__dict__
 
 
 class Before:
-    """What objects are now, to be put back later.
+    """The present state of objects, to be restored later.
 
-    As a context manager it does so where the block raises.
+    As a context manager it restores them where the block raises.
 
     Parameters
     ----------
     *objects : object
-        Their attributes are kept, not copied: what is assigned anew is undone.
+        Their attributes are kept without a copy: only assignments are undone.
     in_place : iterable, default=()
-        What the step changes in place, and is copied therefore: lists that it appends to, and
-        what has a state as torch's modules, optimisers and generators have.
+        Objects that the step changes in place: lists that it appends to, and objects with a
+        state, such as torch's modules, optimisers and generators.
     """
 
     def __init__(self, *objects: Any, in_place: Iterable[Any] = ()) -> None:
@@ -38,7 +38,7 @@ class Before:
         self._ways_back = [_way_back(each) for each in in_place]
 
     def put_back(self) -> None:
-        """Make all of it what it was."""
+        """Restore all objects."""
         for each, attributes in self._attributes:
             each.__dict__ = attributes
         for go_back in self._ways_back:

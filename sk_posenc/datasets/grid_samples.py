@@ -96,7 +96,7 @@ def grid_samples(
         )
     if 0 in values.shape:
         raise ValueError(
-            "values must hold at least one number: check how the array was cut. "
+            "values must hold at least one number: check how the array was sliced. "
             f"Got shape {values.shape}."
         )
     coordinates = unit_axes(shape) if axes is None else _checked_axes(axes, shape)
@@ -188,8 +188,8 @@ def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArr
             )
         if not np.isfinite(coordinates).all():
             raise ValueError(
-                f"axes[{index}] must be finite: leave other positions out of both values and "
-                "axes. Got NaN or infinity."
+                f"axes[{index}] must be finite: drop positions without a coordinate from both "
+                "values and axes. Got NaN or infinity."
             )
         keep = coordinates.dtype == np.float32
         checked.append(coordinates if keep else coordinates.astype(np.float64))

@@ -35,7 +35,7 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     ValueError
         If there is no signal of that name.
     TypeError
-        If `name` is no text.
+        If `name` is not a string.
     ImportError
         If the library that holds the signal is not installed.
 
@@ -80,11 +80,11 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     *Elevation*, from matplotlib (``jacksboro_fault_dem.npz``): shape (344, 403), in
     metres, over latitude and longitude of the cell centres in degrees, 3 arc seconds
     apart; the Jacksboro fault, Tennessee. Public domain data of the Shuttle Radar
-    Topography Mission [2]_. The file runs from north to south; rows are turned
-    here, so that both axes increase. Its corner latitudes are not used as they
-    stand: the one it calls ``ymax`` is the northern edge, and ``ymin`` lies to the
-    north of it by the height of the map. Read this way, the highest cell (1,076 m)
-    falls on the summit of Cross Mountain (1,077 m; 36.1983 N, 84.2306 W).
+    Topography Mission [2]_. The file runs from north to south; its rows are reversed
+    here, so that both axes increase. Of its corner latitudes only ``ymax`` is used, as
+    the northern edge: ``ymin`` is wrong, and lies to the north of it by the height of
+    the map. Read this way, the highest cell (1,076 m) falls on the summit of Cross
+    Mountain (1,077 m; 36.1983 N, 84.2306 W).
 
     *Sea temperature* (``sea_temperature``), from iris-sample-data: shape (54, 18, 432),
     monthly means of the temperature of the sea surface, degrees Celsius, NaN over land
@@ -93,7 +93,8 @@ def load_signal(name: str) -> tuple[NDArray[np.float64], tuple[NDArray[np.float6
     around) in degrees. The Met Office's analysis of satellites, ships and buoys, OSTIA
     [3]_; British Crown copyright 2018, Open Government Licence
     (http://www.nationalarchives.gov.uk/doc/open-government-licence): name the source
-    where you show it. The file starts at the meridian of Greenwich; it is turned here.
+    where you show it. The file starts at the meridian of Greenwich; here its columns
+    start at -180.
 
     *Series*, from statsmodels, which states that they are in the public domain:
 

@@ -48,8 +48,8 @@ class FourierBase(AxisEncoder):
         raise NotImplementedError
 
     def _without_aliases(self, x: NDArray) -> Self:
-        # Beyond half the sampling rate a wave has the values of a slower one on all samples, and
-        # others between them. The slower one takes its place: what is fitted stays the same.
+        # A wave above half the sampling rate has the same values at all samples as a slower one,
+        # and other values between them. The slower one replaces it: the fit there stays the same.
         if len(x) < 2:
             return self
         spacing = np.diff(np.asarray(x, dtype=np.float64))
@@ -84,7 +84,7 @@ def half_waves(frequencies: Any, length: float) -> float:
 
 
 class AxisFourierEncoder(FourierBase):
-    """Frequencies of each axis alone, and the sines before the cosines of each axis."""
+    """Each axis has its own frequencies; its sines stand before its cosines."""
 
     frequencies_: list[NDArray[np.float64]]
     _constant: float  # amplitude of a constant column of each axis; 0: none

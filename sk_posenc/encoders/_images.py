@@ -1,4 +1,4 @@
-"""The images that a shifted basis has on a circle."""
+"""Periodic images of a shifted basis, as on a circle."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from sk_posenc.encoders.basis import ROUNDING, Basis
 
 @dataclass(frozen=True)
 class Images:
-    """A basis along an axis: alone on a line, with images all around on a circle.
+    """A basis along an axis: by itself on a line, with its periodic images on a circle.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Images:
         """Images on each side that reach into the domain."""
         if isinstance(self.basis, Impulse) or self.length is None:
             return 0
-        # where a jump lies opposite, on either side of the circle, both sides are asked
+        # a jump on the opposite side of the circle may belong to either image: keep both
         return math.floor(self.basis._whole_reach * width / self.length + 0.5 + ROUNDING)
 
     def similarity(self, delta: Array, width: float) -> Array:

@@ -11,7 +11,7 @@ from sk_posenc.encoders.axis_settings import auto_stable_rank, check_bandwidth
 from sk_posenc.encoders.bases import Impulse, Rectangle
 from sk_posenc.encoders.basis import ROUNDING, Basis
 
-# Bytes that fit needs for a shift: its place, and what tells the stable rank.
+# Bytes that fit needs per shift: its place, and the work for the stable rank.
 _FIT_BYTES = 100
 
 
@@ -50,7 +50,7 @@ class Placement:
         check_bandwidth(self.axis, width, self.length)
         shifts, spacing = self._shifts(width, count)
         if isinstance(basis, Rectangle) and not fixed and count is None:
-            # a circle holds a whole number of spacings, and a width as many as meant
+            # a circle holds a whole number of spacings; the width keeps its number of them
             width = spacing * basis.spacings_per_rank
         return width, shifts, spacing
 
@@ -87,9 +87,9 @@ class Placement:
         length, fixed = self.length, self.basis.stable_rank(1.0)
         if rank is not None and abs(rank - fixed) > 0.01 * fixed:
             raise ValueError(
-                f"basis {self.basis!r} cannot reach stable_rank={rank:g}: its stable rank is "
-                f'{fixed:.4g} whatever its period. Leave stable_rank="auto" and set bandwidth '
-                "(the period), or take FourierEncoder or another basis"
+                f"basis {self.basis!r} cannot have stable_rank={rank:g}: its stable rank is "
+                f'{fixed:.4g} for every period. Leave stable_rank="auto" and set bandwidth '
+                "(the period), or use FourierEncoder or another basis"
             )
         periodic = self.boundary == "periodic"
         if width is None:
@@ -97,9 +97,9 @@ class Placement:
         turns = length / (width * period)
         if periodic and abs(turns - round(turns)) > 1e-6 * turns:
             raise ValueError(
-                f"bandwidth={width:g} of axis {self.axis} fits {turns:.4g} times into its "
-                f"periodic domain of width {length:g}: give a period that fits a whole number of "
-                "times"
+                f"bandwidth={width:g} of axis {self.axis} is a period that fits {turns:.4g} times "
+                f"into its domain of width {length:g}: set a bandwidth that fits a whole number "
+                "of times"
             )
         return width
 

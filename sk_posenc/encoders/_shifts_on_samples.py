@@ -1,4 +1,4 @@
-"""Shifts and widths for the samples of an axis, as a head in closed form wants them."""
+"""Shifts and widths for the samples of an axis, as closed-form heads need them."""
 
 import math
 from typing import Any
@@ -68,11 +68,11 @@ def _intervals(basis: Basis, rank: float, spacings: float, samples: AxisSamples)
 def _shifts_per_sample(basis: Basis, width: float) -> int | None:
     """Shifts per sample, a whole number, at which the shifted bases sum to a constant.
 
-    A number of shifts near that of the samples, but other than it, would fit noise
-    (double descent); None where even many do not sum to a constant.
+    A number of shifts that is close to that of the samples, but not equal, would fit noise
+    (double descent). None where even many shifts do not sum to a constant.
     """
     if isinstance(basis, Rectangle):
-        # steps where only rounding decides on which side a sample lies must be small
+        # only rounding decides on which side of a step a sample lies: steps must be small
         return max(1, math.ceil(basis.spacings_per_rank * basis.stable_rank(1.0) / width))
     for count in range(1, _MOST_SHIFTS_PER_SAMPLE + 1):
         spacing = 1 / (count * width)  # in bandwidths

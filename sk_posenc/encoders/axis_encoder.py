@@ -1,4 +1,4 @@
-"""What encoders share whose columns belong to one axis each: domain, ends, stable rank."""
+"""Base of encoders whose columns belong to one axis each: domain, ends, stable rank."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -39,9 +39,9 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     - ``_axis_width(axis)``: the number of these columns;
     - ``_axis_similarity(axis, delta)``: similarity along an axis, 1 at 0;
     - ``_axis_labels(axis, name)``: the names of the columns of one axis;
-    - ``_nominal_stable_rank(axis)``: the stable rank that the law says;
+    - ``_nominal_stable_rank(axis)``: the stable rank in theory;
 
-    and what `CoordinateEncoder` and `AxisFunctions` name where there is more to say.
+    and may override the other methods of `CoordinateEncoder` and `AxisFunctions`.
     """
 
     domain: Any
@@ -55,8 +55,8 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
         for axis in np.flatnonzero((reached < 0.9 * np.array(self._asked)) & shortfalls_warn()):
             warnings.warn(
                 f"{type(self).__name__} reaches a stable rank of "
-                f"{reached[axis]:.4g} along axis {axis} where {self._asked[axis]:.4g} "
-                f"is asked: {self._advice()}",
+                f"{reached[axis]:.4g} along axis {axis}, but {self._asked[axis]:.4g} "
+                f"was requested: {self._advice()}",
                 UserWarning,
                 stacklevel=3,
             )
@@ -75,10 +75,10 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
             yield from self._axis_blocks(axis, X[:, axis], arrays, xp)
 
     def _reached(self, axis: int) -> float:
-        """Stable rank along an axis, the others held, on dense samples of the domain."""
+        """Stable rank along an axis, the others fixed, on dense samples of the domain."""
         x = self._dense_lags(axis)
         if self._n_features_out > _MEASURED_COLUMNS and self._is_stationary():
-            # with so many columns the similarity is as good, and its matrix is smaller
+            # with this many columns the similarity is as exact, and its matrix is smaller
             return stable_rank_of_gram(linalg.toeplitz(self._axis_similarity(axis, x)))
         low, _ = self._ends[axis]
         return stable_rank(self._axis_features(axis, low + x + x[1] / 2))
@@ -90,7 +90,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
         return np.arange(n) / n * (high - low)
 
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Columns that an axis decides, the other coordinates held."""
+        """Columns of one axis, the other coordinates fixed."""
         return np.concatenate(self._axis_blocks(axis, x, self._formula, array_namespace(x)), axis=1)
 
     def _measured_similarity(self, axis: int, delta: Array) -> Array:
@@ -114,7 +114,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
 
     def _check_range(self, X: Array) -> None:
         xp = array_namespace(X)
-        # Past this, a coordinate has no digit left that says where in a period it lies.
+        # Farther out, a coordinate has no digits left for its place within a period.
         eps = float(xp.finfo(X.dtype).eps)
         for axis, (low, high) in enumerate(self._ends):
             if self._ends_at_domain(axis):
@@ -125,7 +125,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
             if far * eps > high - low:
                 raise ValueError(
                     f"X lies {far:.3g} outside the domain ({low:.6g}, {high:.6g}) of axis "
-                    f"{axis}, too far to be resolved in {X.dtype}: check its units, or fit "
+                    f"{axis}, too far for the precision of {X.dtype}: check its units, or fit "
                     "with a domain that covers it"
                 )
 
@@ -171,7 +171,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
         raise NotImplementedError
 
     def _nominal_stable_rank(self, axis: int) -> float:
-        """Stable rank along an axis by the law, which dense samples should come near."""
+        """Stable rank along an axis in theory, which dense samples should nearly reach."""
         raise NotImplementedError
 
     def _advice(self) -> str:

@@ -1,4 +1,4 @@
-"""The functions of one axis, as heads that multiply axes ask for them."""
+"""The functions of one axis, as Kronecker heads use them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from sk_posenc.encoders.csr import Windows
 
 @dataclass(frozen=True)
 class AxisSamples:
-    """The samples along an axis, and how fine a head wants its functions there.
+    """The samples along an axis, and how fine a head needs the functions there.
 
     Attributes
     ----------
@@ -23,13 +23,12 @@ class AxisSamples:
     n_samples : float
         Samples per axis, as :func:`samples_per_axis` counts them over all axes.
     on_grid : bool
-        Whether each of `x` is met with all combinations of the others: shifts then stand on
-        the coordinates.
+        Whether the samples are a full grid: shifts are then placed on the coordinates.
     share : float or None
-        Stable rank as a share of `n_samples`, in place of what the encoder says.
+        Stable rank as a share of `n_samples`, in place of the encoder's setting.
     finer : float or None
-        Where a penalty of smoothness holds what the samples do not: how much finer automatic
-        shifts are; off a grid they are then as far apart as they sum to a constant.
+        How much finer automatic shifts are, with a penalty of smoothness. Off a grid they are
+        then as far apart as they may be to sum to a constant.
     """
 
     x: NDArray
@@ -40,21 +39,21 @@ class AxisSamples:
 
 
 class AxisFunctions:
-    """What heads that multiply axes ask of an encoder of one axis, and all that they ask.
+    """All that Kronecker heads use of an encoder of one axis.
 
-    `AxisEncoder` derives from it, and `functions_of` makes one of any other transformer. The
-    answers here are those of an encoder of which nothing more is known. An unfitted one has
+    `AxisEncoder` derives from it, and `functions_of` wraps any other transformer. The methods
+    here return what holds for every encoder. An unfitted one has
 
-    - ``_in_order``: whether the coefficients of an axis stand in order along it, so that their
+    - ``_in_order``: whether the coefficients are in order along the axis, so that their
       differences mean something;
-    - ``_missing_settings()``: the settings that samples would have to tell, by name;
+    - ``_missing_settings()``: the names of settings that must be learnt from samples;
     - ``_settings_for(samples)``: the settings for the `AxisSamples`;
 
     and a fitted one
 
     - ``_stops_at_ends``: whether a head must stop the functions at the ends of the domain,
-      because they go on outside, where no sample holds them down;
-    - ``_any_namespace``: whether `_encode` takes tensors as it takes arrays;
+      because outside, where there are no samples, they continue;
+    - ``_any_namespace``: whether `_encode` takes tensors as well as arrays;
     - ``_without_aliases(x)``: the encoder whose functions these samples can tell apart;
     - ``_head_features(x)`` and ``_derivative(x, order)``: the functions, (n, k);
     - ``_functions_on_domain()``: how many shifts or half waves lie on the domain;
@@ -104,12 +103,12 @@ class AxisFunctions:
 
     def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
         """The derivative of functions that go on outside the domain."""
-        raise ValueError(f"the derivative of {self!r} is not known: leave its order at 0")
+        raise ValueError(f"the derivative of {self!r} is not known: set its order to 0")
 
     def _functions_on_domain(self) -> float:
         raise ValueError(
-            f"smoothness needs an encoder of shifts or frequencies. Got {self!r}: use "
-            'penalty="ridge"'
+            "a penalty of smoothness needs an encoder with shifts or frequencies: use "
+            f'penalty="ridge". Got {self!r}.'
         )
 
     def _window(self) -> Windows | None:

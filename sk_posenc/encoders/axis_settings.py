@@ -1,4 +1,4 @@
-"""Settings of an axis: one value or one per axis, what "auto" means, what is out of proportion."""
+"""Settings of an axis: one value or one per axis, the meaning of "auto", limits of sizes."""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -8,21 +8,21 @@ import numpy as np
 
 from sk_posenc.core.settings import is_auto, parse_choice, parse_number
 
-# The share of the samples per axis that stable_rank="auto" asks for; the docs show how
-# it was calibrated. An axis gets at least 2: one value is no encoding.
+# The share of the samples per axis that stable_rank="auto" stands for; the docs show how
+# it was calibrated. An axis gets at least 2, as one value is no encoding.
 AUTO_SHARE = 0.25
 
 _AUTO_MINIMUM = 2.0
 
-# The share that "auto" asks for in a closed form, and the most where samples are no grid: they
-# leave gaps of up to twice their mean spacing.
+# The share that "auto" stands for in closed-form heads, and its maximum off a grid, where
+# samples leave gaps of up to twice their mean spacing.
 CLOSED_FORM_SHARE = 0.42
 SCATTERED_SHARE = 0.3
 
-# Frequencies per unit of stable rank from which quasi-random ones meet the law to 5 %.
+# Quasi-random frequencies per unit of stable rank that reach it to 5 %.
 _RANDOM_PER_RANK = 4
 
-# Limits of what is a resolution: values on an axis, and widths of the domain.
+# Limits of a sensible resolution: independent values on an axis, and widths of the domain.
 _FINEST = 1e9
 
 _WIDEST = 100.0
@@ -68,7 +68,7 @@ def auto_stable_rank(n_samples: float) -> float:
 
 
 def auto_stable_rank_of_random(n_samples: float, n_frequencies: int) -> float:
-    """The same where frequencies are drawn, and so many of them hold no more."""
+    """The same for random frequencies, whose number limits the stable rank."""
     within = max(1.0, n_frequencies / _RANDOM_PER_RANK)
     return min(auto_stable_rank(n_samples), within)
 
@@ -91,8 +91,8 @@ def refuse_both(axis: int, **settings: Any) -> None:
     if len(explicit) > 1:
         listed = " and ".join(f"{name}={value:g}" for name, value in explicit.items())
         raise ValueError(
-            f"{listed} both set the resolution of axis {axis}: give one of them and leave "
-            "the other at its default"
+            f"{listed} set the same resolution of axis {axis}: give one of them and leave "
+            "the rest at their defaults"
         )
 
 
@@ -100,13 +100,13 @@ def check_bandwidth(axis: int, width: float, length: float, name: str = "bandwid
     """Raise for a bandwidth out of all proportion to its domain."""
     if width > _WIDEST * length:
         raise ValueError(
-            f"{name}={width:g} of axis {axis} is more than {_WIDEST:g} times as wide as its "
-            f"domain of width {length:g}, on which the encoding would be constant: lower it"
+            f"{name}={width:g} of axis {axis} is too wide for its domain of width {length:g}. "
+            f"Beyond {_WIDEST:g} times the domain the encoding would be constant: lower it"
         )
     if width * _FINEST < length / 4:
         raise ValueError(
-            f"{name}={width:g} of axis {axis} is too narrow for its domain of width "
-            f"{length:g}, which would hold more than {_FINEST:g} independent values: raise it"
+            f"{name}={width:g} of axis {axis} is too narrow for its domain of width {length:g}. "
+            f"It would give more than {_FINEST:g} independent values: raise it"
         )
 
 

@@ -16,15 +16,15 @@ from sk_posenc.core.arrays import Array, device_of, float_dtypes, has_float64, i
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.state import taken_over_last
 
-# Bytes of an array on the way to the encoding. On a processor a few of them stay in its cache;
-# larger ones go back to the system after each step, and their pages come anew, which takes longer
-# than all the rest. Other devices want few large blocks.
+# Bytes of an intermediate array. On a CPU a few arrays of this size stay in its cache. Larger ones
+# are returned to the system after each step, and fresh pages for the next one take longer than all
+# the rest. Other devices are fastest with few large blocks.
 _HOST_BLOCK = 1 << 19
 _DEVICE_BLOCK = 1 << 24
 
 
 class Learnable(NamedTuple):
-    """How training moves an array of a formula from its fitted value.
+    """How training changes an array of a formula, starting at its fitted value.
 
     "shift": value = fitted + unit * step; "scale": value = fitted * exp(step), so that it
     stays positive; "weight": the value is the parameter, and weight decay applies to it.
@@ -47,16 +47,16 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     - ``_n_features_out``: the number of these columns;
     - ``_labels(names)``: their names;
 
-    and, where there is more to say,
+    and may define
 
-    - ``_measure()``: sets the fitted attributes that are read off the formula;
-    - ``_check_range(X)``: refuses rows that the formula cannot tell apart;
+    - ``_measure()``: sets the fitted attributes that are computed from the formula;
+    - ``_check_range(X)``: raises for rows that the formula cannot tell apart;
     - ``_needs_rest``: the arrays that the formula subtracts from coordinates;
-    - ``_learnable()``: which arrays training may move, and how;
-    - ``_read_formula()``: sets the fitted attributes from arrays that training has moved.
+    - ``_learnable()``: the arrays that training may change, and how;
+    - ``_read_formula()``: sets the fitted attributes from arrays that training has changed.
     """
 
-    # Names of arrays, less the number of an axis, that come in float32 with what rounding lost.
+    # Names of arrays (without axis numbers) that in float32 come with their rounding errors.
     _needs_rest: tuple[str, ...] = ()
 
     _formula: dict[str, NDArray[np.float64]]
@@ -104,7 +104,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         return tags
 
     def _publish(self, xp: ModuleType, device: Any) -> None:
-        """Move the fitted arrays to where `X` is; the formula keeps its own."""
+        """Move the fitted arrays to the device of `X`; the formula keeps its NumPy arrays."""
         if is_numpy_namespace(xp):
             return
         dtype = np.float64 if has_float64(xp, device) else np.float32
@@ -145,7 +145,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         return encoded
 
     def _block_width(self) -> int:
-        """Columns of the widest array on the way to the encoding."""
+        """Columns of the widest intermediate array."""
         return self._n_features_out
 
     def _features(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
@@ -159,8 +159,8 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     def _arrays_like(self, X: Array) -> dict[str, Array]:
         """The arrays of the formula in the namespace, device and precision of `X`.
 
-        In float32 an array ``a`` of `_needs_rest` has beside it ``a_rest``, what its rounding
-        lost: the difference of two near coordinates then keeps all its digits.
+        In float32 each array ``a`` of `_needs_rest` comes with its rounding error ``a_rest``, so
+        that the difference of two close coordinates keeps all its digits.
         """
         xp, device, single = array_namespace(X), device_of(X), itemsize(X) == 4
         converted = {}
@@ -173,7 +173,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         return converted
 
     def _has_rest(self, name: str) -> bool:
-        """Whether an array comes in float32 with what its rounding lost."""
+        """Whether an array comes with its rounding error in float32."""
         return name.rstrip("0123456789") in self._needs_rest
 
     def _with_formula(self, arrays: dict[str, NDArray[np.float64]]) -> Self:
@@ -224,7 +224,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     def _learnable(self) -> dict[str, Learnable]:
         """Arrays of the formula that training may move; ValueError where none can be."""
         raise ValueError(
-            f"{self!r} says of no array how training may move it: leave train_encoder at False"
+            f"{self!r} has no arrays that training can change: set train_encoder=False"
         )
 
     def _read_formula(self) -> None:
@@ -236,7 +236,7 @@ def check_encoder(encoder: Any, expected: str = "an encoder of sk_posenc") -> No
     """Raise where something is not an encoder with a formula."""
     if not isinstance(encoder, CoordinateEncoder):
         raise TypeError(
-            f"encoder must be {expected}; put other transformers into a Pipeline in front of the "
+            f"encoder must be {expected}: put other transformers in a Pipeline, before the "
             f"network. Got {encoder!r}."
         )
 

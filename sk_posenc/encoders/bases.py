@@ -17,7 +17,7 @@ from sk_posenc.encoders.basis import NEGLIGIBLE, Basis, in_steps
 class Gaussian(Basis):
     """exp(-u**2 / 2); the bandwidth is the standard deviation.
 
-    Similarity exp(-delta**2 / 4), stable rank 1 / (2 sqrt(pi) bandwidth).
+    The similarity is exp(-delta**2 / 4), the stable rank 1 / (2 sqrt(pi) bandwidth).
     """
 
     shifts_per_rank = 2.6
@@ -25,7 +25,7 @@ class Gaussian(Basis):
     reach = math.sqrt(-2 * math.log(NEGLIGIBLE))
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        # exp is many times slower where it underflows, and exp(-80) is already nothing
+        # exp is many times slower where it underflows, and exp(-80) is negligible already
         return xp.exp(xp.clip(-0.5 * u * u, min=-80.0, max=0.0))
 
     def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
@@ -46,7 +46,7 @@ class Gaussian(Basis):
 class Triangle(Basis):
     """max(0, 1 - |u|); the bandwidth is the half-width.
 
-    Similarity the cubic B-spline, stable rank 2 / (3 bandwidth).
+    The similarity is the cubic B-spline, the stable rank 2 / (3 bandwidth).
     """
 
     support = 1.0
@@ -67,8 +67,8 @@ class Triangle(Basis):
 class Rectangle(Basis):
     """1 for -1/2 <= u < 1/2, else 0; the bandwidth is the full width.
 
-    Similarity the triangle of half-width 1 (on average over coordinates: the
-    sampled one is a staircase with a step per shift), stable rank 1 / bandwidth.
+    The similarity is the triangle of half-width 1, on average over coordinates: with
+    single shifts it is a staircase with a step per shift. The stable rank is 1 / bandwidth.
     """
 
     support = 0.5
@@ -88,16 +88,16 @@ class Rectangle(Basis):
 
 
 class Impulse(Rectangle):
-    """1 at the nearest shift, the lower of two, else 0; the bandwidth is their spacing.
+    """1 at the nearest shift (the lower one of a tie), else 0; the bandwidth is the spacing.
 
-    The limit of the rectangle at one shift a width: each coordinate takes one
-    column, and the stable rank is the number of spacings in the domain.
+    This is the rectangle with one shift per width. Each coordinate has one column that is
+    not 0, and the stable rank is the number of spacings in the domain.
     """
 
     shifts_per_rank = 1.0
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        # by argmin, for a half-open comparison can round to no shift or to two
+        # argmin, as a half-open comparison may by rounding find no shift or two
         steps, _ = in_steps(u, xp)
         distance = 2 * xp.abs(steps) + xp.astype(steps > 0, u.dtype)
         nearest = xp.argmin(distance, axis=-1, keepdims=True)
@@ -108,7 +108,7 @@ class Impulse(Rectangle):
 class BSpline(Basis):
     """Cubic B-spline with knots one bandwidth apart, 2/3 at its peak.
 
-    Similarity the B-spline of degree 7, stable rank 151 / (315 bandwidth).
+    The similarity is the B-spline of degree 7, the stable rank 151 / (315 bandwidth).
     """
 
     support = 2.0
@@ -217,7 +217,7 @@ class Sine(Basis):
 class Square(Basis):
     """sign(sin(2 pi u)), half-open; the bandwidth is the period.
 
-    Similarity the triangle wave 1 - 4 |delta| for |delta| <= 1/2, stable rank
+    The similarity is the triangle wave 1 - 4 |delta| for |delta| <= 1/2, the stable rank
     pi**2 / 4.
     """
 
@@ -278,9 +278,9 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
     terms = []
     for k in range(half):
         weight = (-1) ** k * math.comb(degree + 1, k) / math.factorial(degree)
-        # by both ends, for NumPy is slow to clip at one
+        # clip at both ends, as NumPy is slow to clip at one
         piece = xp.clip((half - k) - distance, min=0.0, max=float(half - k))
-        # products, for a power of an array is many times slower
+        # products, as a power of an array is many times slower
         power = functools.reduce(operator.mul, [piece] * degree)
         terms.append(power if weight == 1 else weight * power)
     return functools.reduce(operator.add, terms)
@@ -292,5 +292,5 @@ def _exponential(r: Array, xp: ModuleType) -> Array:
 
 
 def one_shift(basis: Basis, u: NDArray) -> NDArray:
-    """phi of one shift: its neighbours stand beside it, for the impulse goes by the nearest."""
+    """phi of one shift, with its neighbours: the impulse depends on which one is nearest."""
     return np.asarray(basis.phi(np.stack([u - 1, u, u + 1], axis=1), numpy_namespace))[:, 1]

@@ -1,4 +1,4 @@
-"""Basis functions: what a shifted basis encoder samples.
+"""Basis functions of shifted basis encoders.
 
 A basis is a function phi of the displacement ``u = (shift - x) / bandwidth``.
 Its autocorrelation D, the similarity of two coordinates a displacement apart,
@@ -26,10 +26,10 @@ from array_api_compat import numpy as numpy_namespace
 from sk_posenc.core.arrays import Array
 from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE
 
-# Counts that are whole but for rounding are not rounded up.
+# Counts that are whole numbers up to rounding errors are not rounded up.
 ROUNDING = 1e-9
 
-# Below this share of its peak a basis without a support counts as gone.
+# Below this share of its peak a basis without a bounded support counts as 0.
 NEGLIGIBLE = 1e-5
 
 
@@ -38,8 +38,8 @@ class Basis:
 
     Derived classes define ``phi`` and, as class attributes, ``support`` (phi is
     0 outside ``[-support, support]``) or ``period`` (``phi(u + period) =
-    phi(u)``). A basis with neither must fall below 1e-5 of its peak somewhere.
-    The other members fall back to numerical quadrature.
+    phi(u)``). A basis with neither must decay below 1e-5 of its peak.
+    All other methods have a default that integrates numerically.
 
     Attributes
     ----------
@@ -48,8 +48,8 @@ class Basis:
     period : float or None
         Period of phi in bandwidths, None for a basis that does not repeat.
     shifts_per_rank : float or None
-        Spacings between shifts that one unit of stable rank needs for squared
-        row norms that ripple by about 1 %. None: found numerically.
+        Spacings between shifts per unit of stable rank, such that squared row norms
+        ripple by about 1 %. None: found numerically.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class Basis:
     period: float | None = None
     shifts_per_rank: float | None = None
 
-    # The stable rank that "auto" asks for in a closed form, as a share of the samples per axis.
+    # The stable rank of "auto" in closed-form heads, as a share of the samples per axis.
     _interpolating_share: float = CLOSED_FORM_SHARE
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
@@ -92,7 +92,7 @@ class Basis:
         raise NotImplementedError(f"{type(self).__name__} must define phi(u, xp)")
 
     def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
-        """Derivative of phi with respect to `u`, for a head that predicts derivatives.
+        """Derivative of phi with respect to `u`; heads that predict derivatives use it.
 
         Parameters
         ----------
@@ -165,17 +165,17 @@ class Basis:
         Raises
         ------
         ValueError
-            For a periodic basis, whose stable rank no bandwidth changes.
+            For a periodic basis, whose stable rank does not depend on the bandwidth.
         """
         if self.period is not None:
             raise ValueError(
-                f"the stable rank of {self!r} is {self.stable_rank(1.0):.4g} whatever its bandwidth"
+                f"the stable rank of {self!r} is {self.stable_rank(1.0):.4g} for every bandwidth"
             )
         return self.stable_rank(1.0) / stable_rank
 
     @property
     def energy(self) -> float:
-        """Integral of phi**2 over the bandwidths, its mean over a period if it has one."""
+        """Integral of phi**2 over u; for a periodic basis, its mean over a period."""
         return _Quadrature(self).energy
 
     @property
@@ -190,7 +190,7 @@ class Basis:
 
     @property
     def spacings_per_rank(self) -> float:
-        """Spacings between shifts per unit of stable rank that keep row norms even."""
+        """Spacings between shifts per unit of stable rank, such that row norms are even."""
         if self.shifts_per_rank is not None:
             return self.shifts_per_rank
         return _Quadrature(self).spacings_per_rank
@@ -203,14 +203,14 @@ class Basis:
 def in_steps(u: Array, xp: ModuleType) -> tuple[Array, float]:
     """Displacements in small whole steps, and how many of them a bandwidth has.
 
-    A coordinate on a jump, as on an aligned grid, meets both sides rounded alike.
+    On an aligned grid coordinates lie on jumps; both sides are then rounded alike.
     """
     per_unit = 2.0**36 if xp.finfo(u.dtype).bits == 64 else 2.0**21
     return xp.round(u * per_unit), per_unit
 
 
 class _Quadrature:
-    """What a basis has by numbers alone, on a fine grid over its reach or its period."""
+    """Numerical properties of a basis, on a fine grid over its reach or its period."""
 
     n_points = 1 << 16
 
@@ -284,7 +284,7 @@ def _find_reach(basis: Basis) -> float:
     large = np.flatnonzero(size > NEGLIGIBLE * size.max())
     if not len(large) or large[-1] == len(u) - 1:
         raise ValueError(
-            f"{basis!r} neither falls below {NEGLIGIBLE:g} of its peak within 10,000 bandwidths "
-            "nor says its support or its period: set one of these attributes"
+            f"{basis!r} does not fall below {NEGLIGIBLE:g} of its peak within 10,000 bandwidths: "
+            "set its support or its period"
         )
     return float(u[large[-1] + 1])

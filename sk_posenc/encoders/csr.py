@@ -19,12 +19,12 @@ Window = tuple[NDArray[np.integer], NDArray[np.floating]]
 
 
 class AxisWindows:
-    """The shifts within reach of each coordinate of an axis, as many for all of them.
+    """The shifts within reach of each coordinate of an axis, the same number for all.
 
     Parameters
     ----------
     first, spacing : float
-        The first of the equidistant shifts, and what lies between two of them.
+        The first of the equidistant shifts, and the distance between neighbours.
     n_shifts : int
     reach : float
         Half-width of a window, in spacings.
@@ -46,7 +46,7 @@ class AxisWindows:
         self, x: NDArray[np.floating], unit: float, n_rows: int, index: np.dtype
     ) -> Iterator[Window]:
         """Columns and ``(shift - x) * unit / spacing``, `n_rows` coordinates at a time."""
-        # small loops are slow: columns are copied by whole rows, displacements added in one run
+        # short inner loops are slow: copy columns by whole rows, add displacements in one go
         columns = np.ascontiguousarray(self._columns, dtype=index)
         steps = np.tile((np.arange(self.span) * unit).astype(x.dtype), min(n_rows, len(x)))
         for start in range(0, len(x), n_rows):
@@ -80,12 +80,12 @@ def product(windows: list[Window], widths: list[int]) -> Window:
 
 
 def index_dtype(shape: tuple[int, int], n_entries: int) -> np.dtype:
-    """What holds the columns of a matrix and the number of its entries."""
+    """The integer type for the columns of a matrix and the number of its entries."""
     return np.dtype(np.int32 if max(n_entries, *shape) < 2**31 else np.int64)
 
 
 class Windows(Protocol):
-    """What each axis brings: windows of columns, with values."""
+    """Windows of columns of one axis, with values."""
 
     @property
     def span(self) -> int: ...
@@ -145,8 +145,8 @@ def assemble(
 ) -> sparse.csr_array:
     """The CSR matrix of consecutive blocks of rows, without the entries that are 0.
 
-    ``n_entries`` bounds the entries of all rows together. Memory that stays unused is
-    never touched, so that it is not taken. ``in_order`` says that the columns of each row
+    ``n_entries`` bounds the entries of all rows together. Memory beyond the actual entries is
+    never touched, and so takes no space. ``in_order`` says that the columns of each row
     increase.
     """
     index = index_dtype(shape, n_entries)
@@ -155,7 +155,7 @@ def assemble(
     filled = row = 0
     for columns, values in blocks:
         kept = values != 0
-        # a product with ones, for sums of short rows are slow
+        # a product with ones, as sums of short rows are slow
         counts = kept.astype(np.float32) @ np.ones(kept.shape[1], dtype=np.float32)
         ends = filled + np.cumsum(counts, dtype=np.int64)
         data[filled : ends[-1]], indices[filled : ends[-1]] = values[kept], columns[kept]

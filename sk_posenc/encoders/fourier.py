@@ -34,22 +34,22 @@ class FourierEncoder(AxisFourierEncoder):
 
     An axis has a constant column of amplitude :math:`c / \sqrt 2`, then
     :math:`c \sin(2 \pi f_k (x - l))`, then :math:`c \cos(2 \pi f_k (x - l))`, with
-    :math:`f_k = k / p` for k = 1, ..., `n_frequencies`, l the lower end of the domain,
-    and c such that the squared norm of a row is 1. The period p is twice the domain, so
-    that its two ends stay apart, or the domain itself where it is periodic.
+    :math:`f_k = k / p` for k = 1, ..., `n_frequencies`. Here l is the lower end of the
+    domain, and c makes the squared norm of a row 1. The period p is twice the width of the
+    domain, so that its two ends are encoded differently. On a periodic axis it is the width.
 
     Parameters
     ----------
     n_frequencies : "auto", int or one per axis, default="auto"
-        Frequencies per axis. As their spacing is given by the domain, this, `stable_rank`
-        and `max_frequency` are three ways to say one thing: set one of them at most.
+        Frequencies per axis. The domain fixes their spacing, so that this, `stable_rank`
+        and `max_frequency` all set the same thing: give at most one of them.
     stable_rank : "auto", float or one per axis, default="auto"
         Resolution of an axis: n_frequencies + 1/2 on an interval, 2 n_frequencies + 1 on
-        a periodic axis; the number of frequencies is rounded up. "auto" is a quarter of
-        the samples per axis, at least 2.
+        a periodic axis. The number of frequencies is rounded up. "auto": a quarter of the
+        samples per axis; the guide's page *Defaults* has the numbers.
     max_frequency : float or one per axis, default=None
-        Highest frequency, in cycles per coordinate unit; rounded down to a multiple of
-        the spacing.
+        Highest frequency, in cycles per coordinate unit. It is rounded down to a multiple
+        of the spacing.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates. None: the range seen in ``fit``; a constant column gets
         a domain of width 1 around its value.
@@ -60,7 +60,7 @@ class FourierEncoder(AxisFourierEncoder):
     Attributes
     ----------
     stable_rank_ : ndarray of shape (n_axes,)
-        Stable rank along each axis, the other coordinates held.
+        Stable rank along each axis, the other coordinates fixed.
     frequencies_ : list of n_axes ndarrays
         In cycles per coordinate unit.
     bandwidth_ : ndarray of shape (n_axes,)
@@ -81,8 +81,8 @@ class FourierEncoder(AxisFourierEncoder):
     Notes
     -----
     The similarity along an axis is the Dirichlet kernel of width 1 / max_frequency. The
-    amplitude of the constant column makes the whole matrix of several axes have the
-    stable rank of one, as for bases that are never negative.
+    constant column is scaled such that the matrix of several axes has the stable rank of
+    the matrix of one axis, as for bases that are never negative.
 
     References
     ----------
@@ -174,8 +174,8 @@ class FourierEncoder(AxisFourierEncoder):
     def _learnable(self) -> dict[str, Learnable]:
         if "periodic" in self._boundaries:
             raise ValueError(
-                "on a periodic axis frequencies are whole numbers of turns, which training "
-                'cannot move: use boundary="extend", or train a ShiftedBasisEncoder'
+                "training cannot change the frequencies of a periodic axis, which must stay whole "
+                'numbers of cycles: use boundary="extend", or train a ShiftedBasisEncoder'
             )
         return super()._learnable()
 
@@ -214,7 +214,7 @@ class FourierEncoder(AxisFourierEncoder):
         return 2 * n + 1.0 if self._boundaries[axis] == "periodic" else n + 0.5
 
     def _reached(self, axis: int) -> float:
-        # on a circle the law is exact, on an interval it is from 4 frequencies on (1e-5)
+        # theory is exact on a circle, and on an interval from 4 frequencies on (to 1e-5)
         exact = self._boundaries[axis] == "periodic" or self._n_frequencies(axis) > 64
         if exact and self._equally_spaced:
             return self._nominal_stable_rank(axis)

@@ -44,29 +44,30 @@ class LearnableFourierEncoder(AxisEncoder):
         r = \frac{1}{\sqrt F} [\cos(W_r (x - l)), \sin(W_r (x - l))], \qquad
         y = \mathrm{GELU}(r W_1 + b_1) W_2 + b_2,
 
-    with :math:`F / 2` angular frequencies :math:`W_r \sim N(0, \gamma^{-2})` (a variance; no
-    factor :math:`2 \pi`) and the lower ends l of the domain, in each column the lowest of all
-    groups. The y of all groups stand side by side. ``fit`` draws the weights; a
-    CoordinateMLPRegressor that holds the encoder trains them.
+    The :math:`F / 2` angular frequencies are :math:`W_r \sim N(0, \gamma^{-2})`, where
+    :math:`\gamma^{-2}` is the variance, without a factor :math:`2 \pi`. l is the lower end of
+    the domain; in each column, the lowest one of all groups. The output has the y of all groups
+    side by side. ``fit`` draws the weights, and a CoordinateMLPRegressor that holds the encoder
+    trains them.
 
     Parameters
     ----------
     n_frequencies : int, default=256
         :math:`F / 2`.
     stable_rank : "auto", float or one per column of a group, default="auto"
-        Resolution at the start, of r in the limit of many frequencies. "auto" is a quarter of
-        the samples per axis, at least 2 and never more than a quarter of `n_frequencies`.
+        Resolution of r before training, in the limit of many frequencies. "auto": a quarter of
+        the samples per axis, within limits; the guide's page *Defaults* has the numbers.
     gamma : float or one per column of a group, default=None
-        In place of `stable_rank`: width of the kernel of r at the start, in coordinate units.
+        Width of the kernel of r before training, in coordinate units. It replaces `stable_rank`.
     mlp : (int, int) or None, default=(256, 256)
-        Hidden width H and width D of the output over all groups, which their number must
-        divide. None: r itself is the output.
+        Hidden width H, and width D of the output over all groups: a multiple of their number.
+        None: r itself is the output.
     groups : sequence of sequences of columns, default=None
-        Columns, by number or by name, that are encoded together. All groups have as many
-        columns and share all weights. None: one group of all columns.
+        Columns that are encoded together, by number or by name. All groups have the same number
+        of columns and share all weights. None: one group of all columns.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates, for `stable_rank`. None: the range seen in ``fit``.
-        Outside it the functions go on.
+        Outside the domain the functions continue.
     random_state : int, RandomState instance or None, default=None
         Decides the weights.
 
@@ -75,14 +76,14 @@ class LearnableFourierEncoder(AxisEncoder):
     frequencies_ : ndarray of shape (n_frequencies, M)
         :math:`W_r / (2 \pi)`, in cycles per coordinate unit.
     gamma_ : ndarray of shape (M,)
-        Width of the kernel of r at the start, in coordinate units.
+        Width of the kernel of r before training, in coordinate units.
     mlp_weights_ : list of ndarrays of shapes (F, H), (H,), (H, D / G), (D / G,)
         :math:`W_1, b_1, W_2, b_2`; empty without `mlp`.
     groups_ : list of G lists of int
         Columns of each group.
     stable_rank_ : ndarray of shape (n_axes,)
-        Measured along each axis in the columns of its group, the other coordinates in the
-        middle of their domains.
+        Measured along each axis in the columns of its group, with the other coordinates in
+        the middle of their domains.
     domain_ : ndarray of shape (n_axes, 2)
         Ends of the domain.
     n_features_in_ : int
@@ -92,21 +93,21 @@ class LearnableFourierEncoder(AxisEncoder):
 
     See Also
     --------
-    RandomFourierEncoder : Random frequencies, with a stable rank that holds.
-    EncoderModule : What training moves, and in which units.
+    RandomFourierEncoder : Random frequencies, for a stable rank that is set.
+    EncoderModule : What training changes, and in which units.
 
     Notes
     -----
-    At the start :math:`E[r_x \cdot r_y] = \frac12 \exp(-\|x - y\|^2 / (2 \gamma^2))`, and
-    :math:`\|r\|^2 = \frac12` always. The inner products of r do not change when all coordinates
-    are shifted, those of y do. Training leaves :math:`W_r` out of weight decay.
+    Before training :math:`E[r_x \cdot r_y] = \frac12 \exp(-\|x - y\|^2 / (2 \gamma^2))`;
+    :math:`\|r\|^2 = \frac12` always holds. The inner products of r do not change when all
+    coordinates are shifted, those of y do. Weight decay does not apply to :math:`W_r`.
 
-    The authors have no l. At the start it changes neither the inner products of r nor the
-    distribution of y; in training, a step of :math:`W_r` turns the phases by as much as
-    coordinates are away from 0, and would undo what is learnt where they are far.
+    The authors do not subtract l. Before training it changes neither the inner products of r nor
+    the distribution of y. In training it matters: a step of :math:`W_r` changes a phase in
+    proportion to x - l. Without l, a step would undo what was learnt at coordinates far from 0.
 
-    The authors do not say how :math:`W_1, W_2` start. Here they are normal, of the variance
-    that makes the entries of both layers vary by about 1, and :math:`b_1, b_2` are 0.
+    The authors do not say how :math:`W_1, W_2` are initialised. Here they are normal, with
+    variances that make the entries of both layers vary by about 1; :math:`b_1, b_2` are 0.
 
     References
     ----------
@@ -161,8 +162,8 @@ class LearnableFourierEncoder(AxisEncoder):
         self.gamma_ = np.empty(n_columns)
         self._origin = [0.0] * n_axes
         for column in range(n_columns):
-            # groups share weights: the longest domain and the most samples decide, and equal
-            # coordinates are encoded alike
+            # groups share weights: use the longest domain and the most samples, so that equal
+            # coordinates have equal encodings
             axes = [group[column] for group in self.groups_]
             for axis in axes:
                 self._origin[axis] = min(self._ends[each][0] for each in axes)
@@ -203,8 +204,8 @@ class LearnableFourierEncoder(AxisEncoder):
         n_groups = len(self.groups_)
         if out % n_groups:
             raise ValueError(
-                f"the {n_groups} groups share the output evenly: mlp[1] must be a multiple of "
-                f"{n_groups}. Got {out}."
+                f"mlp[1] must be a multiple of {n_groups}, as the {n_groups} groups share the "
+                f"output evenly. Got {out}."
             )
         return [hidden, out // n_groups]
 
@@ -325,8 +326,8 @@ def _resolve_groups(groups: Any, n_axes: int, names: Any) -> list[list[int]]:
     if not once or len({len(group) for group in resolved}) != 1:
         named = f" (or {sorted(known)})" if known else ""
         raise ValueError(
-            f"groups must be sequences that name each of the {n_axes} columns once, 0 to "
-            f"{n_axes - 1}{named}, all of one length. Got {groups!r}."
+            f"groups must be sequences of equal length that name each of the {n_axes} columns "
+            f"once, 0 to {n_axes - 1}{named}. Got {groups!r}."
         )
     return resolved
 

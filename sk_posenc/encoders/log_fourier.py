@@ -26,29 +26,29 @@ from sk_posenc.encoders.axis_settings import (
 class LogFourierEncoder(AxisFourierEncoder):
     r"""Encode coordinates by sines and cosines of geometrically spaced frequencies.
 
-    NeRF's encoding: an axis has :math:`c \sin(2 \pi f_k (x - l))`, then
+    This is NeRF's encoding. An axis has :math:`c \sin(2 \pi f_k (x - l))`, then
     :math:`c \cos(2 \pi f_k (x - l))`, with :math:`f_k` from half a cycle per domain to
-    `max_frequency`, l the lower end of the domain, and c such that the squared norm of a
-    row is 1.
+    `max_frequency`. Here l is the lower end of the domain, and c makes the squared norm of a
+    row 1.
 
     Parameters
     ----------
     n_frequencies : int or one per axis, default=10
-        Frequencies per axis. One frequency (1, of `max_frequency`) is the paper's
-        "basic" encoding.
+        Frequencies per axis. With 1, which is then `max_frequency`, this is the "basic"
+        encoding of the paper.
     max_frequency : "auto", float or one per axis, default="auto"
-        Highest frequency, in cycles per coordinate unit. "auto": an eighth of the samples
-        per axis per domain, the highest frequency that a FourierEncoder of automatic
-        stable rank has on a periodic domain; with one frequency, half a cycle per domain.
+        Highest frequency, in cycles per coordinate unit. "auto": one cycle per eight samples
+        along the axis, as in a FourierEncoder with automatic stable rank on a periodic
+        domain. The guide's page *Defaults* has the numbers.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates. None: the range seen in ``fit``; a constant column gets
-        a domain of width 1 around its value. Outside it the functions go on.
+        a domain of width 1 around its value. Outside the domain the functions continue.
 
     Attributes
     ----------
     stable_rank_ : ndarray of shape (n_axes,)
         Stable rank along each axis: a result, not a setting. It grows by about 1.3 with
-        each octave of `max_frequency`, whatever the number of frequencies.
+        each octave of `max_frequency`, for any number of frequencies.
     frequencies_ : list of n_axes ndarrays
         In cycles per coordinate unit.
     domain_ : ndarray of shape (n_axes, 2)
@@ -65,8 +65,8 @@ class LogFourierEncoder(AxisFourierEncoder):
     Notes
     -----
     NeRF writes sin(2^k pi x) for x in [-1, 1]: its lowest frequency is one cycle per
-    domain, which makes the two ends of the domain the same point. Half a cycle keeps them
-    apart; it costs stable rank (5.6 in place of 7.0 at 8 cycles per domain).
+    domain, which encodes the two ends of the domain alike. Half a cycle keeps them apart,
+    at the cost of some stable rank (5.6 in place of 7.0 at 8 cycles per domain).
 
     References
     ----------
@@ -130,7 +130,7 @@ class LogFourierEncoder(AxisFourierEncoder):
             cycles = self.max_frequency * width
         settings: dict[str, Any] = {"max_frequency": cycles / width}
         if samples.on_grid and self.n_frequencies == LogFourierEncoder().n_frequencies:
-            # at the upper end frequencies lie as close as one cycle on the domain
+            # the two highest frequencies differ by one cycle on the domain
             told_apart = max(0.5, min(cycles, samples.n_samples))
             dense = math.ceil(told_apart * math.log(2 * told_apart))
             settings["n_frequencies"] = max(self.n_frequencies, dense)

@@ -37,43 +37,42 @@ from sk_posenc.encoders.base import Learnable
 class RandomFourierEncoder(FourierBase):
     r"""Encode coordinates by sines and cosines of normally distributed frequencies.
 
-    Columns :math:`c \sin(2 \pi f_k \cdot (x - l))`, then
-    :math:`c \cos(2 \pi f_k \cdot (x - l))`, with frequency vectors :math:`f_k` drawn
-    jointly over the axes, l the lower end of the domain, and :math:`c = 1 / \sqrt m` for
-    m frequencies, which makes the squared norm of a row 1.
+    The columns are :math:`c \sin(2 \pi f_k \cdot (x - l))`, then
+    :math:`c \cos(2 \pi f_k \cdot (x - l))`. The frequency vectors :math:`f_k` are drawn
+    jointly over the axes, and l is the lower end of the domain. With m frequencies,
+    :math:`c = 1 / \sqrt m` makes the squared norm of a row 1.
 
     Parameters
     ----------
     n_frequencies : int, default=256
-        Frequencies in all; the encoding has two columns each.
+        Number of frequencies over all axes. The encoding has two columns for each.
     stable_rank : "auto", float or one per axis, default="auto"
-        Resolution of an axis, by the law in the limit of many frequencies. "auto" is a
-        quarter of the samples per axis, at least 2 and never more than a quarter of
-        `n_frequencies`.
+        Resolution of an axis, in the limit of many frequencies. "auto": a quarter of the
+        samples per axis, within limits; the guide's page *Defaults* has the numbers.
     bandwidth : float or one per axis, default=None
-        In place of `stable_rank`: standard deviation, in coordinate units, of the Gaussian
-        basis that has the same similarity.
+        Standard deviation, in coordinate units, of the Gaussian basis with the same
+        similarity. It replaces `stable_rank`.
     sampling : {"qmc", "iid"}, default="qmc"
-        "qmc": quasi-random points (a lattice at a random shift) through the normal quantile
-        function; two frequencies per unit of stable rank meet the law. "iid": independent
-        draws, the custom; they cluster, and need many times more frequencies for the same
-        stable rank.
+        "qmc": quasi-random points (a lattice with a random shift), mapped by the normal
+        quantile function. Two frequencies per unit of stable rank are enough. "iid":
+        independent draws, as is customary. They cluster, and need many times more
+        frequencies for the same stable rank.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates. None: the range seen in ``fit``; a constant column gets
-        a domain of width 1 around its value. Outside it the functions go on.
+        a domain of width 1 around its value. Outside the domain the functions continue.
     random_state : int, RandomState instance or None, default=None
         Decides the frequencies.
 
     Attributes
     ----------
     stable_rank_ : ndarray of shape (n_axes,)
-        Stable rank along each axis, the other coordinates held, of the frequencies drawn.
+        Stable rank along each axis with the frequencies drawn, the other coordinates fixed.
     frequencies_ : ndarray of shape (n_frequencies, n_axes)
         In cycles per coordinate unit.
     frequency_std_ : ndarray of shape (n_axes,)
-        Their standard deviation in the law, the sigma of the literature.
+        Standard deviation of the distribution of frequencies, sigma in the literature.
     bandwidth_ : ndarray of shape (n_axes,)
-        Standard deviation of the Gaussian of the same similarity, in coordinate units.
+        Standard deviation of the Gaussian basis with the same similarity, in coordinate units.
     domain_ : ndarray of shape (n_axes, 2)
         Ends of the domain.
     n_features_in_ : int
@@ -84,17 +83,18 @@ class RandomFourierEncoder(FourierBase):
     Warns
     -----
     UserWarning
-        Where the stable rank is more than 10 % short of what was asked.
+        Where the stable rank is more than 10 % below the one requested.
 
     See Also
     --------
-    ShiftedBasisEncoder : With the Gaussian basis, the same similarity without chance.
+    ShiftedBasisEncoder : With the Gaussian basis, the same similarity without randomness.
 
     Notes
     -----
-    The similarity is :math:`\exp(-2 \pi^2 \sum_a \sigma_a^2 \delta_a^2)` in expectation,
-    the stable rank :math:`\sqrt{2 \pi} \sigma_a` per axis of width 1, and of the whole
-    matrix the product over the axes, each in the limit of many frequencies.
+    In the limit of many frequencies, the expected similarity is
+    :math:`\exp(-2 \pi^2 \sum_a \sigma_a^2 \delta_a^2)`. An axis of width 1 then has the
+    stable rank :math:`\sqrt{2 \pi} \sigma_a`, and the whole matrix has the product over the
+    axes.
 
     References
     ----------
@@ -211,7 +211,7 @@ class RandomFourierEncoder(FourierBase):
         return self._waves(self._axis_phases(axis, x, arrays, xp), xp)
 
     def _axis_phases(self, axis: int, x: Array, arrays: dict[str, Array], xp: ModuleType) -> Array:
-        # a copy, for numbers that do not lie side by side are slow to multiply
+        # a copy, as numbers that are not contiguous are slow to multiply
         angular = xp.concat([arrays["angular"][:, axis]])
         return self._phases(axis, x, angular, arrays, xp)
 

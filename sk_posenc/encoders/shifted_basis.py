@@ -32,8 +32,8 @@ from sk_posenc.encoders.base import Learnable
 from sk_posenc.encoders.bases import Impulse, Rectangle, one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 
-# Up to this stable rank an interval is measured; past it the ends of the domain no
-# longer matter (they add 0.05 at 16, 0.006 at 128) and the law for shifts holds.
+# Up to this stable rank an interval is measured. Beyond, the ends of the domain no longer
+# matter (they add 0.05 at 16, 0.006 at 128), and the theory for shifts holds.
 _MEASURED_UP_TO = 64
 
 
@@ -50,40 +50,40 @@ class ShiftedBasisEncoder(AxisEncoder):
         "gaussian", "triangle", "rectangle", "impulse" (1 at the nearest shift),
         "bspline" (cubic), "sine", "square", or a :class:`Basis` of your own.
     stable_rank : "auto", float or one per axis, default="auto"
-        Resolution of an axis: how many independent values it can hold. "auto" is a
-        quarter of the samples per axis, at least 2, and never more than explicit
-        `n_shifts` can hold. Sine (2) and square (2.467) have one stable rank only.
+        Resolution of an axis: how many independent values it can hold. "auto": a quarter
+        of the samples per axis, within limits; the guide's page *Defaults* has the
+        numbers. The sine (2) and the square (2.467) have a fixed stable rank.
     bandwidth : float or one per axis, default=None
-        In place of `stable_rank`, in coordinate units: standard deviation of the
-        Gaussian, half-width of the triangle, full width of the rectangle, knot spacing
-        of the B-spline, spacing of impulses, period of sine and square (by default
-        twice the domain, the domain where it is periodic).
+        Width of the basis in coordinate units; it replaces `stable_rank`. It is the
+        standard deviation of the Gaussian, the half-width of the triangle, the full width
+        of the rectangle, the knot spacing of the B-spline, the spacing of impulses, and
+        the period of sine and square (by default twice the domain, or the domain itself
+        on a periodic axis).
     n_shifts : "auto", int or one per axis, default="auto"
-        Shifts per axis inside the domain, its ends among them. "auto" takes as many as
-        keep the squared row norms even: per unit of stable rank 2.6 spacings for the
-        Gaussian (ripple 1.5 %), 4.2 for the B-spline (0.2 %), 8.3 for the triangle
-        (1 %), 8 for the rectangle (none), 1 for the impulse.
+        Shifts per axis inside the domain, both ends included. "auto": as many as keep the
+        squared row norms even, for the Gaussian 2.6 spacings per unit of stable rank. The
+        guide's page *Defaults* has the numbers of all bases.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates. None: the range seen in ``fit``; a constant column
         gets a domain of width 1 around its value.
     boundary : {"extend", "periodic", "cut"} or one per axis, default="extend"
-        "extend": coordinates outside the domain count as its nearest end, and further
-        shifts beyond both ends keep encodings from fading towards them. "periodic":
+        "extend": coordinates outside the domain count as its nearest end, and extra
+        shifts beyond both ends keep the encoding from fading there. "periodic":
         coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
-        domain, and encodings fade at its ends (as in the paper's own code).
+        domain; the encoding fades at both ends (as in the paper's own code).
     tensor_product : bool, default=False
-        False: the columns of the axes stand side by side, the "simple" encoding. True: a column
-        for each product of one column of every axis, the last axis running fastest, the
-        "complex" encoding; their number is the product over the axes.
+        False: the columns of the axes stand side by side (the "simple" encoding). True: each
+        column is a product of one column per axis, the last axis varying fastest (the "complex"
+        encoding). The number of columns is then the product over the axes.
     sparse_output : bool, default=False
-        Whether ``transform`` gives a CSR matrix, built without a dense array. Bases of bounded
-        support have it exactly; the Gaussian, and a Basis without support, are cut below 1e-5 of
-        their peak. Not for bases that repeat, nor for arrays other than NumPy's.
+        Whether ``transform`` returns a CSR matrix, built without a dense array. It is exact for
+        bases of bounded support. Others, such as the Gaussian, are cut off below 1e-5 of their
+        peak. Periodic bases and arrays other than NumPy's are not supported.
 
     Attributes
     ----------
     stable_rank_ : ndarray of shape (n_axes,)
-        Stable rank along each axis, the other coordinates held.
+        Stable rank along each axis, the other coordinates fixed.
     bandwidth_ : ndarray of shape (n_axes,)
         In coordinate units.
     shifts_ : list of n_axes ndarrays
@@ -98,26 +98,26 @@ class ShiftedBasisEncoder(AxisEncoder):
     Warns
     -----
     UserWarning
-        Where the stable rank is more than 10 % short of what was asked.
+        Where the stable rank is more than 10 % below the one requested.
 
     See Also
     --------
     FourierEncoder : Equally spaced frequencies.
-    RandomFourierEncoder : Normally distributed frequencies; the same similarity as the
-        Gaussian's.
+    RandomFourierEncoder : Normally distributed frequencies, with the same similarity as
+        the Gaussian.
 
     Notes
     -----
     The similarity of two coordinates is the autocorrelation of phi, averaged over the
-    axes. The law from stable rank to bandwidth holds per axis; as bases that are never
-    negative share the constant direction, the whole matrix of several axes has the
-    stable rank of one.
+    axes. The stable rank fixes the bandwidth of each axis by itself. Bases that are never
+    negative share a constant direction, so that the matrix of several axes has the
+    stable rank of the matrix of one axis.
 
-    The rectangle and the impulse are piecewise constant: their similarity is that of
-    the basis on average, and moves by steps of one shift.
+    The rectangle and the impulse are piecewise constant: their similarity equals that of
+    the basis on average only, and changes in steps of one shift.
 
-    With `tensor_product` the similarity is the product over the axes in place of the mean, and
-    the stable rank of the whole matrix the product of those of the axes.
+    With `tensor_product` the similarity is the product over the axes, not the mean. The stable
+    rank of the whole matrix is then the product of those of the axes.
 
     References
     ----------
@@ -173,8 +173,8 @@ class ShiftedBasisEncoder(AxisEncoder):
             parse_flag(getattr(self, name), name)
         if self.sparse_output and basis.period is not None:
             raise ValueError(
-                f"sparse_output=True needs a basis that ends; {basis!r} repeats and has no zeros "
-                "to leave out. Set sparse_output=False, or take another basis"
+                f"sparse_output=True needs a basis that falls to 0. {basis!r} is periodic and "
+                "does not: set sparse_output=False, or use another basis"
             )
         self.bandwidth_ = np.empty(n_axes)
         self.shifts_ = []
@@ -223,7 +223,7 @@ class ShiftedBasisEncoder(AxisEncoder):
     def _learnable(self) -> dict[str, Learnable]:
         if self.sparse_output:
             raise ValueError(
-                "training moves the shifts, and sparse_output=True needs them equidistant: "
+                "training changes the shifts, but sparse_output=True needs them equidistant: "
                 "set sparse_output=False"
             )
         learnable = {
@@ -250,7 +250,7 @@ class ShiftedBasisEncoder(AxisEncoder):
         return self._equidistant
 
     def _has_closed_form(self) -> bool:
-        # the impulse has one on average only, as far from the inner products as can be
+        # the impulse has one on average only, which tells nothing of single inner products
         return self._equidistant and not isinstance(self._basis, Impulse)
 
     def _axis_width(self, axis: int) -> int:
@@ -303,7 +303,7 @@ class ShiftedBasisEncoder(AxisEncoder):
         arrays: dict[str, Array],
         xp: ModuleType,
     ) -> Array:
-        """(shift - turns * length - x) / bandwidth, near numbers subtracted first: exactly."""
+        """(shift - turns * length - x) / bandwidth; close numbers are subtracted first, exactly."""
         if turns is None:
             difference = shifts - x
         else:
@@ -327,8 +327,8 @@ class ShiftedBasisEncoder(AxisEncoder):
             return super()._encode(X)
         if not isinstance(X, np.ndarray):
             raise ValueError(
-                "sparse_output=True makes SciPy's CSR matrices, from NumPy arrays only. Got "
-                f"{type(X).__name__}: set sparse_output=False, or convert X"
+                "sparse_output=True needs NumPy arrays: set sparse_output=False, or convert X. "
+                f"Got {type(X).__name__}."
             )
         return csr.encode(list(X.T), self._windows(), self.tensor_product, X.dtype)
 

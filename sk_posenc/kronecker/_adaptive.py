@@ -1,7 +1,7 @@
 """Kronecker ridge whose penalty follows the function that is fitted.
 
-A pilot fit, smooth alike everywhere and in all directions, shows where and along what the
-function changes; fits that follow are penalised across its edges less than along them.
+A pilot fit, equally smooth everywhere and in all directions, shows the edges of the function.
+Later fits are penalised less across these edges than along them.
 """
 
 import math
@@ -186,8 +186,9 @@ class SteeredGradients(Gradients):
     def refuse_linear(self) -> None:
         """Refuse what a hat matrix would tell: the solution is no linear map of targets."""
         raise ValueError(
-            'penalty="adaptive" follows the targets, so that no hat matrix tells leave-one-out '
-            "residuals and standard deviations: predict with return_std=False"
+            "leave-one-out residuals and standard deviations are not available with "
+            'penalty="adaptive", as its fit is not linear in the targets: predict with '
+            "return_std=False"
         )
 
     def posterior(self, alpha: float) -> Posterior:
@@ -210,8 +211,8 @@ def check_steered(encoders: Iterable[Any]) -> None:
     for encoder in encoders:
         if not in_order(encoder):
             raise ValueError(
-                'penalty="adaptive" takes differences of coefficients that are in order along an '
-                f"axis, as those of a ShiftedBasisEncoder: use a number. Got {encoder!r}."
+                'penalty="adaptive" needs a ShiftedBasisEncoder, whose coefficients are in order '
+                f"along the axis: use one, or a number as penalty. Got {encoder!r}."
             )
     if len(encoders) > _MOST_AXES:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What each axis brings to a Kronecker ridge problem: encoder, features and penalty."""
+"""One axis of a Kronecker ridge problem: encoder, features and penalty."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The product of the encodings of the axes, as an encoder: what a Kronecker head fits, formed."""
+"""The product of the encodings of the axes, formed as a matrix: what a Kronecker head fits."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ class AxisProduct(Encoding, BaseEstimator):
     Parameters
     ----------
     encoders : list of n_axes encoders
-        Transformers that are no encoders of this package will do for `transform` alone.
+        With transformers from other packages only `transform` works.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ class AxisProduct(Encoding, BaseEstimator):
         if checked.shape[1] != len(self.encoders):
             raise ValueError(
                 f"X must have a column for each of {len(self.encoders)} encoders. Got "
-                f"{checked.shape[1]}."
+                f"{checked.shape[1]} columns."
             )
         self.encoders_ = [
             clone(own).fit(checked[:, axis : axis + 1]) for axis, own in enumerate(self.encoders)
@@ -107,9 +107,8 @@ class AxisProduct(Encoding, BaseEstimator):
         own = self.encoders_[axis]
         if not isinstance(own, Encoding):
             raise TypeError(
-                f"expected encoders of sk_posenc on every axis. Got {own!r} on axis {axis}, of "
-                "which nothing is known but its columns: measure those of the transform of "
-                "encoder_, or take one of ours"
+                "expected an encoder of sk_posenc on every axis: use one, or measure "
+                f"encoder_.transform(X) itself. Got {own!r} on axis {axis}."
             )
         return own, 0
 
@@ -120,7 +119,7 @@ class AxisProduct(Encoding, BaseEstimator):
     def _check_output(self, X: Array) -> None:
         # made in float64 whatever comes out
         shape = (X.shape[0], self._n_features_out)
-        check_memory(shape, 8, "measure fewer rows, or encoders of fewer columns")
+        check_memory(shape, 8, "measure fewer rows, or encoders with fewer columns")
 
     def _encode(self, X: Array) -> Array:
         xp = array_namespace(X)
@@ -171,7 +170,7 @@ class AxisProduct(Encoding, BaseEstimator):
         return all(isinstance(own, Encoding) and own._has_closed_form() for own in self.encoders_)
 
     def _labels(self, names: Sequence[str]) -> list[str]:
-        check_memory((self._n_features_out,), 100, "take encoders of fewer columns")
+        check_memory((self._n_features_out,), 100, "use encoders with fewer columns")
         of_axes = [
             own.get_feature_names_out([name])
             for own, name in zip(self.encoders_, names, strict=True)

@@ -71,7 +71,7 @@ def candidates_of(
     elif isinstance(encoders, list | tuple):
         listed = list(encoders)
         if any(each is None for each in listed):
-            raise TypeError(f"encoders must be encoders. Got {encoders!r}.")
+            raise TypeError(f"encoders must be an encoder or a list of encoders. Got {encoders!r}.")
     else:
         listed = [encoders]
     shares: list[float | None] = [None]
@@ -101,7 +101,7 @@ def alphas_of(alphas: Any, candidates: Sequence[Candidate]) -> NDArray[np.float6
     return given
 
 
-_ONE_AT_LEAST = "encoders, stable_ranks, penalties and alphas must each have one candidate at least"
+_ONE_AT_LEAST = "encoders, stable_ranks, penalties and alphas must each have at least one candidate"
 
 
 def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]:

@@ -18,7 +18,7 @@ from sk_posenc.kronecker._whitening import unwhiten
 from sk_posenc.kronecker.penalties import Penalty
 
 WAY_OUT = (
-    "Give samples on a grid, fewer samples, or an encoder of lower stable_rank or fewer n_shifts."
+    "use samples on a grid, fewer samples, or an encoder with a lower stable_rank or fewer n_shifts"
 )
 
 

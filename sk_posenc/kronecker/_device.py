@@ -66,9 +66,9 @@ _FIRST = Lock()
 
 @cache
 def _told_of_beta() -> None:
-    """Let torch say once a process, unheard, that its CSR matrices are in beta.
+    """Silence the one warning per process that torch's CSR matrices are in beta.
 
-    Filters of warnings belong to all threads: they are not to be touched at every matrix.
+    Filters of warnings hold for all threads, so they must not be changed for every matrix.
     """
     import torch
 

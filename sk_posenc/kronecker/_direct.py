@@ -264,8 +264,9 @@ class ByKernel(Factored):
         n, now = len(roots), limits_now()
         if design.samples.on_grid and not design.samples.is_grid and n > now.dual_up_to:
             raise ValueError(
-                f"leave-one-out and standard deviations off a full grid need an n x n matrix, for "
-                f"up to {now.dual_up_to:,} samples. Got {n:,}."
+                "too large: off a full grid leave-one-out residuals and standard deviations need "
+                f"an n x n matrix, and n may be at most {now.dual_up_to:,}: use fewer samples. Got "
+                f"n = {n:,}."
             )
         check_memory((n, n), 24, WAY_OUT)
         if n * design.n_columns <= now.exact_up_to:

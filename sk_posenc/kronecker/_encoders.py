@@ -57,8 +57,8 @@ def _single(encoder: Any, axis: int, n_axes: int) -> Any:
         if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str):
             if len(value) != n_axes:
                 raise ValueError(
-                    f"{name} of {type(own).__name__} must be one value or one per axis, of "
-                    f"which it has {n_axes} here. Got {len(value)} values."
+                    f"{name} of {type(own).__name__} must be one value or one per axis: it has "
+                    f"{n_axes} here. Got {len(value)} values."
                 )
             changed[name] = value[axis]
     domain = parameters.get("domain")

@@ -57,8 +57,8 @@ class Gradients(Solver):
         """
         if alpha == 0:
             raise ValueError(
-                f"samples in layout_ {self._layout!r} that conjugate gradients solve need "
-                "alpha > 0. Got alpha=0."
+                f"conjugate gradients, as used in layout_={self._layout!r}, need alpha > 0: raise "
+                "alpha. Got alpha=0."
             )
         iteration: Iteration = begun.get("iteration") or self.iteration(tolerance)
         start = begun.get("start")
@@ -83,9 +83,9 @@ class Gradients(Solver):
 
     def posterior(self, alpha: float) -> Posterior:
         raise ValueError(
-            "standard deviations take an n x n matrix, which the conjugate gradients of "
-            f"layout_={self._layout!r} do without. Got n = {self.design.n_occupied:,}, beyond "
-            f"{limits_now().direct_up_to:,}."
+            "too large: standard deviations need an n x n matrix, and in layout_="
+            f"{self._layout!r} n may be at most {limits_now().direct_up_to:,}: predict with "
+            f"return_std=False. Got n = {self.design.n_occupied:,}."
         )
 
     @cached_property

@@ -83,8 +83,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> Any:
         """Predict values, their derivatives, and how uncertain they are.
 
-        Points that are a grid, or most of one, are predicted axis by axis; others in
-        blocks of bounded size.
+        Points that form a grid, or most of one, are predicted axis by axis. Others are
+        predicted in blocks of bounded size.
 
         Parameters
         ----------
@@ -92,12 +92,12 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Coordinates, in the units seen in ``fit``, anywhere.
         derivative : tuple of n_axes ints, default=None
             Order of the partial derivative along each axis: (1, 0) for the slope along the
-            first of two. Exact; Gaussian, sine and Fourier bases have all orders,
-            B-splines two, a :class:`Basis` of your own those that it defines.
+            first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
+            orders, B-splines up to two, a :class:`Basis` of your own those that it defines.
         return_std : bool, default=False
-            Whether to return the standard deviation of the posterior too: of the Gaussian
-            process whose mean the ridge is, with the noise that the leave-one-out
-            residuals show. It is that of the function, without the noise of new samples.
+            Whether to return the posterior standard deviation too. The fit is the posterior
+            mean of a Gaussian process, whose noise is estimated from the leave-one-out
+            residuals. The noise of new samples is not included.
 
         Returns
         -------
@@ -109,10 +109,9 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ------
         ValueError
             For NaN, another number of axes than in ``fit``, negative orders, derivatives
-            that a basis does not have, and standard deviations that need more than memory
-            holds.
+            that a basis does not have, and standard deviations that do not fit into memory.
         TypeError
-            For orders that are no whole numbers.
+            For orders that are not whole numbers.
         """
         check_is_fitted(self)
         self._settle()
@@ -141,13 +140,16 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return tuple(place.array(each) for each in pair)
 
     def _settle(self) -> None:
-        """Finish what a fit has left for later."""
+        """Do the work that a fit has postponed."""
 
     def _posterior(self) -> Posterior:
         if self.layout_ == "normal":
-            raise ValueError("standard deviations need the samples, which partial_fit drops")
+            raise ValueError(
+                "standard deviations are not available after partial_fit, which does not keep the "
+                "samples: use fit, or predict with return_std=False"
+            )
         if self._alpha == 0:
-            raise ValueError("the ridge is a Gaussian process for alpha > 0 only. Got alpha=0.")
+            raise ValueError("standard deviations need alpha > 0: raise alpha. Got alpha=0.")
         assert self._problem is not None
         posterior = self._cached_posterior
         if posterior is None:
@@ -191,8 +193,9 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.condition_ = problem.solver.condition_number(self._alpha)
         if self.condition_ > limits_now().ill_conditioned:
             warnings.warn(
-                f"the regularised system has condition number {self.condition_:.2g}: raise alpha "
-                f"(now {alpha:g}), or lower stable_rank or the number of shifts or frequencies",
+                f"the regularised system has condition number {self.condition_:.2g}, which is too "
+                f"high: raise alpha (now {alpha:g}), or lower stable_rank or the number of shifts "
+                "or frequencies",
                 UserWarning,
                 stacklevel=4,
             )
@@ -200,9 +203,9 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _warn_of_error(self, error: float, stacklevel: int) -> None:
         if error > self._tolerance:
             warnings.warn(
-                f"conjugate gradients ended after max_iter={self._max_iter} steps. The last five "
-                f"moved the function by {error:.2g} times its residuals, tol={self._tolerance:g} "
-                "is asked for: raise alpha (1e-3 interpolates with smoothness, 0.1 to 1 with "
+                f"conjugate gradients did not reach tol={self._tolerance:g} in max_iter="
+                f"{self._max_iter} steps: the last five moved the function by {error:.2g} times "
+                "its residuals. Raise alpha (1e-3 interpolates with smoothness, 0.1 to 1 with "
                 '"adaptive"), max_iter or tol',
                 ConvergenceWarning,
                 stacklevel=stacklevel,
@@ -210,7 +213,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @property
     def encoder_(self) -> AxisProduct:
-        """The product of the encodings as a transformer, for scorers; large where formed."""
+        """The product of the encodings as a transformer, for scorers; its output is large."""
         check_is_fitted(self, "encoders_")
         return AxisProduct.of_fitted(self.encoders_, getattr(self, "feature_names_in_", None))
 
@@ -226,7 +229,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         expansion = self.__dict__.get("_expansion")
         self._settle()
         if expansion is None or expansion.is_dual != dual:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r} here")
+            raise AttributeError(f"{type(self).__name__} has no {name!r} in its present layout_")
         return self._solution[0] if np.ndim(self.intercept_) == 0 else self._solution
 
     @property
@@ -234,13 +237,16 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Mean square of the leave-one-out residuals of each output; (n_outputs,)."""
         check_is_fitted(self)
         if self.layout_ == "normal":
-            raise AttributeError("noise_variance_ needs the samples, which partial_fit drops")
+            raise AttributeError(
+                "noise_variance_ is not available after partial_fit, which does not keep the "
+                "samples: use fit"
+            )
         assert self._problem is not None
         if self._cached_noise is None:
             try:
                 whole = self._problem.whole()
             except ValueError as refused:
-                raise AttributeError(f"noise_variance_ is not to be had: {refused}") from refused
+                raise AttributeError(f"noise_variance_ is not available: {refused}") from refused
             samples, columns = self._problem.samples, self._centred
             if not samples.repeats:
                 columns = samples.to_samples(columns)

@@ -1,4 +1,4 @@
-"""Scores of candidates on held-out cells, where conjugate gradients solve."""
+"""Scores of candidates on held-out cells, for solutions by conjugate gradients."""
 
 import math
 import time
@@ -53,8 +53,8 @@ _WORTH = 0.95
 def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
     """Rows in cells that are held out, always the same ones.
 
-    A cell is as wide along each axis as samples are apart in the mean, so that where samples
-    crowd their neighbours go with them, and a single cell of a grid.
+    A cell is as wide along each axis as the mean spacing of the samples. Where samples crowd,
+    neighbours are held out together; on a grid, a cell holds one sample.
     """
     if samples.on_grid:
         cells, n_cells = np.arange(samples.n_cells), samples.n_cells
@@ -77,8 +77,8 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
 class HeldOut:
     """Fits without the held-out cells, and their errors, for all paths of a search.
 
-    A path is an encoder at a stable rank with a penalty; those that differ in the exponent
-    of smoothness alone share all but the penalty.
+    A path is an encoder at a stable rank with a penalty. Paths that differ only in the exponent
+    of smoothness share everything but the penalty.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ class HeldOut:
         self._held = held_out_cells(samples)
         if not self._held.any() or self._held.all():
             raise ValueError(
-                f"{self._held.sum()} of {len(self._held)} samples would be held out: give more "
-                "samples, or cv"
+                f"too few samples: {self._held.sum()} of {len(self._held)} would be held out. "
+                "Give more samples, or set cv"
             )
 
     @property
@@ -198,9 +198,9 @@ def held_out_search(
     Parameters
     ----------
     automatic : bool
-        Whether to climb, from a middle alpha, in steps of a decade and then of neighbours,
-        and over exponents at alphas that smooth about alike; else all are scored, and all are
-        where a factorisation gives them at once.
+        Whether to climb: from a middle alpha in steps of a decade, then to neighbours, then
+        over exponents, at alphas that smooth about equally. False: all are scored, as they
+        always are where a factorisation gives them at once.
     """
     columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
     columns = columns - samples.mean(columns)
@@ -256,7 +256,7 @@ def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
     Returns
     -------
     list of int
-        Places that are scored but not worth their time.
+        Places that were scored, but are not worth the time of a fit.
     """
     first, step = _nearest(alphas, _FIRST_ADAPTIVE), _alphas_in(alphas, _ADAPTIVE_STEP)
     at = _climb(score, first, step, ways=(step,)) if noisy else first

@@ -35,8 +35,8 @@ _DOUBLE_UP_TO = 2**14
 _ASTRAY = 1e-2
 
 _DIVERGED = (
-    "conjugate gradients diverge, for the system is singular but for rounding: raise alpha, or "
-    "give an encoder of fewer n_shifts or n_frequencies for its stable_rank"
+    "conjugate gradients diverged, as the system is singular up to rounding: raise alpha, or use "
+    "an encoder with fewer n_shifts or n_frequencies for its stable_rank"
 )
 
 
@@ -201,9 +201,9 @@ def conjugate_gradients(
 
     Notes
     -----
-    The domain counts as a whole, with its parts that have no samples: there a residual at the
-    samples, or one scaled by the preconditioner, would have stopped long before. Residuals
-    are the yardstick because what the fit leaves open it leaves open everywhere.
+    The whole domain counts, with its parts that have no samples. A rule that looks at residuals at
+    the samples only, or at preconditioned ones, would stop much too early there. The moves are
+    compared with the residuals, as these show how uncertain the fit is everywhere.
     """
     goal = system.goal
     xp = array_namespace(goal)
@@ -428,7 +428,7 @@ def principal_columns(columns: NDArray, weights: NDArray | None) -> tuple[NDArra
 
 
 def turned(covariance: NDArray, spread: NDArray) -> tuple[NDArray, NDArray]:
-    """From uncorrelated columns, largest first, to columns, and the way there."""
+    """Matrices from uncorrelated columns, largest first, to the given columns, and back."""
     spread = np.where(spread > 0, spread, 1.0)
     _, Q = np.linalg.eigh(covariance / np.outer(spread, spread))
     Q = Q[:, ::-1]

@@ -32,16 +32,18 @@ _MESH_PER_COLUMN = 4
 # Where the mean squares of functions that end are no further apart, their sums need no turn.
 _SPARSE_FROM = 1e-7
 
-_WAY_OUT = "Give an encoder of lower stable_rank or fewer n_shifts, or a basis that ends."
+_WAY_OUT = (
+    "use an encoder with a lower stable_rank or fewer n_shifts, or a basis of bounded support"
+)
 
 
 class NormalEquations(Expansion):
     """Sums over samples of all that ridge regression needs of them.
 
-    Features of each axis are turned to combinations that are orthogonal over its domain, the
-    small ones apart from the large ones. Sums of products then keep the digits of the small ones,
-    which smoothness magnifies: by 1e4 along each axis. Where bases that end are well conditioned,
-    they stay as they are, and sparse.
+    Features of each axis are replaced by combinations that are orthogonal over its domain. Small
+    combinations are then separate from large ones, and sums of products keep their digits, which
+    smoothness magnifies by 1e4 along each axis. Well-conditioned bases of bounded support stay as
+    they are, and sparse.
 
     Attributes
     ----------
@@ -82,9 +84,9 @@ class NormalEquations(Expansion):
         else:
             if k > _DENSE_UP_TO:
                 raise ValueError(
-                    f"the normal equations of {k:,} products of functions that do not end are a "
-                    f"matrix of {8 * k * k / 2**30:,.1f} GiB; up to {_DENSE_UP_TO:,} are "
-                    f"stored. {_WAY_OUT}"
+                    f"too large: the normal equations of {k:,} products of functions without "
+                    f"bounded support need a matrix of {8 * k * k / 2**30:,.1f} GiB. At most "
+                    f"{_DENSE_UP_TO:,} products are possible: {_WAY_OUT}"
                 )
             check_memory((k, k), 24, _WAY_OUT)
             self.gram = np.zeros((k, k))
@@ -92,7 +94,7 @@ class NormalEquations(Expansion):
         self.squares = np.zeros((n_outputs + 1, n_outputs + 1))
 
     def _turns(self) -> list[NDArray[np.float64]] | None:
-        """None where sums do without: of one axis, or of features that end and are not alike."""
+        """None where not needed: for one axis, or well-conditioned bases of bounded support."""
         if len(self.axes) == 1 or math.prod(self._shape) > _DENSE_UP_TO:
             return None
         of_axes = {id(axis): axis.diagonalised() for axis in {id(a): a for a in self.axes}.values()}
@@ -180,7 +182,7 @@ class NormalEquations(Expansion):
             Relative.
         """
         if alpha == 0:
-            raise ValueError("normal equations are solved for alpha > 0. Got alpha=0.")
+            raise ValueError("partial_fit needs alpha > 0: raise alpha. Got alpha=0.")
         mean = self.mean
         centred = self.moments[:, :-1] - self.moments[:, -1:] * mean
         covariance = self.squares[:-1, :-1] - self.total * np.outer(mean, mean)

@@ -105,9 +105,9 @@ class Problem:
             self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
             raise ValueError(
-                f"the noise, and standard deviations by it, take an n x n matrix, which the "
-                f"conjugate gradients of layout_={self.layout!r} do without. Got n = "
-                f"{self.design.n_occupied:,}: predict with return_std=False"
+                "too large: leave-one-out residuals and standard deviations need an n x n matrix, "
+                f"which is not formed in layout_={self.layout!r} with so many samples: predict "
+                f"with return_std=False. Got n = {self.design.n_occupied:,}."
             )
         return self._factored("samples")
 
@@ -134,9 +134,9 @@ def _layout_of(design: Design) -> tuple[str, bool]:
         return _scattered_layout(design)
     if not small and len(design.axes) > now.iterated_axes:
         raise ValueError(
-            f"a penalty of smoothness is for up to {now.iterated_axes} axes or few functions: use "
-            f'penalty="ridge". Got {len(design.axes)} axes, {design.n_columns:,} products of '
-            "functions."
+            f"a penalty of smoothness works for up to {now.iterated_axes} axes, or few functions: "
+            f'use penalty="ridge". Got {len(design.axes)} axes and {design.n_columns:,} products '
+            "of functions."
         )
     check_memory((design.n_columns,), 96, WAY_OUT)
     return "scattered", not small
@@ -168,7 +168,7 @@ def _scattered_layout(design: Design) -> tuple[str, bool]:
         check_memory((n, n), 24, WAY_OUT)
         return "dual", False
     raise ValueError(
-        f"{n:,} samples that are no grid take a matrix of {n:,} x {n:,} "
-        f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes; up to "
-        f"{now.dual_up_to:,} samples, or {now.iterated_axes} axes, are solved. {WAY_OUT}"
+        f"too large: {n:,} samples off a grid need a matrix of {n:,} x {n:,} "
+        f"({8 * n * n / 2**30:,.1f} GiB), or {k:,} products of the features of all axes. At most "
+        f"{now.dual_up_to:,} samples, or {now.iterated_axes} axes, are possible: {WAY_OUT}"
     )

@@ -119,7 +119,7 @@ class DenseRows:
 
 
 def can_be_sparse(encoders: Sequence[Any]) -> bool:
-    """Whether products of the features of all axes are 0 but for a few of each row."""
+    """Whether only a few products of the features of all axes are not 0 in each row."""
     spans = [0 if each is None else each.span for each in map(_window, encoders)]
     return 0 < math.prod(spans) <= limits_now().sparse_entries
 

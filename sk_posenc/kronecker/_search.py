@@ -49,8 +49,7 @@ def leave_one_out_search(
 ) -> tuple[dict[str, Any], int]:
     """Leave-one-out errors of all candidates, or of a shortlist; and the best.
 
-    With automatic alphas on a grid, the best is the one that smooths least of those that are
-    good.
+    With automatic alphas on a grid, the best is the least smoothing one of those that are good.
     """
     columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
     columns = columns - samples.mean(columns)
@@ -127,9 +126,9 @@ def best_of(scores: NDArray, alphas: NDArray) -> int:
     """The place of the best score, of those that are not NaN."""
     if np.isnan(scores).all():
         raise ValueError(
-            f"with every alpha up to {alphas.max():g} the system has a condition number beyond "
+            f"for every alpha up to {alphas.max():g} the condition number of the system is above "
             f"{limits_now().ill_conditioned:g}, and rounding decides its solution: lower penalties "
-            "or stable_ranks, or give alphas"
+            "or stable_ranks, or set alphas"
         )
     return int(np.nanargmax(scores))
 
@@ -190,7 +189,10 @@ def fold_search(
         if weights is not None:
             train = train[weights[train] > 0]
             if not len(train) or not weights[test].any():
-                raise ValueError(f"fold {k} of cv has no training or test sample of weight above 0")
+                raise ValueError(
+                    f"fold {k} of cv has no training or test sample of positive weight: use fewer "
+                    "folds"
+                )
         own = None if weights is None else weights[train]
         samples = Samples(X[train], own)
         columns = y[train].reshape(len(train), -1).astype(np.float64, copy=False)

@@ -30,14 +30,14 @@ def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float6
 
 
 def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets with 0 for rows that have NaN, and which these are."""
+    """Targets with 0 for rows that have NaN, and a mask of these rows."""
     y = check_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
         input_name="y",
     )  # fmt: skip
     holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
     if holes.all():
-        raise ValueError("y is NaN for all samples: one at least must have a value")
+        raise ValueError("y is NaN for all samples: at least one must have a value")
     if holes.any():
         y = y.copy()
         y[holes] = 0.0
@@ -47,7 +47,7 @@ def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
 def drop_absent(
     X: NDArray, y: NDArray, weights: NDArray | None
 ) -> tuple[NDArray, NDArray, NDArray | None]:
-    """Samples without those of weight 0; holes then have that weight."""
+    """Samples without those of weight 0; after that, holes have weight 0."""
     if weights is None or np.all(weights > 0):
         return X, y, weights
     kept = weights != 0
@@ -58,7 +58,10 @@ def drop_absent(
 
 
 def parse_share(value: Any) -> float:
-    meaning = ", shares of the samples per axis: divide a rank by them, or set it on the encoder"
+    meaning = (
+        ", as shares of the samples per axis: divide stable ranks by the samples per axis, or set "
+        "them on the encoder"
+    )
     return parse_number(value, "stable_ranks", above=0, at_most=_LARGEST_SHARE, otherwise=meaning)
 
 

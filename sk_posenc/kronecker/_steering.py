@@ -1,10 +1,10 @@
 """Curvature that is penalised less across edges than along them.
 
 Of a function on a lattice, with second differences H and gradient g at each node, the
-penalty is ``tr(T H T H)``, T the inverse of the smoothed ``g g'`` plus a floor. A function
-that changes in one direction only, as at an edge, or in a picture that moves, is thus hardly
-bent in that direction and straight in all others. Where T is the identity it is ``|H|**2``,
-smoothness of exponent 2.
+penalty is ``tr(T H T H)``, T the inverse of the smoothed ``g g'`` plus a floor. Where a function
+changes in one direction only, as at an edge or in a moving picture, curvature in that direction
+hardly counts, and curvature in all others does. Where T is the identity the penalty is
+``|H|**2``, smoothness of exponent 2.
 
 Arrays over nodes have shape (m_1, ..., m_d) and may be of any namespace.
 """

@@ -88,9 +88,8 @@ class Differences(Penalty):
     def whitening(self, axis: Any) -> Whitening | None:
         if self.order and not in_order(axis.encoder):
             raise ValueError(
-                f"penalty={self.given!r} takes differences of coefficients that are in order "
-                'along an axis, as those of a ShiftedBasisEncoder: use penalty="ridge". Got '
-                f"{axis.encoder!r}."
+                f"penalty={self.given!r} needs a ShiftedBasisEncoder, whose coefficients are in "
+                f'order along the axis: use one, or penalty="ridge". Got {axis.encoder!r}.'
             )
         circular = self.order > 0 and axis.encoder._boundary(0) == "periodic"
         return difference_whitening(self.order, axis.n_columns, circular=circular)

@@ -43,99 +43,99 @@ class KroneckerRidge(KroneckerHead):
     .. math:: |y - (\Phi_1 \otimes \dots \otimes \Phi_d)\, c|^2
               + \alpha\, m\, c^\top (P_1 \otimes \dots \otimes P_d)\, c
 
-    for targets y less their mean, with m the mean diagonal of the Gram matrix of the
-    features. One eigendecomposition per axis gives them exactly; the product is never
-    formed, and a megapixel takes the time of a spline. Grids with holes and scattered samples
-    minimise the same over their own rows, by conjugate gradients.
+    Here y are the targets without their mean, and m is the mean diagonal of the Gram matrix of
+    the features. One eigendecomposition per axis gives the exact solution. The product is never
+    formed, and a megapixel takes the time of a spline. On grids with holes and for scattered
+    samples the same objective runs over the rows of `X`, and conjugate gradients minimise it.
 
     Parameters
     ----------
     encoder : encoder or list of one per axis, default=None
-        Cloned and fitted for each axis by itself; None: ``ShiftedBasisEncoder()``, the
-        Gaussian, or the triangle with ``penalty="adaptive"``. Settings that it has per axis go
-        to their axis; its `tensor_product` and `sparse_output` play no part. What it has
-        as "auto" depends on the samples:
+        A clone is fitted on each axis. None: ``ShiftedBasisEncoder()`` with the Gaussian, or
+        with the triangle for ``penalty="adaptive"``. Settings given per axis go to their axis;
+        `tensor_product` and `sparse_output` are ignored. Settings left at "auto" depend on the
+        samples, and the guide's page *Defaults* has their numbers:
 
-        - on a grid, one shift per distinct coordinate (a whole number of them where the basis
-          is too narrow for that) and a stable rank of 0.42 of the distinct coordinates:
-          B-splines 0.48, triangles 0.67 and rectangles 1, as in interpolation; Fourier
-          functions 0.5, random ones 0.25;
-        - off a grid, a stable rank of at most 0.3 of the samples per axis;
-        - with a penalty of smoothness off a grid, 1.25 times that of a grid, and twice that of
-          a grid with ``penalty="adaptive"``, anywhere; shifts are then as far apart as they sum
-          to a constant: one bandwidth for a B-spline or a triangle;
-        - the 10 frequencies that a LogFourierEncoder has by default become on a grid as many as
-          it takes for one cycle between the highest two. Frequencies beyond half the sampling
-          rate of a grid, which it cannot tell from slower ones, are taken as those: the fit at
-          the samples is the same, and does not swing between them.
+        - On a grid there is one shift per distinct coordinate (or a whole number of them, for
+          narrow bases), and the stable rank is a share of the distinct coordinates, 0.42 for
+          the Gaussian.
+        - Off a grid the stable rank is lower.
+        - A penalty of smoothness off a grid, and "adaptive" anywhere, allow a higher stable
+          rank. Shifts are then as far apart as they can be while they sum to a constant.
+        - On a grid a LogFourierEncoder with the default `n_frequencies` has more frequencies.
+        - Frequencies above half the sampling rate of a grid are replaced by the slower ones
+          with the same values at the samples: the fit there is the same, and does not
+          oscillate between the samples.
 
-        Outside its domain a coordinate counts as the nearest end, unless the boundary is
+        Coordinates outside the domain count as its nearest end, unless the boundary is
         "periodic" or "cut".
     alpha : float, default=1e-6
         Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
-        features; of smoothness and of "adaptive", to the number of samples. At most about 1e-4
-        interpolates; "adaptive" wants 0.1 to 1 for that. Samples with noise want more: see
-        :class:`KroneckerRidgeCV`.
+        features. For smoothness and "adaptive" it is relative to the number of samples. Up to
+        about 1e-4 the fit interpolates; with "adaptive", at 0.1 to 1. Noisy samples need a
+        larger alpha: see :class:`KroneckerRidgeCV`.
     penalty : {"ridge", "slope", "curvature", "adaptive"} or float, default="ridge"
         What is penalised.
 
-        - "ridge", "slope" and "curvature" penalise along each axis the coefficients, P = I, or
-          their first or second differences, P = D'D + 0.01 I, where the last term bounds what
-          differences do not see. The latter two need a ShiftedBasisEncoder.
+        - "ridge" penalises the coefficients of each axis, P = I. "slope" and "curvature"
+          penalise their first or second differences, P = D'D + 0.01 I. The last term bounds
+          coefficients whose differences are 0. "slope" and "curvature" need a
+          ShiftedBasisEncoder.
         - A number p, above 0 and at most 8, is the exponent of *smoothness*, for scattered
-          samples: the penalty is :math:`n \sum_k (\sum_a \omega_{ak}^2)^p z_k^2`, in
-          coefficients z of functions whose mean square over the domain is 1 and whose mean
-          squared slope along axis a is :math:`\omega_{ak}^2`. The unit of length of an axis
-          is its domain over the stable rank, and a constant counts as half a wave. 1.25 to
-          1.75 suits textures and edges, 2 to 2.5 smooth fields.
-        - "adaptive" follows the function: smoothness of exponent 2 that gives way across
-          edges. The penalty is the mean over the domain of :math:`n\, \mathrm{tr}(T H T H)`,
-          with H the second differences at each node of the shifts, and T, scaled to 1 in the
-          median, the inverse of :math:`\langle g g^\top \rangle + 0.1^2 I`: products of the
-          slopes g of a fit before, smoothed by a Gaussian of 1.5 units of length, in root mean
-          squares of the function. Of four fits the first has T = I and a tenth of `alpha`. It
-          needs ShiftedBasisEncoders, and up to three axes.
+          samples. The penalty is :math:`n \sum_k (\sum_a \omega_{ak}^2)^p z_k^2`. Here z are
+          the coefficients of functions with mean square 1 over the domain, and
+          :math:`\omega_{ak}^2` is the mean squared slope of function k along axis a. The unit
+          of length of an axis is its domain over its stable rank. A constant counts as half a
+          wave. Exponents of 1.25 to 1.75 suit textures and edges, 2 to 2.5 smooth fields.
+        - "adaptive" is smoothness of exponent 2 that is weaker across edges of the function.
+          The penalty is the mean over the domain of :math:`n\, \mathrm{tr}(T H T H)`. H are the
+          second differences at each node of the shifts. T is the inverse of
+          :math:`\langle g g^\top \rangle + 0.1^2 I`, scaled to a median of 1. Here g are the
+          slopes of the previous fit, in root mean squares of the function, and the brackets
+          are a mean by a Gaussian of 1.5 units of length. There are four fits; the first has
+          T = I and a tenth of `alpha`. ShiftedBasisEncoders are needed, and at most three axes.
     tol : float, default=0.1
-        Conjugate gradients stop where five steps together move the function, as the root
-        mean square over the whole domain with its holes, by less than this share of the root
-        mean square of the residuals at the samples. They run in single precision from 1e-3
-        on, as long as its rounding allows.
+        Conjugate gradients stop where five steps together move the function by less than
+        this share of its residuals. Both are root mean squares: the move over the whole domain
+        with its holes, the residuals at the samples. For `tol` of at least 1e-3 they run in
+        single precision, where its rounding allows it.
     max_iter : int, default=1000
-        Their most steps, for each of the fits of "adaptive", and again in double precision where
-        single precision does not do.
+        Largest number of their steps, for each fit of "adaptive" separately. Where single
+        precision is not enough, as many steps again in double precision.
     nan_is_hole : bool, default=False
-        Whether a sample with NaN in any of its targets is a hole, rather than an error: it
-        counts for nothing but its place on a grid. Where most samples are holes, it is quicker to
-        leave them out.
+        Whether a sample with NaN in any of its targets is a hole, not an error. A hole only
+        marks its place on a grid. Where most samples are holes, it is faster to leave them out.
 
     Attributes
     ----------
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike.
     layout_ : {"grid", "holes", "scattered", "dual", "normal"}
-        "grid": solved axis by axis; by conjugate gradients with a penalty of smoothness, but
-        for small grids, and with "adaptive". "holes": cells of the grid are empty or weights are
-        not a product over the axes; solved by conjugate gradients on the grid, directly up to
-        2,000 samples.
-        "scattered": products of the features of all axes, up to 2,000 of them or as many
-        samples multiplied out, beyond by conjugate gradients, in up to four axes. "dual": by
-        the product of the kernels of all axes, up to 8,000 samples. "normal": by the sums of
-        :meth:`partial_fit`. All have the same solution.
+        How the system was solved. All layouts have the same solution.
+
+        - "grid": axis by axis. With "adaptive", and with a penalty of smoothness on all but
+          small grids, by conjugate gradients.
+        - "holes": cells of the grid are empty, or weights are not a product over the axes.
+          Directly up to 2,000 samples, else by conjugate gradients on the grid.
+        - "scattered": by products of the features of all axes. Directly up to 2,000 products or
+          samples, else by conjugate gradients, in up to four axes.
+        - "dual": by the product of the kernels of all axes, up to 8,000 samples.
+        - "normal": by the sums of :meth:`partial_fit`.
     n_iter_ : int
-        Steps of conjugate gradients, 1 where the solution is direct; of all four fits
-        with "adaptive".
+        Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of
+        all four fits.
     coef_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
-        Not in the layout "dual".
+        Not available in the layout "dual".
     dual_coef_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
-        In the layout "dual" only, over distinct rows of X in sorted order.
+        Only in the layout "dual": one for each distinct row of X, in sorted order.
     intercept_ : float or ndarray of shape (n_outputs,)
         Mean of the targets.
     condition_ : float
-        Condition number of the regularised system; where conjugate gradients solve a bound,
-        or NaN, not known, with a penalty of smoothness, "adaptive" or sums.
+        Condition number of the regularised system. With conjugate gradients, a bound; NaN (not
+        known) with a penalty of smoothness, with "adaptive" and after `partial_fit`.
     noise_variance_ : ndarray of shape (n_outputs,)
-        Mean square of the leave-one-out residuals; found when first asked for. "adaptive" is
-        no linear map of the targets, and has neither it nor standard deviations.
+        Mean square of the leave-one-out residuals, computed on first access. Neither it nor
+        standard deviations are available with "adaptive", whose fit is not linear in the targets.
     n_features_in_ : int
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
@@ -144,9 +144,9 @@ class KroneckerRidge(KroneckerHead):
     Warns
     -----
     UserWarning
-        Where `condition_` is beyond 1e12.
+        Where `condition_` is above 1e12.
     ConvergenceWarning
-        Where conjugate gradients take more than `max_iter` steps.
+        Where conjugate gradients do not reach `tol` in `max_iter` steps.
 
     See Also
     --------
@@ -155,17 +155,17 @@ class KroneckerRidge(KroneckerHead):
 
     Notes
     -----
-    The named penalties of coefficients are products over the axes, not sums: only so do all
-    alphas share one factorisation per axis, the hat matrix is diagonal with it, and any number
-    of axes has a kernel.
+    The penalties "ridge", "slope" and "curvature" are products over the axes, not sums. Only
+    then do all alphas share one factorisation per axis, which also makes the hat matrix
+    diagonal, and only then is there a kernel for any number of axes.
 
-    Computations are in float64. With float32 coordinates the eigendecompositions still
-    are, and the products along the axes are in float32.
+    Computations are in float64. With float32 coordinates the products along the axes are in
+    float32; the eigendecompositions stay in float64.
 
-    Under scikit-learn's array API dispatch X and y may be torch tensors: conjugate gradients
+    Under scikit-learn's array API dispatch X and y may be torch tensors. Conjugate gradients
     and predictions then run on their device, and predictions are tensors there. Factorisations,
-    the recognition of grids, derivatives and standard deviations stay with NumPy, and fitted
-    attributes are its arrays.
+    the recognition of grids, derivatives and standard deviations always use NumPy, and fitted
+    attributes are NumPy arrays.
 
     References
     ----------
@@ -213,7 +213,7 @@ class KroneckerRidge(KroneckerHead):
             Coordinates, rows in any order.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
-            A weight of 0 is as if the sample were absent, 2 as if it were there twice.
+            A sample of weight 0 counts as absent, one of weight 2 as two samples.
 
         Returns
         -------
@@ -222,8 +222,8 @@ class KroneckerRidge(KroneckerHead):
         Raises
         ------
         ValueError
-            For NaN or infinity, settings that are impossible, and samples whose system is
-            larger than memory. The estimator is then as before.
+            For NaN or infinity, settings that are impossible, and samples whose system does
+            not fit into memory. The estimator is then unchanged.
         """
         with taken_over_last(self) as fitted:
             fitted._fit(X, y, sample_weight)
@@ -244,8 +244,8 @@ class KroneckerRidge(KroneckerHead):
         missing = missing_settings(self.encoder)
         if missing:
             raise AttributeError(
-                "partial_fit sees a block of samples at a time, and needs an encoder with all that "
-                f"samples would have to tell. Missing: {', '.join(missing)}"
+                "partial_fit sees one block of samples at a time, so that all settings of the "
+                f"encoder must be explicit. Missing: {', '.join(missing)}"
             )
         return True
 
@@ -255,9 +255,9 @@ class KroneckerRidge(KroneckerHead):
     ) -> Self:
         """Add a block of samples, by their normal equations.
 
-        All blocks together, in any order, give what :meth:`fit` gives on all of their samples,
-        off a grid, as near as `tol` says. Memory follows the number of coefficients, not that of
-        samples. On first use after ``fit`` it begins anew.
+        All blocks together, in any order, give the solution of :meth:`fit` off a grid on all
+        samples, within `tol`. Memory depends on the number of coefficients, not of samples.
+        The first call after ``fit`` starts again from nothing.
 
         Parameters
         ----------
@@ -272,21 +272,21 @@ class KroneckerRidge(KroneckerHead):
         Raises
         ------
         AttributeError
-            Where `encoder` leaves something to learn: it needs a domain, and for shifted bases
-            `n_shifts` and a stable rank or bandwidth, for Fourier features a stable rank or
-            highest frequency.
+            Where settings of `encoder` are left to be learnt. It needs a domain. Shifted bases
+            also need `n_shifts` and a stable rank or bandwidth, Fourier features a stable rank
+            or highest frequency.
         ValueError
-            As in :meth:`fit`, for blocks that differ in the number of axes or outputs, and for
-            products of more than 20,000 functions that do not end. On first use of the model,
-            where its system is singular but for rounding.
+            As in :meth:`fit`; for blocks that differ in the number of axes or outputs; and for
+            more than 20,000 products of functions without bounded support. Also when the model
+            is first used, where its system is singular up to rounding.
 
         Notes
         -----
-        Equations are solved when first asked for, in double precision. Of several axes whose
-        functions do not end, or nearly repeat each other, sums are taken of combinations of
-        them that are orthogonal over the domain: the penalties magnify what sums of the
-        functions themselves would round away. Standard deviations need the samples, and are
-        not to be had.
+        The equations are solved when the model is first used, in double precision. With
+        several axes, functions without bounded support and functions that are nearly
+        dependent are replaced by combinations that are orthogonal over the domain. Sums over
+        the functions themselves would lose digits that the penalties magnify. Standard
+        deviations need the samples and are not available.
 
         Examples
         --------
@@ -317,12 +317,12 @@ class KroneckerRidge(KroneckerHead):
             self._single_output = y.ndim == 1
         elif not sums.same_encoder(self.encoder):
             raise ValueError(
-                "encoder must be that of the blocks before, for sums of its functions are all that "
-                f"is kept of them. Got {self.encoder!r}: set it back, or begin anew with a clone"
+                "encoder must be the same for all blocks: set it back, or start again with a "
+                f"clone. Got {self.encoder!r}."
             )
         elif columns.shape[1] != sums.n_outputs:
             raise ValueError(
-                f"y must have the {sums.n_outputs} outputs of the blocks before. "
+                f"y must have {sums.n_outputs} outputs, as in the blocks before. "
                 f"Got {columns.shape[1]}."
             )
         weights = np.ones(len(X)) if weights is None else weights
@@ -334,9 +334,9 @@ class KroneckerRidge(KroneckerHead):
         Parameters
         ----------
         *others : KroneckerRidge
-            With the same encoder, fitted by ``partial_fit`` in other processes or on other
-            machines; left as they are. What counts is the penalty and alpha that this model has
-            now.
+            Models with the same encoder that ``partial_fit`` has fitted, for example in other
+            processes or on other machines. They are not changed. The penalty and alpha of this
+            model apply.
 
         Returns
         -------
@@ -345,20 +345,20 @@ class KroneckerRidge(KroneckerHead):
         Raises
         ------
         ValueError
-            For models that differ in encoders, axes, their names or outputs, or were not fitted
-            so.
+            For models that differ in encoders, axes, names of axes or outputs, or that
+            ``partial_fit`` has not fitted.
         """
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
         own = self.__dict__.get("_sums")
         for other in others:
             if other is self:
-                raise ValueError("merge adds the samples of other models. Got the model itself.")
+                raise ValueError("merge needs other models. Got the model itself.")
             sums = other.__dict__.get("_sums") if isinstance(other, KroneckerRidge) else None
             if own is None or sums is None:
                 raise ValueError(
-                    "merge adds models fitted by partial_fit, to one that is. The last fit of "
-                    f"{other if own is not None else self!r} was no partial_fit."
+                    "merge needs models that were fitted by partial_fit, not by fit. "
+                    f"Got {other if own is not None else self!r}."
                 )
             counts = [(len(each.axes), each.n_outputs) for each in (own, sums)]
             for what, ours, theirs, alike in (
@@ -368,7 +368,7 @@ class KroneckerRidge(KroneckerHead):
             ):
                 if not alike:
                     raise ValueError(
-                        f"merge adds models of the same {what}. Got {theirs!r} beside {ours!r}."
+                        f"merge needs models with the same {what}. Got {theirs!r} and {ours!r}."
                     )
         assert own is not None or not others
         if own is None:

@@ -28,10 +28,10 @@ __all__ = ["KroneckerRidgeCV"]
 
 
 class KroneckerRidgeCV(KroneckerHead):
-    r"""Kronecker ridge with encoder, stable rank, penalty and alpha by cross-validation.
+    r"""Kronecker ridge with encoder, stable rank, penalty and alpha chosen by cross-validation.
 
-    For each encoder, stable rank and penalty one factorisation per axis serves all alphas,
-    and gives the exact leave-one-out errors of all of them.
+    For each encoder, stable rank and penalty, one factorisation per axis gives the exact
+    leave-one-out errors for all alphas.
 
     Parameters
     ----------
@@ -39,22 +39,23 @@ class KroneckerRidgeCV(KroneckerHead):
         Candidates; each may be a list of one per axis. None: the B-spline, and the triangle
         for the penalty "adaptive".
     stable_ranks : list of float, default=None
-        Candidates, as shares of the samples per axis, set in place of what encoders say.
-        None: as each encoder says.
+        Candidates, as shares of the samples per axis. They replace the settings of the encoders.
+        None: the settings of the encoders.
     alphas : list of float, default=None
-        Candidates, greater than 0; the best score wins. None: 31 from 1e-4 to 1e6, with
-        smoothness or "adaptive" 37 from 1e-5 to 1e7; with ``cv=None``, on a grid the least of
-        those that smooth away no more than noise and are about as good as the best (see Notes).
+        Candidates, greater than 0; the one with the best score is chosen. None: a range that
+        depends on the penalty; the guide's page *Defaults* has the numbers. With ``cv=None``
+        on a grid, the smallest good one of this range is chosen (see Notes).
     penalties : list of {"ridge", "slope", "curvature", "adaptive"} or floats, default=None
-        Candidates, or one. None: where all encoders are ShiftedBasisEncoders and there are up
-        to three axes, "slope" on a grid, and off it the exponents of smoothness 1.25, 1.5, 1.75,
-        2 and 2.5, in three axes and for 2,000 to a million samples "adaptive" too; else "ridge".
+        Candidates, or a single one. None: where all encoders are ShiftedBasisEncoders and there
+        are up to three axes, "slope" on a grid, and several exponents of smoothness off it (in
+        three axes "adaptive" too, unless samples are few or very many). In all other cases
+        "ridge". The guide's page *Defaults* has the numbers.
     cv : int, splitter or iterable, default=None
-        None: exact leave-one-out, on a shortlist by generalised cross-validation where
-        candidates are many; where conjugate gradients solve, 12 % of all cells held out, each
-        as wide as samples are apart (see Notes). Else a splitter, such as
-        :class:`CoordinateKFold`; a number is scikit-learn's KFold, which cuts rows as they come:
-        an image by rows is then extrapolated.
+        None: exact leave-one-out. Of many candidates, generalised cross-validation makes a
+        shortlist. Where conjugate gradients are used, 12 % of all cells are held out, each as
+        wide as the spacing of the samples (see Notes). Otherwise a splitter, such as
+        :class:`CoordinateKFold`. A number is scikit-learn's KFold, which splits rows in their
+        order: for the rows of an image, this tests extrapolation.
     tol : float, default=0.1
         As in :class:`KroneckerRidge`.
     max_iter : int, default=1000
@@ -65,21 +66,22 @@ class KroneckerRidgeCV(KroneckerHead):
     Attributes
     ----------
     best_encoder_ : encoder or list of one per axis
-        Unfitted; a KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model, within
-        `tol` where conjugate gradients solve.
+        Unfitted. A KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model, within
+        `tol` where conjugate gradients are used.
     alpha_ : float
     penalty_ : str or float
     best_index_ : int
-        Row of `cv_results_`.
+        Row of `cv_results_` of the chosen candidate.
     best_score_ : float
-        Its mean score.
+        Mean score of the chosen candidate.
     cv_results_ : dict of arrays
         As that of GridSearchCV: "params", "param_encoder", "param_stable_rank",
         "param_penalty", "param_alpha", "split0_test_score", ..., "mean_test_score",
-        "std_test_score", "rank_test_score", "mean_fit_time" and its kin. Scores are
-        negative mean squared errors. With ``cv=None`` there is one split, all samples left
-        out in turn, "mean_test_gcv", the negative score of generalised cross-validation of
-        every candidate (those screened out by it have the score NaN), and "admitted".
+        "std_test_score", "rank_test_score", "mean_fit_time" and similar. Scores are negative
+        mean squared errors. With ``cv=None`` there is one split, in which each sample is left
+        out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
+        every candidate (those not on the shortlist have the score NaN), and "admitted" marks
+        the alphas that are admitted (see Notes).
     encoders_, layout_, coef_, dual_coef_, intercept_, condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
@@ -87,30 +89,37 @@ class KroneckerRidgeCV(KroneckerHead):
 
     See Also
     --------
-    KroneckerRidge : One setting.
+    KroneckerRidge : The same model with given settings.
 
     Notes
     -----
-    Leave-one-out holds encoders and the absolute strength of the penalty; the mean of the
-    targets is that of the others. On a grid it asks for the value at a pixel from its
-    neighbours one spacing away, and reads what is finer than that as noise: on a clean
-    photograph it smooths away up to 2 dB between the pixels. Automatic alphas are
-    therefore admitted up to 0.01 (0.001 with other penalties than "slope"), and beyond
-    while the residuals of the fit are no larger than the noise, which the smallest tenth
-    of the leave-one-out residuals of the least smoothing candidate shows, with two standard
-    errors of that quantile; noise below 2 % of the spread of the targets counts as none. Of
-    those, the least is taken whose squared error, without the noise, is at most 15 % beyond
-    the best. An automatic alpha with which the system has a condition number beyond 1e12 is
-    not taken: rounding would decide its solution.
+    *Leave-one-out.* The encoders and the absolute strength of the penalty stay fixed when a
+    sample is left out. The mean of the targets is that of the other samples.
 
-    Held-out cells are always the same ones. Fits without them start from each other and stop
-    early, at ten steps, twenty of each fit of "adaptive", or four times `tol`, and of several
-    targets the largest principal component is judged for all; its error is scaled to that of the
-    targets. Automatic alphas are climbed, from 0.01 in decades and then in neighbours, then
-    exponents at alphas that smooth about alike; for "adaptive" in steps of five upwards from
-    0.2 (on a full grid only where the quietest residuals show noise), or one downwards where that
-    lowers the error by 5 %. Scores of candidates that the climb does not meet are NaN, and with a
-    `cv` those of "adaptive" below 0.04. Alphas that are given are all scored.
+    On a grid, leave-one-out predicts a pixel from neighbours one spacing away, and takes finer
+    detail for noise. On a clean photograph its choice would smooth away up to 2 dB between the
+    pixels. On a grid, automatic alphas are therefore chosen in two steps:
+
+    - Alphas up to 0.01 are admitted (0.001 with penalties other than "slope"). Larger ones are
+      admitted while the residuals of the fit are no larger than the noise. The noise is
+      estimated from the smallest tenth of the leave-one-out residuals of the least smoothing
+      candidate, plus two standard errors of that quantile. Noise below 2 % of the spread of
+      the targets counts as none.
+    - Of the admitted alphas, the smallest is chosen whose squared error, without the noise, is
+      at most 15 % above the best.
+
+    An automatic alpha with which the condition number of the system is above 1e12 is never
+    chosen, as rounding would decide its solution.
+
+    *Held-out cells* are always the same. Fits without them start from each other's solutions
+    and stop early: after ten steps, after twenty in each fit of "adaptive", or at four times
+    `tol`. Of several targets only the largest principal component is fitted, and its error is
+    scaled to that of the targets. Automatic alphas are searched by hill climbing: first alphas
+    from 0.01 in decades and then among neighbours, then exponents, at alphas that smooth about
+    equally. For "adaptive" the climb goes from 0.2 upwards in factors of five, on a full grid
+    only where the smallest residuals show noise; or downwards, where that lowers the error by
+    5 %. Candidates that are not visited have the score NaN, as have, with a `cv`, those of
+    "adaptive" below 0.04. Alphas that are given are all scored.
 
     Examples
     --------
@@ -172,7 +181,7 @@ class KroneckerRidgeCV(KroneckerHead):
         Raises
         ------
         ValueError
-            As in :meth:`KroneckerRidge.fit`, and where no candidate is on offer.
+            As in :meth:`KroneckerRidge.fit`, and where there is no candidate.
         """
         with taken_over_last(self) as fitted:
             fitted._fit(X, y, sample_weight, groups)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.measures.report import EncodingReport
 
-# Bounds of what goes by without a warning.
+# Within these bounds there is no warning.
 _RIPPLE, _FADING, _SLOW_ERROR, _GAIN = 0.05, 0.1, 0.03, 2.0
 _ILL_CONDITIONED = 1e12
 
@@ -24,29 +24,29 @@ def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str
         )
     else:
         yield (
-            f"The matrix of {of} has rank {rank:,}: a linear head can fit any values at no more "
-            "samples than that. A network with hidden layers is not bound by it."
+            f"The matrix of {of} has rank {rank:,}: a linear head can fit any values at up to "
+            f"{rank:,} samples. Networks with hidden layers do not have this limit."
         )
     shares = " x ".join(
         f"{held:.4g} of {places:.4g}"
         for held, places in zip(report.stable_rank, report.samples_per_axis, strict=True)
     )
-    yield f"Easily, along each axis: about {shares} independent values (the stable rank)."
+    yield f"The stable rank: along each axis it fits about {shares} independent values easily."
     product = encoder._is_product()
     if report.n_axes > 1 and report.columns_per_axis is not None and not product:
         yield (
-            "A linear head on it is a sum of functions of one axis each, whatever the stable "
-            "rank. Signals that are not want tensor_product=True, KroneckerRidge, or hidden layers."
+            "At any stable rank, a linear head on it is a sum of functions of one axis each. "
+            "Other signals need tensor_product=True, KroneckerRidge, or hidden layers."
         )
     if encoder._is_penalised():
         yield (
-            "All of this is of the encoding alone. The Kronecker head that it is from penalises "
-            "it, and so has other errors and another condition number (condition_)."
+            "These numbers describe the encoding alone. Its Kronecker head adds a penalty, and so "
+            "has other errors and another condition number (condition_)."
         )
     elif not report.condition_number < _ILL_CONDITIONED:
         yield (
-            "Its columns nearly depend on each other: fit linear heads with a ridge (1e-6 of the "
-            "mean square will do), for plain least squares has no digits left."
+            "Its columns are nearly linearly dependent: fit linear heads with a ridge (1e-6 of "
+            "the mean square is enough), as plain least squares has no digits left."
         )
     if report.fit_psnr is not None and report.held_out_psnr is not None:
         yield (
@@ -66,18 +66,18 @@ def _verdict(report: EncodingReport) -> str:
     assert report.held_out_psnr is not None
     assert report.n_fitted is not None
     if report.n_fitted < report.n_samples / 2:
-        return f"of {report.n_samples:,} samples it saw too few to tell more"
+        return f"it saw too few of {report.n_samples:,} samples to say more"
     if report.fit_psnr < 20:
         return "it cannot hold this signal"
     if report.fit_psnr - report.held_out_psnr > 10:
-        return "it memorises more than it carries over, and a lower stable rank may do better"
-    return "it carries over between them"
+        return "it memorises more than it generalises, and a lower stable rank may be better"
+    return "it generalises between samples"
 
 
 def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    """What stands in its way, each with what to change."""
+    """Problems of the encoding, each with what to change."""
     checks = [_check_domain, _check_reached]
-    if not encoder._is_penalised():  # else the penalty says what lies between shifts and samples
+    if not encoder._is_penalised():  # else the penalty decides what is between the samples
         checks += [_check_ripple, _check_slow, _check_gain, _check_resolution]
     for check in checks:
         yield from check(report, encoder, X)
@@ -86,8 +86,8 @@ def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
 def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
     fates = {
         "extend": "count as its nearest end, all of them as one point",
-        "cut": "meet fading columns, or none",
-        "none": "are where its stable rank says nothing",
+        "cut": "have fading columns, or none",
+        "none": "are not covered by its stable rank",
     }
     for axis, (low, high) in enumerate(encoder._ends):
         x, name = X[:, axis].astype(np.float64), report.axis_names[axis]
@@ -104,8 +104,8 @@ def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
         elif 0 < np.ptp(x) < 0.5 * (high - low):
             yield (
                 f"The samples cover {np.ptp(x) / (high - low):.0%} of the domain "
-                f"({low:.6g}, {high:.6g}) of axis {name}: the columns of the rest are idle, and "
-                "the stable rank is shared with it. Narrow the domain."
+                f"({low:.6g}, {high:.6g}) of axis {name}: the rest takes up columns and stable "
+                "rank, but is not used. Narrow the domain."
             )
 
 
@@ -116,8 +116,8 @@ def _check_reached(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator
             continue
         if report.stable_rank[axis] < 0.9 * traits.nominal:
             yield (
-                f"Axis {name} reaches a stable rank of {report.stable_rank[axis]:.4g} where its "
-                f"bandwidth means {traits.nominal:.4g}: {traits.way_out}."
+                f"Axis {name} reaches a stable rank of {report.stable_rank[axis]:.4g}, but "
+                f"{traits.nominal:.4g} is expected for its bandwidth: {traits.way_out}."
             )
 
 
@@ -132,7 +132,7 @@ def _check_ripple(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[
                 f"Axis {name} has fewer shifts than its bandwidth needs: squared row norms ripple "
                 f'by {report.ripple[axis]:.0%}. Set n_shifts="auto" or at least {enough}, or '
                 "widen the bandwidth."
-                + (" A linear head does not mind here, a network may." if harmless else "")
+                + (" A linear head is not harmed here, a network may be." if harmless else "")
             )
         elif report.fading[axis] > _FADING:
             yield (
@@ -150,17 +150,17 @@ def _check_slow(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[st
         explained = report.similarity_radius[axis] < report.spacing[axis] or not covered
         if not report.slow_error[axis] > _SLOW_ERROR or explained:
             continue
-        way_out = "raise the stable rank, or take another encoding"
+        way_out = "raise the stable rank, or use another encoding"
         if traits.in_steps:
-            way_out = "it is piecewise constant. Raise the stable rank, or take a smooth basis"
+            way_out = "it is piecewise constant. Raise the stable rank, or use a smooth basis"
         elif traits.n_shifts is not None and not traits.repeats:
             way_out = (
                 "its width lies between the harmonics of the grid of its shifts, or leaves gaps. "
                 'Leave n_shifts="auto", or make the width a whole number of their spacings'
             )
         yield (
-            f"Fitted to slow waves at samples along axis {name}, a linear head misses them by "
-            f"{report.slow_error[axis]:.0%} half-way between: {way_out}."
+            f"A linear head that is fitted to slow waves at samples along axis {name} misses them "
+            f"by {report.slow_error[axis]:.0%} half-way between: {way_out}."
         )
 
 
@@ -168,10 +168,10 @@ def _check_gain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[st
     for axis, name in enumerate(report.axis_names):
         if report.gain[axis] > _GAIN:
             yield (
-                f"Fitted to noise along axis {name}, a linear head is {report.gain[axis]:.3g} "
-                "times as large between the samples as at them: it has about as many columns that "
-                f"matter as the {report.samples_per_axis[axis]:.4g} places of the samples. Take "
-                "clearly more or fewer, or a stronger ridge."
+                f"A linear head that is fitted to noise along axis {name} is "
+                f"{report.gain[axis]:.3g} times as large between the samples as at them: it has "
+                f"about as many relevant columns as the {report.samples_per_axis[axis]:.4g} places "
+                "of the samples. Use clearly more or fewer columns, or a stronger ridge."
             )
 
 
@@ -183,15 +183,15 @@ def _check_resolution(report: EncodingReport, encoder: Any, X: NDArray) -> Itera
         if radius < report.spacing[axis]:
             yield (
                 f"Along axis {name} neighbouring samples, {report.spacing[axis]:.4g} apart, share "
-                f"nothing: the similarity is gone within {radius:.4g}. It memorises and carries "
-                f"nothing over; lower the stable rank to {0.15 * places:.3g} to "
+                f"nothing: the similarity falls to a tenth within {radius:.4g}. It memorises but "
+                f"does not generalise: lower the stable rank to {0.15 * places:.3g} to "
                 f"{0.45 * places:.3g}."
             )
         elif report.stable_rank[axis] < 0.05 * places:
             yield (
                 f"Along axis {name} the stable rank is {report.stable_rank[axis] / places:.1%} of "
-                "the samples: detail finer than that is hard to learn. Raise it unless the "
-                "signal is as smooth."
+                "the samples: finer detail is hard to learn. Raise it unless the signal is as "
+                "smooth."
             )
 
 

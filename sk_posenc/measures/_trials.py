@@ -22,7 +22,7 @@ _OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 24, 200
 
 
 def try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str, float]:
-    """What the features of one axis do at and between evenly spaced samples."""
+    """Linear heads on the features of one axis, at and between evenly spaced samples."""
     low, high = float(x.min()), float(x.max())
     n = max(2, round(n_samples))
     n_columns = encoder._axis_features(axis, np.array([low])).shape[1]

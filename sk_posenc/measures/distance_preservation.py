@@ -27,9 +27,8 @@ def distance_preservation(
     """Rank correlation between the nearness of coordinates and of their encodings.
 
     Spearman's correlation, ties averaged, over pairs (i, j), between
-    ``-||x_i - x_j||`` and ``max(cos(e_i, e_j), level)``. Below `level` a similarity
-    says "far" and no more: without the clip the ripple of encodings that have long
-    fallen to 0 would be ranked.
+    ``-||x_i - x_j||`` and ``max(cos(e_i, e_j), level)``. All similarities below `level`
+    count as equally far. Without this, the ripple of similarities near 0 would be ranked.
 
     Parameters
     ----------
@@ -40,15 +39,14 @@ def distance_preservation(
     level : float, default=0.1
         Cosine similarity below which pairs count as equally far, in [-1, 1).
     n_pairs : int, default=10_000
-        Pairs drawn uniformly without repetition; all pairs where there are no more.
+        Number of pairs, drawn uniformly without repetition. All pairs, if there are fewer.
     random_state : int, RandomState instance or None, default=None
         Decides the pairs.
 
     Returns
     -------
     float
-        In [-1, 1]; 1 is best. 0 where all similarities are equal, or all distances:
-        then nothing is preserved, or nothing is there to preserve.
+        In [-1, 1]; 1 is best. 0 where all similarities or all distances are equal.
 
     Raises
     ------
@@ -56,7 +54,7 @@ def distance_preservation(
         For fewer than two samples or pairs, lengths that differ, NaN or infinity, and a
         `level` outside [-1, 1).
     TypeError
-        For a `level` that is no number, and `n_pairs` that is no whole number.
+        For a `level` that is not a number, and `n_pairs` that is not a whole number.
 
     Examples
     --------

@@ -39,15 +39,15 @@ def encoding_report(
     Parameters
     ----------
     encoder : encoder of this package, or a fitted Pipeline or regressor that holds one
-        Unfitted, a clone is fitted on `X`. The steps of a Pipeline before its encoder are
-        applied to `X`.
+        Of an unfitted encoder a clone is fitted on `X`. The steps of a Pipeline before its
+        encoder are applied to `X`.
     X : array-like of shape (n_samples, n_axes)
         Coordinates.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
-        A signal there: the report then says how well a linear head does on it.
+        A signal there. The report then says how well a linear head fits it.
     max_samples : int, default=2000
-        Rows that the rank, stable rank and condition number of the whole matrix are
-        measured on at most, drawn at random; fewer where columns are very many.
+        Largest number of rows, drawn at random, for the rank, stable rank and condition
+        number of the whole matrix. Fewer are used where there are very many columns.
     random_state : int, RandomState instance or None, default=0
         Decides the rows.
 
@@ -59,18 +59,18 @@ def encoding_report(
     Raises
     ------
     ValueError
-        For coordinates or targets that are not finite, or do not fit together.
+        For coordinates or targets that are not finite, or differ in length.
     TypeError
         Where no encoder of this package is found.
 
     Notes
     -----
-    Between samples, what an encoding makes of a signal is tried out: along each axis a
-    linear head with a slight ridge is fitted to slow cosines at the samples' places, and
-    asked for the values half-way between them. A width between the harmonics of its grid of
-    shifts misses even these, by a tenth or more. Fitted to white noise, a number of columns
-    near that of the samples gives values that are far larger between the samples than at
-    them (double descent).
+    The report tests an encoding between the samples. Along each axis a linear head with a
+    weak ridge is fitted to slow cosines at the places of the samples, and predicts the values
+    half-way between them. A basis whose width lies between the harmonics of its grid of
+    shifts misses even these, by a tenth or more. Such a head is also fitted to white noise.
+    With about as many columns as samples, its values are far larger between the samples than
+    at them (double descent).
 
     Examples
     --------

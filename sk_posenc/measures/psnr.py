@@ -22,15 +22,15 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     Returns
     -------
     float
-        A perfect fit gives the finite value of an error of one machine epsilon: 313.1 in
-        float64, 138.5 in float32.
+        A perfect fit counts as an error of one machine epsilon, so that the value is finite:
+        313.1 in float64, 138.5 in float32.
 
     Raises
     ------
     ValueError
         For shapes that differ, NaN, infinity, and a `data_range` that is not positive.
     TypeError
-        For a `data_range` that is no number.
+        For a `data_range` that is not a number.
 
     Examples
     --------
@@ -45,8 +45,8 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     )
     if true.shape != pred.shape:
         raise ValueError(
-            "y_true and y_pred must have the same shape: a (n,) against a (n, 1) array would "
-            f"be compared crosswise. Got {true.shape} and {pred.shape}."
+            "y_true and y_pred must have the same shape: reshape one of them, as (n,) and (n, 1) "
+            f"would be broadcast. Got {true.shape} and {pred.shape}."
         )
     xp = array_namespace(true, pred)
     best = -20 * math.log10(float(xp.finfo(xp.result_type(true, pred)).eps))

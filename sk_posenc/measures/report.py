@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class EncodingReport:
-    """Numbers about an encoding of coordinates, and what follows from them.
+    """Numbers about an encoding of coordinates, and advice that follows from them.
 
     ``print(report)`` shows it as text, a notebook as a table.
 
@@ -21,20 +21,21 @@ class EncodingReport:
     encoder : str
         What was measured.
     n_samples, n_measured, n_axes, n_features : int
-        Rows, rows that the whole matrix was measured on, axes, columns.
+        Number of rows, of rows that the whole matrix was measured on, of axes, of columns.
     axis_names : list of str
     samples_per_axis : ndarray of shape (n_axes,)
-        Independent places along each axis, by water-filling.
+        Number of independent places along each axis, by water-filling.
     spacing : ndarray of shape (n_axes,)
-        Range of the samples over the gaps between these places, in coordinate units.
+        Range of the samples divided by the number of gaps between these places, in
+        coordinate units.
     columns_per_axis : ndarray of shape (n_axes,) or None
         None where columns belong to all axes together.
     stable_rank_asked : list of float or None
-        Per axis; None where it was left to "auto", or set by another parameter.
+        Requested per axis; None where it is "auto", or set by another parameter.
     stable_rank : ndarray of shape (n_axes,)
-        Reached per axis, the other coordinates held.
+        Stable rank along each axis, the other coordinates fixed.
     bandwidth : ndarray of shape (n_axes,) or None
-        In coordinate units; None for encoders without, NaN for an axis whose encoder has none.
+        In coordinate units. NaN for an axis without a bandwidth, None where no axis has one.
     similarity_radius : ndarray of shape (n_axes,)
         Where the similarity falls to a tenth, in coordinate units.
     ripple : ndarray of shape (n_axes,)
@@ -43,24 +44,24 @@ class EncodingReport:
     fading : ndarray of shape (n_axes,)
         Share of the squared norm that is lost at the ends of an axis.
     slow_error : ndarray of shape (n_axes,)
-        Error between evenly spaced samples, relative to the wave, of a linear head fitted
-        at them to cosines of up to three half-turns; the worst. NaN where even these are
+        Largest error between evenly spaced samples of a linear head that is fitted at them to
+        cosines of up to three half-turns, relative to the cosine. NaN where even these are
         finer than the stable rank.
     gain : ndarray of shape (n_axes,)
-        How much larger such a head's fit to white noise is between the samples than at
-        them; about 1 for an interpolation that behaves.
+        Size of such a head's fit to white noise between the samples, divided by its size at
+        them. A well-behaved interpolation has about 1.
     whole_stable_rank : float
     rank : int
         Of the rows measured.
     condition_number : float
-        Infinite where columns, or rows, depend on each other to rounding.
+        Infinite where columns, or rows, are linearly dependent up to rounding.
     memorises : list of str
         What it can memorise.
     warnings : list of str
-        Traps, each with what to change.
+        Problems, each with what to change.
     fit_psnr, held_out_psnr : float or None
         With `y`: PSNR in dB, relative to the range of `y`, of a linear head on the rows that
-        it was fitted on, and on a fifth of the rows that were held out.
+        it was fitted on, and on the fifth of the rows that was held out.
     n_fitted : int or None
         Rows that this head was fitted on.
     """

@@ -18,9 +18,9 @@ def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
 
     A scorer for GridSearchCV, on an encoder, a Pipeline that ends in one, a Pipeline
     that ends in a regressor, or a regressor that holds its encoder. It measures the rows
-    that it is given: in a search, the rows held out. It says what an encoding can
-    memorise, not how well it fits: alone, ``refit="stable_rank"`` picks the largest
-    stable rank on offer, however badly it carries over between samples.
+    that it is given: in a search, the rows held out. It shows what an encoding can
+    memorise, not how well it fits: by itself, ``refit="stable_rank"`` chooses the largest
+    stable rank among the candidates, even if it generalises badly between samples.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def stable_rank_scorer(estimator: Any, X: Any, y: Any = None) -> float:
 def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float:
     """Distance preservation of the encoding of `X`, over a fixed draw of pairs.
 
-    Works where :func:`stable_rank_scorer` does, on the rows that it is given. Alone it
-    picks the smoothest encoding, which memorises nothing.
+    Works where :func:`stable_rank_scorer` does, on the rows that it is given. By itself it
+    chooses the smoothest encoding, which memorises nothing.
 
     Parameters
     ----------
@@ -85,9 +85,9 @@ def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float
 def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:
     """Similarity radius of the encoder as a share of its domain, mean over the axes.
 
-    On an encoder of this package, a Pipeline that has one, or a regressor that holds one; a
-    FeatureUnion or ColumnTransformer has no single radius. It needs no rows: it is known
-    after ``fit``.
+    Works on an encoder of this package, a Pipeline that has one, or a regressor that holds
+    one. A FeatureUnion or ColumnTransformer has no single radius. `X` is not needed: the
+    radius is known after ``fit``.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     Raises
     ------
     TypeError
-        Where the estimator is and holds no single encoder of this package.
+        Where the estimator is not an encoder of this package and does not hold a single one.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def make_psnr_scorer(data_range: float) -> _PSNRScorer:
     ValueError
         For a `data_range` that is not finite and positive.
     TypeError
-        For one that is no number.
+        For a `data_range` that is not a number.
 
     Examples
     --------

@@ -15,9 +15,9 @@ from sk_posenc.core.settings import parse_number
 def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64]:
     """Half-width of the neighbourhood that an encoder sees, per axis.
 
-    The smallest displacement along an axis, the other coordinates held, at which the
-    similarity D falls to ``level * D(0)``. For the Gaussian, its product with the
-    stable rank of a unit axis is sqrt(ln(10) / pi) at level 0.1.
+    The smallest displacement along an axis, the other coordinates fixed, at which the
+    similarity D falls to ``level * D(0)``. For the Gaussian on an axis of width 1, radius
+    times stable rank is sqrt(ln(10) / pi) at level 0.1.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def similarity_radius(encoder: Any, *, level: float = 0.1) -> NDArray[np.float64
     Returns
     -------
     ndarray of shape (n_axes,)
-        In coordinate units; the width of the domain where the similarity does not fall
-        that low inside it.
+        In coordinate units. The width of the domain, where the similarity does not fall to
+        the level inside it.
 
     Raises
     ------
     ValueError
         For a `level` outside (0, 1).
     TypeError
-        For an encoder of another kind, and a `level` that is no number.
+        For an encoder of another kind, and a `level` that is not a number.
 
     References
     ----------

@@ -58,7 +58,7 @@ def spectrum_of_encoding(encoder: Any, X: NDArray) -> Spectrum:
     """Spectrum of the encoding of checked coordinates, in bounded memory."""
     shape = (len(X), encoder._n_features_out)
     if encoder._is_product() and math.prod(shape) > limits_now().decomposed_up_to:
-        # inner products of products of features are products of inner products
+        # the inner product of two products of features is the product of their inner products
         gram = np.ones((len(X), len(X)))
         for axis in range(X.shape[1]):
             features = encoder._axis_features(axis, X[:, axis].astype(np.float64))

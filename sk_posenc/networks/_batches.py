@@ -1,4 +1,4 @@
-"""Tensors that share the memory of arrays, and batches of them in orders that a seed decides."""
+"""Tensors that share the memory of arrays, and batches of them in a reproducible order."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from torch.utils.data import Subset
 class TensorBatches:
     """Batches cut from tensors that stay where they are, without a copy of the whole.
 
-    Where a DataLoader fetches a batch row by row, this takes it in one `index_select`, or as a
-    view where rows are neither shuffled nor a subset. The inputs of a batch are valid until the
-    next one is taken, which overwrites them: a callback that keeps them must copy.
+    A DataLoader fetches a batch row by row; this class takes it in one `index_select`, or as a
+    view where rows are neither shuffled nor a subset. The next batch overwrites the inputs of a
+    batch: a callback that keeps them must copy them.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ except ImportError:  # scikit-learn < 1.9 has no callbacks of its own  # pragma:
 
         @property
         def set_callbacks(self) -> Callable:
-            """Absent, as `hasattr` shall see."""
+            """Raise AttributeError, so that `hasattr` is False."""
             raise AttributeError(
                 "set_callbacks needs scikit-learn 1.9 or later. This is scikit-learn "
                 f"{sklearn.__version__}: update it, or use skorch's own `callbacks`."
@@ -87,7 +87,7 @@ class Schedule(LRScheduler):
             total, done = net._run.n_epochs * per_epoch, begun * per_epoch
             shape = SCHEDULES[self.shape]
             for group in net.optimizer_.param_groups:
-                # where an earlier fit ended is not where this one begins
+                # start from the first learning rate, not from where an earlier fit ended
                 group["initial_lr"] = group.get("initial_lr", group["lr"])
             self.lr_scheduler_ = LambdaLR(
                 net.optimizer_, lambda batch: shape(batch / total), last_epoch=done - 1

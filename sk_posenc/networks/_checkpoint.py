@@ -31,7 +31,7 @@ def _mark(net: Any, X: Any, y: Any) -> str:
         return str(joblib.hash((kind, settings, X, y, versions)))
     except Exception as error:
         raise ValueError(
-            "checkpoint needs settings that can be pickled, to tell whose checkpoint a file is. "
+            "checkpoint needs settings that can be pickled, as they name the file of a fit. "
             f"Got {settings!r}."
         ) from error
 
@@ -59,7 +59,7 @@ class Checkpoint(Callback):
             raise
         except Exception as error:
             raise ValueError(
-                f"The checkpoint {str(path)!r} is damaged: delete it to start anew."
+                f"The checkpoint {str(path)!r} is damaged: delete it to start again."
             ) from error
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -92,7 +92,7 @@ class Checkpoint(Callback):
 
 
 def _write(state: dict[str, Any], path: Path) -> None:
-    """Write a file that is never there by half."""
+    """Write a file that is complete or not there at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     try:

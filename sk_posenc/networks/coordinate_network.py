@@ -67,7 +67,7 @@ class CoordinateNetwork(SkorchEstimator):
         parameters |= self.get_params_for("module")
         if "in_features" not in parameters:
             raise ValueError(
-                "The number of features is known once there are data: call fit or partial_fit, "
+                "The number of features is not known without data: call fit or partial_fit, "
                 "or set module__in_features and module__out_features before initialize."
             )
         if not hasattr(self, "n_features_in_"):
@@ -76,7 +76,7 @@ class CoordinateNetwork(SkorchEstimator):
         return self
 
     def _undecayed_parameters(self) -> list[nn.Parameter]:
-        """What places an encoding."""
+        """Those that place the functions of the encoding."""
         encoder = self.module_.encoder
         names = encoder.undecayed if isinstance(encoder, EncoderModule) else []
         return [getattr(encoder, name) for name in names]
@@ -92,7 +92,7 @@ class CoordinateNetwork(SkorchEstimator):
             raise ValueError(f"train_encoder must be 'auto', True or False. Got {trains!r}.")
         if trains is True and self.encoder is None:
             raise ValueError(
-                "train_encoder=True needs an encoder: give one, or leave it at 'auto'."
+                "train_encoder=True needs an encoder: set encoder, or train_encoder='auto'."
             )
 
     def _check_memory(self, n_rows: int) -> None:

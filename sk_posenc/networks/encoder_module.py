@@ -1,4 +1,4 @@
-"""Encoders as torch modules, whose formulas training may move."""
+"""Encoders as torch modules, whose arrays training may change."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def check_floats(x: Any, what: str) -> None:
 class EncoderModule(nn.Module):
     r"""A fitted encoder as a torch module: the same formula on the same arrays.
 
-    The arrays of the formula are buffers. With ``trainable=True`` training moves them by
-    parameters :math:`p` without a unit, which start at 0:
+    The arrays of the formula are buffers. With ``trainable=True`` training changes them by
+    dimensionless parameters :math:`p`, which start at 0:
 
     - shifts :math:`t = t_0 + b_0 p`, in units of the bandwidth that `fit` chose;
     - bandwidths :math:`b = b_0 e^p`, which stay positive;
@@ -41,11 +41,12 @@ class EncoderModule(nn.Module):
     Parameters
     ----------
     encoder : fitted encoder of this package
-        It is not changed. Where its output would be sparse, that of the module is dense.
+        It is not changed. The output of the module is dense, even if that of the encoder is
+        sparse.
     trainable : bool, default=False
-        Whether its arrays are parameters.
+        Whether training changes its arrays.
     dtype : torch.dtype, default=None
-        Of the output. None: that of the coordinates.
+        Type of the output. None: that of the coordinates.
 
     Attributes
     ----------
@@ -63,7 +64,7 @@ class EncoderModule(nn.Module):
     NotFittedError
         Where `encoder` is not fitted.
     ValueError
-        For ``trainable=True`` where there is nothing to move: a basis without a gradient
+        For ``trainable=True`` where nothing can be trained: a basis without a gradient
         (impulse, rectangle, square), the frequencies of a periodic axis, shifts of a sparse
         encoding.
 
@@ -123,7 +124,7 @@ class EncoderModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Encode coordinates.
 
-        They are encoded in their own precision, as `transform` does, whatever autocast says.
+        They are encoded in their own precision, as in `transform`, even under autocast.
 
         Parameters
         ----------
@@ -133,7 +134,7 @@ class EncoderModule(nn.Module):
         Returns
         -------
         tensor of shape (n, n_features)
-            Of `dtype`; None: of the type of `x`.
+            Of type `dtype`, or of the type of `x` where `dtype` is None.
 
         Raises
         ------
@@ -157,7 +158,7 @@ class EncoderModule(nn.Module):
             return self.encoder._in_blocks(x, arrays, self.dtype)
 
     def fitted_encoder(self) -> CoordinateEncoder:
-        """Give the encoder with its arrays as they are now.
+        """Return the encoder with its present arrays.
 
         Returns
         -------
@@ -186,7 +187,7 @@ class EncoderModule(nn.Module):
         return values
 
     def _arrays_in(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The arrays in a precision; in float32 with what rounding lost beside them."""
+        """The arrays in a precision; in float32 with their rounding errors."""
         values = self._values()
         if dtype != torch.float32:
             return {name: value.to(dtype) for name, value in values.items()}
@@ -209,6 +210,6 @@ class EncoderModule(nn.Module):
             )
         if not any(each is not None and bool(each.any()) for each in gradients):
             raise ValueError(
-                f"{self.encoder!r} has no gradient that training could follow: leave "
-                "train_encoder at False, or take a smooth basis or Fourier features"
+                f"{self.encoder!r} has no gradient, so that training cannot change it: set "
+                "train_encoder=False, or use a smooth basis or Fourier features"
             )

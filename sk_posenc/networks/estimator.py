@@ -1,4 +1,4 @@
-"""A skorch net as an estimator that keeps what scikit-learn promises."""
+"""A skorch net as an estimator that follows the rules of scikit-learn."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
     parameters. It says what is different from the defaults in skorch's methods, as
     `initialize_module`, `get_loss` and `predict`, and in these hooks:
 
-    - ``_take(X, y, fresh)``: check the rows and targets of a fit, and return them as they are
-      trained on, as arrays. Where ``fresh`` is set, learn from them what the module is built
-      with, such as the widths of its layers; else refuse what does not fit to that.
-    - ``_check_settings()``: raise for parameters that no fit could follow.
+    - ``_take(X, y, fresh)``: check the rows and targets of a fit, and return the arrays to train
+      on. Where ``fresh`` is set, learn what the module is built with, such as the widths of its
+      layers; else raise for rows and targets that do not match it.
+    - ``_check_settings()``: raise for impossible parameters.
     - ``_check_memory(n_rows)``: raise where a batch would not fit into memory.
-    - ``_width()``: numbers that a row takes in a forward pass; bounds the rows of one pass.
-    - ``_out_of_memory(doing)``: what to say where there is no memory left after all.
+    - ``_width()``: numbers that a row needs in a forward pass; bounds the rows of one pass.
+    - ``_out_of_memory(doing)``: the message where the device runs out of memory all the same.
     - ``_undecayed_parameters()``: parameters of the module that weight decay leaves alone.
     - ``_set_aside(dataset, y, seed)``: split off the rows that early stopping needs.
     - ``_nested``: names of parameters that are estimators; ``set_params`` reaches theirs.
 
-    All that is drawn must come from ``self._generator``, or fits with one seed differ.
+    All random numbers must come from ``self._generator``, or fits with equal seeds differ.
 
     Parameters
     ----------
@@ -60,8 +60,8 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
         Other parameters of the class of skorch.
     """
 
-    # What skorch registers on an initialised net; scikit-learn wants an `__init__` that sets
-    # parameters only.
+    # skorch registers these names when it initialises a net. Here they are fixed, as scikit-learn
+    # wants an `__init__` that only sets parameters.
     prefixes_: list[str] = [*NeuralNet.prefixes_, "module", "criterion", "optimizer"]
     cuda_dependent_attributes_ = ["module_", "criterion_", "optimizer_"]
     module_: Any
@@ -165,7 +165,7 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
         if training and "shuffle" in accepted and "sampler" not in parameters:
             parameters.setdefault("shuffle", True)
         if "generator" in accepted:
-            # a DataLoader without one draws from the global generator, even in order
+            # a DataLoader without one uses the global generator, even where rows are in order
             generator = self._generator if training else torch.Generator()
             parameters.setdefault("generator", generator)
         return iterator(dataset, **parameters)

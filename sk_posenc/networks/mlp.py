@@ -93,7 +93,7 @@ class CoordinateMLP(nn.Module):
     sigma : float, default=0.5
         Width of "gaussian".
     encoder : torch.nn.Module, default=None
-        Encodes the input, an `EncoderModule` as a rule; None: the input is not encoded.
+        Encodes the input, usually an `EncoderModule`. None: the input is not encoded.
     generator : torch.Generator, default=None
         Draws the initial weights; None takes a generator with a fresh seed. PyTorch's global
         generator is never used.
@@ -105,15 +105,15 @@ class CoordinateMLP(nn.Module):
     input_shift, input_scale : Tensor of shape (in_features,)
         :math:`m` and :math:`s`; 0 and 1 until `set_scaling` is called.
     target_shift, target_scale : Tensor of shape (out_features,), float64
-        Offset and unit in which the output is meant; `forward` does not apply them.
+        Offset and scale of the targets; `forward` does not apply them.
     is_scaled : Tensor of shape (), bool
         Whether `set_scaling` has been called.
 
     Raises
     ------
     ValueError
-        For layers without units, another activation, and an encoder with another number of
-        columns than `in_features`.
+        For layers without units, an unknown activation, and an encoder whose number of columns
+        is not `in_features`.
     TypeError
         For an encoder that is not a torch module, and sizes that are not whole numbers.
 
@@ -207,7 +207,7 @@ class CoordinateMLP(nn.Module):
         target_shift: Tensor,
         target_scale: Tensor,
     ) -> None:
-        """Set the scaling of the input, and the offset and unit of the output.
+        """Set the scaling of the input, and the offset and scale of the targets.
 
         Parameters
         ----------
@@ -217,7 +217,7 @@ class CoordinateMLP(nn.Module):
         Raises
         ------
         ValueError
-            For tensors of other shapes; nothing is set then.
+            For tensors of other shapes; then nothing is set.
         """
         scaling = {
             "input_shift": input_shift,
@@ -266,8 +266,8 @@ class CoordinateMLP(nn.Module):
         # autocast casts all precisions but this one
         if (encoded.dtype == torch.float64) != (first.weight.dtype == torch.float64):
             raise TypeError(
-                f"x must be {first.weight.dtype} as the weights of the network: pass x.to() of "
-                f"it, or give the EncoderModule that dtype. Got {encoded.dtype}."
+                f"x must be {first.weight.dtype}, as the weights of the network are: convert x, "
+                f"or give the EncoderModule that dtype. Got {encoded.dtype}."
             )
         return encoded
 

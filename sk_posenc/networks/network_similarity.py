@@ -30,9 +30,9 @@ def network_similarity(
 ) -> NDArray[np.float64]:
     r"""Similarity that a ReLU network sees through an encoding, before any training.
 
-    The neural tangent kernel of the network on top of the encoding, as a function of the
-    displacement: `tangent_kernel` of :math:`c = D(\delta) / D(0)`. It is to the network what
-    D is to a linear head.
+    This is the neural tangent kernel of the network on top of the encoding, as a function of
+    the displacement: `tangent_kernel` of :math:`c = D(\delta) / D(0)`. It means to the network
+    what D means to a linear head.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def network_similarity(
     delta : array-like of shape (n,), or (n, n_axes) with ``axis=None``
         Displacements in coordinate units.
     hidden_layers : int or sequence of int
-        As in `tangent_kernel`: the number of layers of a network that is wide without bound,
-        or the sizes of those of a `CoordinateMLPRegressor` in its default scaling.
+        As in `tangent_kernel`: the number of layers of an infinitely wide network, or the
+        layer sizes of a `CoordinateMLPRegressor` in its default scaling.
     axis : int or None, default=0
-        The axis along which `delta` goes, as for `similarity_radius` by the columns of that
-        axis alone. None: `delta` are offsets over all axes, and the whole encoding counts.
+        The axis of the displacements. As in `similarity_radius`, only the columns of that axis
+        count. None: `delta` holds offsets over all axes, and the whole encoding counts.
 
     Returns
     -------
@@ -54,27 +54,27 @@ def network_similarity(
     Raises
     ------
     ValueError
-        For displacements of another shape, NaN or infinity, an axis that is not there, and
-        ``axis=None`` for an encoder that has no D, such as a learnable one.
+        For displacements of another shape, NaN or infinity, an axis that does not exist, and
+        ``axis=None`` for an encoder without a D, such as a learnable one.
     TypeError
-        For an encoder of another kind, and an axis that is no whole number.
+        For an encoder of another kind, and an axis that is not a whole number.
 
     See Also
     --------
     network_stable_rank : How many independent values the network sees.
-    tangent_kernel : The same function of any cosines.
+    tangent_kernel : The same kernel for any cosines.
 
     Notes
     -----
-    Where the encoding has no D of the displacement alone, the kernel is that of its rows in 16
-    places of the domain, averaged; of impulses, whose rows are equal or have nothing in common,
-    the mean over all places. For a sequence of sizes the cosines are those
-    of rows less their mean, :math:`(c - m) / (1 - m)` with m the mean of c over
-    pairs in the domain, as CoordinateMLPRegressor centres its input.
+    Where the similarity does not depend on the displacement alone, the kernel is averaged over
+    16 places of the domain. For impulses, whose rows are equal or orthogonal, it is the mean
+    over all places. For a sequence of sizes the rows are centred first, as
+    CoordinateMLPRegressor centres its input: the cosines are :math:`(c - m) / (1 - m)`, with m
+    the mean of c over pairs in the domain.
 
-    Holding the other coordinates in an encoding of several axes side by side keeps their
-    columns equal: what a network over all axes then sees along one of them is
-    ``axis=None`` with offsets of 0 elsewhere.
+    In an encoding of several axes side by side, fixed coordinates have equal columns, and a
+    network over all axes sees these too. For its similarity along one axis, use ``axis=None``
+    with offsets of 0 along the others.
 
     Examples
     --------
@@ -99,15 +99,15 @@ def network_similarity(
     wanted = 1 if axis is not None else 2
     if lags.ndim != wanted or (axis is None and lags.shape[1] != n_axes):
         raise ValueError(
-            "delta must be an array of displacements, of shape (n,), along one axis, or with "
-            f"axis=None of offsets, of shape (n, {n_axes}). Got {lags.shape}."
+            "delta must be an array of displacements along one axis, of shape (n,), or, with "
+            f"axis=None, of offsets of shape (n, {n_axes}). Got shape {lags.shape}."
         )
     if axis is None:
         if not _is_stationary(encoder):
             raise ValueError(
-                f"the similarity of {type(encoder).__name__} is no function of the displacement "
-                "alone: ask for one axis, along which it is averaged over the domain, or take "
-                "tangent_kernel of encoder.similarity(X)"
+                "axis=None needs a similarity that depends on the displacement only: set axis to "
+                "one axis, where it is averaged over the domain, or use tangent_kernel with "
+                f"encoder.similarity(X). Got {type(encoder).__name__}."
             )
         return _kernel(encoder, encoder._offset_similarity(lags), layers, None)
     if _is_stationary(encoder):
@@ -125,9 +125,9 @@ def network_stable_rank(
 ) -> NDArray[np.float64]:
     r"""Stable rank of the similarity that a ReLU network sees, per axis.
 
-    That of the matrix whose rows have the neural tangent kernel for inner products, over
-    dense samples of the domain: the trace of the kernel over its largest eigenvalue, by the
-    law about :math:`1 / \text{mean of } T` over the displacements.
+    This is the stable rank of a matrix whose rows have the neural tangent kernel as inner
+    products, for dense samples of the domain. It is the trace of the kernel matrix divided by its
+    largest eigenvalue, or about :math:`1 / \text{mean of } T` over the displacements.
 
     Parameters
     ----------
@@ -135,9 +135,9 @@ def network_stable_rank(
     hidden_layers : int or sequence of int
         As in `tangent_kernel` and `network_similarity`.
     centred : bool, default=False
-        Whether of functions of mean 0 alone. The kernel of a network with hidden layers never
-        falls to 0, and the constant in it, which centred targets do not ask for, holds its
-        stable rank below :math:`2 \pi`; without the constant it is that of what is left.
+        Whether to count functions of mean 0 only. The kernel of a network with hidden layers
+        never falls to 0. Its constant part keeps the stable rank below :math:`2 \pi`, though
+        centred targets do not need it. True: the stable rank without this part.
 
     Returns
     -------
@@ -218,7 +218,7 @@ def _mean_and_columns(encoder: Any, axis: int | None) -> tuple[float, int]:
 
 
 def _counts_cells(encoder: Any) -> bool:
-    """Whether two coordinates are either in one cell, alike, or have nothing in common."""
+    """Whether two coordinates are either in one cell, and encoded alike, or orthogonal."""
     return any(encoder._axis_traits(axis).in_cells for axis in range(encoder.n_features_in_))
 
 
@@ -232,7 +232,7 @@ def basis_kernel(basis: Basis, similarity: NDArray, hidden_layers: int) -> NDArr
 
 
 def _mean_over_cells(alike: NDArray, apart: NDArray) -> NDArray[np.float64]:
-    """Mean kernel where a share of pairs is in one cell, and the others have that of cosine 0."""
+    """Mean kernel where a share of pairs is in one cell, and all others have cosine 0."""
     return np.asarray(alike + (1 - alike) * apart)
 
 

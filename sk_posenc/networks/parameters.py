@@ -19,8 +19,8 @@ _READ_LATER = {"optimizer", "iterator_train", "iterator_valid", "dataset"}
 class LiveParameters(NeuralNet):
     """A skorch net whose parameters, once set, hold in later fits, clones and pickles.
 
-    Those of the optimiser count at once, without a loss of what it has learnt; those of module
-    and criterion make new ones, as in skorch. What is refused leaves the net as it was.
+    New parameters of the optimiser take effect at once, and it keeps what it has learnt. Those of
+    module and criterion rebuild them, as in skorch. After an error the net is unchanged.
     """
 
     # Names of the parameters that are estimators, with parameters of their own.
@@ -38,7 +38,7 @@ class LiveParameters(NeuralNet):
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         undecayed = {id(each) for each in self._undecayed_parameters()}
         rest = args[0][-1]
-        of_no_pattern = set(rest) == {"params"}  # those that no pattern of the user's names
+        of_no_pattern = set(rest) == {"params"}  # parameters that match no pattern of the user
         if undecayed and of_no_pattern and "weight_decay" in signature(self.optimizer).parameters:
             kept = [p for p in rest["params"] if id(p) in undecayed]
             rest["params"] = [p for p in rest["params"] if id(p) not in undecayed]
@@ -48,14 +48,14 @@ class LiveParameters(NeuralNet):
             value, (_, index, option) = kwargs.pop(name), name.split("__", 2)
             if index not in map(str, range(len(args[0]))):
                 raise ValueError(
-                    f"{prefix}__{name} is of a group that is not there: the groups are 0 to "
-                    f"{len(args[0]) - 1}."
+                    f"{prefix}__{name} names a parameter group that does not exist: the groups "
+                    f"are 0 to {len(args[0]) - 1}."
                 )
             args[0][int(index)][option] = value
         return args, kwargs
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters, those of skorch's parts included (`optimizer__betas`, ...).
+        """Set parameters, including those of skorch's parts (`optimizer__betas`, ...).
 
         Returns
         -------
@@ -76,7 +76,7 @@ class LiveParameters(NeuralNet):
         })  # fmt: skip
         if "callbacks" in parameters:
             self.callbacks = parameters.pop("callbacks")
-            if self.initialized_:  # else `fit` builds them, and reports what is wrong
+            if self.initialized_:  # else `fit` builds them, and reports errors
                 self._initialize_callbacks()
         # skorch would set those of the optimiser at work and forget them, and refuse the others
         kept = {k: v for k, v in parameters.items() if k == "lr" or k.split("__")[0] in _READ_LATER}
@@ -94,11 +94,11 @@ class LiveParameters(NeuralNet):
         for name in self._nested:
             asked = sorted(each for each in parameters if each.startswith(f"{name}__"))
             if asked and name not in parameters and getattr(self, name) is None:
-                raise ValueError(f"There is no {name} to set {asked} of: set {name} first.")
+                raise ValueError(f"{name} is None and has no parameters {asked}: set {name} first.")
         BaseEstimator.set_params(self, **parameters)
 
     def _tune_optimizer(self, names: set[str]) -> None:
-        """Let the optimiser at work have settings; a new one is made where groups change."""
+        """Apply settings to the present optimiser; make a new one where groups change."""
         check_optimizer(self)
         args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
         tuned, groups = self.optimizer(*args, **kwargs), self.optimizer_.param_groups

@@ -1,4 +1,4 @@
-"""What ties a skorch net to a machine, its device and its generator, in pickles and files."""
+"""Pickles and files of a skorch net, whose device and generator belong to a machine."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from sk_posenc.networks.settings import resolve_device
 class PortableNet(NeuralNet):
     """A skorch net with ``device="auto"`` and a generator of its own.
 
-    It pickles, and loads where its device is not there. All draws are of the generator, which
-    `random_state` seeds; the global ones of PyTorch and NumPy are neither read nor changed.
+    It can be pickled, and loaded where its device does not exist. All random numbers come from
+    the generator, which `random_state` seeds. The global generators of PyTorch and NumPy are
+    neither used nor changed.
     """
 
     # What an estimator holds only while it trains: no pickle has it.
@@ -33,7 +34,7 @@ class PortableNet(NeuralNet):
         return next(chain(self.module_.parameters(), self.module_.buffers())).device
 
     def initialize(self) -> Self:
-        """Draw new weights; `fit` does so itself.
+        """Draw new weights. `fit` calls it itself.
 
         Returns
         -------
@@ -45,7 +46,7 @@ class PortableNet(NeuralNet):
 
     @contextmanager
     def _device_named(self, named: torch.device) -> Iterator[None]:
-        # skorch reads the parameter, which "auto" leaves open
+        # skorch reads the parameter, which may be "auto"
         device = self.device
         self.device = named
         try:

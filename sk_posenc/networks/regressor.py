@@ -36,9 +36,9 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     Parameters
     ----------
     encoder : encoder of this package, default=None
-        Encodes the coordinates inside the network, batch by batch on its device: a clone is
-        fitted first, as a step of a Pipeline would be. Memory then follows the batch, not the
-        number of rows. None: X is what the first layer sees, encoded before or not.
+        Encodes the coordinates inside the network, batch by batch and on its device. A clone
+        is fitted first, as in a Pipeline. Memory then depends on the batch size, not on the
+        number of rows. None: the first layer takes `X` as it is, encoded or not.
     hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
         Units of each hidden layer; an empty sequence gives a linear model.
     activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
@@ -46,30 +46,29 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         initialisation and `module__omega_0` (30 by default); "gaussian" has width
         `module__sigma` (0.5 by default) [2]_.
     output_activation : same names or None, default=None
-        Activation of the output, which bounds what can be predicted. The network then predicts
-        targets in their own units: they are not standardised, and must lie in its range.
+        Activation of the output, which limits the predictions to its range. Targets are then
+        not standardised, and must lie in this range.
     train_encoder : bool or "auto", default="auto"
-        Whether training moves the bandwidths, shifts or frequencies of `encoder` too (see
-        `EncoderModule`). "auto": those of a LearnableFourierEncoder only.
+        Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
+        `EncoderModule`). "auto": only for a LearnableFourierEncoder.
     lr_schedule : {"constant", "cosine", "linear"}, default="constant"
-        What becomes of the learning rate over the batches of a fit: "cosine" and "linear" end
-        at 0. Others: `skorch.callbacks.LRScheduler` in `callbacks`.
+        How the learning rate changes over the batches of a fit; "cosine" and "linear" end at 0.
+        For other schedules, put a `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
-        Stop after so many epochs without a better validation loss, and go back to the weights
-        of the best. It needs rows set aside: a tenth at random, unless `train_split` says
-        which. None: train for `max_epochs`.
+        Number of epochs without a better validation loss after which training stops and goes
+        back to the best weights. A tenth of the rows is held out at random, unless
+        `train_split` chooses them. None: train for `max_epochs`.
     checkpoint : str or path, default=None
-        Folder in which `fit` saves its state after each epoch, a file for each combination of
-        settings and rows (`callbacks` aside). A `fit` with the same settings and rows goes on
-        from there, to the result of an uninterrupted one (to the last bit on a CPU); delete the
-        folder to start anew. None: nothing is saved.
+        Folder in which `fit` saves its state after each epoch, in a file for each combination
+        of settings (without `callbacks`) and rows. The next `fit` with the same settings and
+        rows continues from there. Its result is that of an uninterrupted fit, to the last bit
+        on a CPU. Delete the folder to start again. None: nothing is saved.
     mixed_precision : bool, default=False
         Whether layers compute in bfloat16, with weights, loss and encoding in float32.
     device : str or torch.device, default="auto"
-        Where to compute; "auto" is CUDA where there is a device for it, else the CPU, each time
-        that `fit` starts.
+        Where to compute. "auto": CUDA if a device is available when `fit` starts, else the CPU.
     random_state : int, RandomState instance or None, default=None
-        Decides the initial weights and the order of the rows. None: new ones in each fit.
+        Decides the initial weights and the order of the rows. None: different in each fit.
     module : type, default=CoordinateMLP
         The network, a subclass of `CoordinateMLP`.
     optimizer : type, default=torch.optim.Adam
@@ -77,18 +76,21 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     lr : float, default=1e-3
         Learning rate.
     max_epochs : int or "auto", default="auto"
-        Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000 batches
-        or show 2**20 rows, whichever is fewer, but at least 20.
+        Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000
+        batches, within limits; the guide's page *Defaults* has the numbers.
     batch_size : int or "auto", default="auto"
-        Rows a training batch, -1 for all. "auto": a sixteenth of the rows, between 32 and 1024.
+        Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits; the
+        guide's page *Defaults* has the numbers.
     iterator_train, iterator_valid : type, default=TensorBatches
-        What cuts batches, for training and for validation and `predict`. The default slices
-        tensors that stay on the device; `torch.utils.data.DataLoader` serves other data sets.
-        Training rows are shuffled unless `iterator_train__shuffle=False`.
+        Classes that make the batches, for training, and for validation and `predict`. The
+        default slices tensors that stay on the device; for other data sets, use
+        `torch.utils.data.DataLoader`. Training rows are shuffled unless
+        `iterator_train__shuffle=False`.
     train_split : None or callable, default=None
-        `skorch.dataset.ValidSplit` sets rows aside and logs `valid_loss`. None: no rows.
+        `skorch.dataset.ValidSplit` holds out rows and logs `valid_loss`. None: all rows are
+        trained on.
     verbose : int, default=0
-        1 prints a line an epoch.
+        1 prints a line per epoch.
     **skorch_parameters : dict
         Other parameters of `skorch.NeuralNetRegressor` (`criterion`, `callbacks`, `warm_start`,
         ...) and of its parts (`module__sigma`, `callbacks__print_log`, ...).
@@ -100,7 +102,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     encoder_ : encoder
         The fitted encoder, as training left it; only where `encoder` is given.
     history_ : skorch.history.History
-        One record an epoch, with `train_loss` in standardised units.
+        One record per epoch, with `train_loss` in standardised units.
     device_ : torch.device
         The device that the network is on.
     n_features_in_ : int
@@ -121,13 +123,14 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     are those of targets with mean 0 and standard deviation 1; `predict` and scorers have the
     units of y.
 
-    *Interruption and errors.* A fit that raises an error leaves the estimator as it was. Ctrl-C
-    leaves a first fit, `partial_fit` and a warm start as trained so far, and is raised again.
+    *Interruption and errors.* A fit that raises an error leaves the estimator unchanged. After
+    Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and
+    KeyboardInterrupt is raised again.
 
-    *Seeds.* Equal `random_state` give equal predictions, to the last bit on a CPU with a given
-    number of threads. The global generators of PyTorch and NumPy play no part.
+    *Seeds.* Fits with equal `random_state` give equal predictions, to the last bit on a CPU with
+    a given number of threads. The global generators of PyTorch and NumPy are not used.
 
-    The page on the coordinate MLP in the documentation says more of all this, and of memory.
+    The guide's page on the coordinate MLP has more on all this, and on memory.
 
     References
     ----------
@@ -237,7 +240,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
         classes : ignored
-            There for skorch's signature.
+            Present for the signature of skorch.
         **fit_params : dict
             Passed to `train_split`, such as `groups`.
 
@@ -271,7 +274,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             X = as_tensor(
                 validate_data(self, to_numpy(X), reset=False, **checks(self.module_.encoder))
             )
-        # the device is named: skorch's scoring puts the parameter "auto" in its place otherwise
+        # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
         with self._memory_explained("predicting"):
             outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
         y = in_units_of_targets(self.module_, np.concatenate(outputs))
@@ -281,7 +284,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
     @property
     def predict_proba(self) -> Any:
-        """Not there, for scikit-learn: regressors have no probabilities."""
+        """Raise AttributeError: regressors have no probabilities."""
         raise AttributeError(f"{type(self).__name__} has no predict_proba; use predict.")
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:

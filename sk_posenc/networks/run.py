@@ -1,4 +1,4 @@
-"""One run of training: how much it has to do, how far it is, and what stopped it."""
+"""One run of training: its epochs, its progress, and what interrupted it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 @dataclass
 class Run:
-    """What one call of `fit` or `partial_fit` has to do, and what has become of it.
+    """The work and the progress of one call of `fit` or `partial_fit`.
 
-    An estimator holds it while it trains, and no longer; its pickles leave it out. Callbacks
-    find it as ``net._run``. What has been recorded is in the history of the estimator, which
-    the methods are given.
+    An estimator holds it only while it trains, and not in pickles. Callbacks find it as
+    ``net._run``. Records of epochs are in the history of the estimator, which is passed to the
+    methods.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Run:
     checkpoint_file: Path | None = None
     # Whether a checkpoint has been taken up that was saved at the end of the same run.
     is_finished: bool = field(default=False, init=False)
-    # What was raised in the middle, to be raised again once callbacks know of the end.
+    # An exception during training, to be raised again once callbacks know of the end.
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     # Rows and targets as they were given, where scikit-learn's callbacks are told of the run.
     rows: tuple[Any, Any] | None = field(default=None, init=False)
@@ -58,13 +58,13 @@ class Run:
         return any("train_loss" in batch for batch in batches)
 
     def raise_interrupt(self) -> None:
-        """Raise what was held back."""
+        """Raise the exception that was held back."""
         if self.interrupt is not None:
             raise self.interrupt
 
 
 def drop_unended_epoch(history: Any) -> None:
-    """Take back the record of an epoch that has not got all that the one before has."""
+    """Remove the record of an epoch that lacks entries of the epoch before it."""
     *before, last = history[-2:]
     if not {"train_loss", *chain.from_iterable(before)} <= last.keys():
         history.pop()

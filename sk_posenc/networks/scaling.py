@@ -45,7 +45,7 @@ def learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def scale_once(
     module: CoordinateMLP, batches: Iterable[tuple[Tensor, Tensor]], *, targets_too: bool
 ) -> None:
-    """Let a network learn its scaling from the rows of its first training, and no later ones.
+    """Let a network learn its scaling from the rows of its first training only.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the settings of a network and of its training come to, given the rows and the machine."""
+"""The values of settings of a network and of its training, given the rows and the machine."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def resolve_device(device: object) -> torch.device:
         ) from error
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device={str(device)!r} was asked for, but PyTorch sees "
-            f"{torch.cuda.device_count()} CUDA devices here; device='auto' takes what there is."
+            f"device={str(device)!r} was requested, but PyTorch finds "
+            f"{torch.cuda.device_count()} CUDA devices: device='auto' uses what is available."
         )
     return resolved
 
@@ -58,7 +58,7 @@ def epochs_of(max_epochs: object, n_samples: int, batch_size: int) -> int:
 
 
 def check_training_settings(net: Any) -> None:
-    """Raise for settings of a SkorchEstimator that no fit could follow."""
+    """Raise for impossible settings of a SkorchEstimator."""
     _check_class(net, "module", "sk_posenc.CoordinateMLP")
     _check_class(net, "criterion", "torch.nn.MSELoss")
     check_optimizer(net)
@@ -72,7 +72,7 @@ def check_training_settings(net: Any) -> None:
 
 
 def check_optimizer(net: Any) -> None:
-    """Raise for an optimiser or a learning rate that no training could follow."""
+    """Raise for an impossible optimiser or learning rate."""
     _check_class(net, "optimizer", "torch.optim.Adam")
     parse_number(net.lr, "lr", at_least=0)
 

@@ -17,7 +17,7 @@ def tangent_kernel(
 ) -> Array:
     r"""Neural tangent kernel of a ReLU network, from the cosines of its inputs.
 
-    For inputs of one norm the kernel of a wide network is a function of their cosine c alone.
+    For inputs of equal norm, the kernel of a wide network depends on their cosine c only.
     With :math:`S_0 = T_0 = c` and the arc-cosine kernels [2]_
 
     .. math::
@@ -37,11 +37,12 @@ def tangent_kernel(
         Cosines of pairs of inputs, such as ``encoder.similarity(X)``; in any array namespace,
         torch tensors included.
     hidden_layers : int or sequence of int
-        L, at least 0, the layers of a network that is wide without bound; 0 is the linear
+        A number L of at least 0: the hidden layers of an infinitely wide network; 0 is a linear
         head, whose kernel is the cosine itself. A sequence: the sizes of the hidden layers of
         a `CoordinateMLP`.
     in_features : int, default=None
-        Columns of its input; goes with a sequence of sizes.
+        Columns of the input of this `CoordinateMLP`. Needed with a sequence of sizes, and only
+        then.
 
     Returns
     -------
@@ -51,24 +52,24 @@ def tangent_kernel(
     Raises
     ------
     ValueError
-        For NaN, for numbers beyond -1 and 1 by more than rounding, for a negative number of
-        layers, and for sizes without `in_features` or the other way round.
+        For NaN, for cosines outside [-1, 1] by more than rounding, for a negative number of
+        layers, and for sizes without `in_features` or `in_features` without sizes.
     TypeError
-        For numbers of layers that are not whole, and cosines that are not real numbers.
+        For a number of layers that is not whole, and cosines that are not real numbers.
 
     Notes
     -----
-    For a number of layers the kernel is that of the infinitely wide network without biases in
-    the parametrisation of [1]_: weights normal with variance 2 / fan-in, all layers learning
-    alike. The network is homogeneous: for inputs of norms a and b the kernel is
+    For a number of layers, the kernel is that of the infinitely wide network without biases in
+    the parametrisation of [1]_: weights are normal with variance 2 / fan-in, and all layers
+    learn alike. The network is homogeneous: for inputs of norms a and b the kernel is
     :math:`a b \, T`.
 
-    `CoordinateMLP` starts elsewhere. It draws weights and biases with variance
-    :math:`1 / (3 n)`, n the fan-in, so that what a layer passes on shrinks to a sixth, biases
-    gain weight with depth, and a layer learns in proportion to its fan-in. For a sequence of
-    sizes :math:`n_1, \dots, n_L` after an input of :math:`n_0` columns the kernel is that one's,
-    in the mean over initial weights, up to terms in 1 / width and up to what a sum of few
-    uniform weights lacks to a normal one (some 0.02 where a row has 8 columns that are not 0).
+    `CoordinateMLP` is initialised differently. It draws weights and biases with variance
+    :math:`1 / (3 n)`, n the fan-in. A layer then passes on a sixth of what it gets, biases count
+    more with depth, and a layer learns in proportion to its fan-in. For a sequence of sizes
+    :math:`n_1, \dots, n_L` after an input of :math:`n_0` columns, the kernel is that of this
+    network, as a mean over initial weights. Terms in 1 / width are left out, and sums of uniform
+    weights are taken as normal (an error of some 0.02 where a row has 8 columns that are not 0).
     With inputs of squared norm :math:`n_0`, as CoordinateMLPRegressor scales them, it starts
     from :math:`S_0 = (c + 1 / n_0) / 3` and :math:`T_0 = n_0 c + 1`, and each layer takes,
     with :math:`\rho` the cosine :math:`S_{l-1}(c) / S_{l-1}(1)`,
@@ -79,7 +80,7 @@ def tangent_kernel(
         T_l = n_l H_l + 1 + \tfrac16 T_{l-1} \, k_0(\rho), \qquad
         S_l = \tfrac13 (H_l + 1 / n_l).
 
-    Most of what the biases add is a constant, which centred targets do not ask for.
+    Most of what the biases add is a constant, which centred targets do not need.
 
     References
     ----------
@@ -101,15 +102,14 @@ def tangent_kernel(
     if isinstance(layers, int):
         if in_features is not None:
             raise ValueError(
-                "in_features goes with the sizes of the hidden layers, not with their number. "
-                f"Got hidden_layers={hidden_layers!r}: give sizes such as (256, 256), or leave "
-                "in_features out."
+                "in_features is for sizes of hidden layers, not for their number: give sizes such "
+                f"as (256, 256), or leave in_features out. Got hidden_layers={hidden_layers!r}."
             )
         return _through(cosine, cosine, 1.0, [_WIDE] * layers, xp)
     if in_features is None:
         raise ValueError(
-            f"hidden_layers={hidden_layers!r} are the sizes of a CoordinateMLP, whose kernel "
-            "depends on the columns of its input: give in_features."
+            f"hidden_layers={hidden_layers!r} are sizes of layers, for which in_features is "
+            "needed: give the number of columns of the input as in_features."
         )
     n = parse_integer(in_features, "in_features")
     rho = (n * cosine + 1) / (n + 1)

@@ -1,4 +1,4 @@
-"""How a skorch net trains in `fit` and `partial_fit`: as one run, or not at all."""
+"""Training of a skorch net in `fit` and `partial_fit`, as one run that succeeds or is undone."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _HELD_OUT = 0.1
 
 
 class TrainedInRuns(CallbackSupportMixin, NeuralNet):
-    """A skorch net of which a call of `fit` or `partial_fit` is one `Run`.
+    """A skorch net that trains in a `Run` for each call of `fit` or `partial_fit`.
 
-    It has a schedule of the learning rate, early stopping and checkpoints, tells scikit-learn's
-    callbacks of epochs, and is what it was where a call fails.
+    It has a schedule of the learning rate, early stopping and checkpoints, and tells
+    scikit-learn's callbacks of epochs. Where a call fails, it is unchanged.
     """
 
     _run: Run | None = None
@@ -78,8 +78,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         self._check_settings()
         if fit_params and self.train_split is None:
             raise TypeError(
-                "parameters of fit go to train_split, and there is none. Got "
-                f"{', '.join(fit_params)}: set a train_split that takes them, or leave them out."
+                "parameters of fit go to train_split, which is None: set a train_split that takes "
+                f"them, or leave them out. Got {', '.join(fit_params)}."
             )
         X, y = to_numpy(X), to_numpy(y)
         rows, targets = self._take(X, y, fresh)
@@ -159,7 +159,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         printing = [each for each in given if is_print_log(each[1])]
         yield "epoch_tasks", EpochTasks(), True
         yield from (each for each in given if each not in printing)
-        # these see all that the others have recorded of an epoch
+        # these come last, and see all that the others have recorded of an epoch
         if self.lr_schedule != "constant":
             yield "lr_schedule", Schedule(self.lr_schedule), True
         if self.early_stopping is not None:

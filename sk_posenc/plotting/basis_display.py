@@ -16,15 +16,15 @@ from sk_posenc.networks.network_similarity import basis_kernel, network_similari
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 
-# Beyond it a number of layers is rather the size of one.
+# A larger number is probably the size of a layer, not a number of layers.
 _DEEPEST = 50
 
 
 class BasisDisplay:
     """Basis functions phi and their similarities D over the displacement.
 
-    And, where asked for, the similarity that a network of some hidden layers sees through
-    them: its tangent kernel, which depth narrows and lifts by a constant.
+    On request, also the similarity that a network with hidden layers sees through them. This is
+    its tangent kernel, which gets narrower with depth, and higher by a constant.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ class BasisDisplay:
     similarity : dict of ndarrays of shape (n_points,)
         D(displacement) / D(0), by name.
     phi : dict of ndarrays of shape (n_points,), default=None
-        The basis functions, by name; Fourier features have none, and without any there is
-        no panel of them.
+        The basis functions, by name. Fourier features have none; without any, this panel is
+        left out.
     network : dict of dicts of ndarrays of shape (n_points,), default=None
         The similarities that networks see, by name and number of hidden layers.
     unit : str, default="coordinate units"
@@ -43,10 +43,9 @@ class BasisDisplay:
     Attributes
     ----------
     axes_ : ndarray of Axes
-        That of phi, where there is one, that of D, and that of the networks, where there
-        are any.
+        The panels of phi (if any), of D, and of the networks (if any).
     lines_ : dict of lists of Line2D
-        By name: that of D, and before it that of phi where there is one.
+        By name: the line of phi (if any), then that of D.
     network_lines_ : dict of dicts of Line2D
         By name and number of hidden layers.
     figure_ : Figure
@@ -97,7 +96,7 @@ class BasisDisplay:
         Parameters
         ----------
         estimator : fitted encoder, or a list or dict of them
-            Estimators that hold one will do.
+            Estimators that hold an encoder are accepted too.
         axis : int, default=0
             Which axis of the coordinates.
         extent : float, default=None
@@ -123,10 +122,10 @@ class BasisDisplay:
         Raises
         ------
         ValueError
-            For an `axis` that an encoder does not have, and for no encoder.
+            For an `axis` that an encoder does not have, and for an empty list.
         TypeError
-            Where an estimator is and holds no encoder of this package, and for an `axis` that
-            is no whole number.
+            Where an estimator neither is nor holds an encoder of this package, and for an
+            `axis` that is not a whole number.
 
         Examples
         --------
@@ -185,12 +184,12 @@ class BasisDisplay:
         bases : str, Basis, or a list or dict of them
             As the `basis` of ShiftedBasisEncoder.
         stable_rank : float, default=None
-            Gives each basis the bandwidth of this stable rank, and the displacement in
-            domains. None: in bandwidths. Bases that repeat have one stable rank only, and
-            are drawn with half a period a domain.
+            Each basis has the bandwidth of this stable rank, and displacements are in units
+            of the domain. None: displacements are in bandwidths. Periodic bases have a fixed
+            stable rank, and are drawn with half a period per domain.
         extent : float, default=None
-            Largest displacement. None: where all bases are done, at most 4 bandwidths; the
-            least of these, and one period, where some repeat.
+            Largest displacement. None: where all bases have fallen to 0, at most 4
+            bandwidths; with periodic bases, the smallest of these and one period.
         n_points : int, default=1001
             Displacements, from minus to plus `extent`.
         hidden_layers : int or sequence of int, default=()
@@ -209,7 +208,7 @@ class BasisDisplay:
         Raises
         ------
         ValueError
-            For another name of a basis, no basis, and fewer than two points.
+            For an unknown name of a basis, an empty list, and fewer than two points.
         """
         pyplot(f"{cls.__name__}.from_bases")
         named = by_name(bases, lambda b: b if isinstance(b, str) else type(b).__name__, repr)
@@ -278,7 +277,7 @@ class BasisDisplay:
         return self
 
     def _plot_network(self, ax: Any, line_kwargs: Mapping[str, Any]) -> None:
-        """Lines of networks: a colour an encoding, dashes a depth; colours too where it is one."""
+        """Lines of networks: colours for encodings, dashes for depths; for one encoding both."""
         self.network_lines_: dict[str, dict[int, Any]] = {}
         if not self.network:
             return

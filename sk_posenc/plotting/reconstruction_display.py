@@ -30,20 +30,20 @@ class ReconstructionDisplay:
     data_range : float, default=1.0
         Largest value of the signal less the smallest. Colours are in [0, data_range].
     train : array-like of bool of shape (n_samples,), default=None
-        Which samples the fit has seen: the PSNR is then told of these and of the others.
+        Which samples the fit has seen. The PSNR is then shown for these and for the others.
     axis_names : sequence of str of length n_axes, default=None
-        With their units, for the axes. None: the columns of a data frame, else x, or row
-        and column.
+        Labels of the axes, with their units. None: the columns of a data frame, else x, or
+        row and column.
     signal_name : str, default="signal"
-        With its unit, after a comma.
+        Label of the signal, with its unit after a comma.
     upward : bool, default=False
-        Whether the first of two axes grows upwards, as a latitude does, in place of
-        downwards, as the rows of an image do.
+        Whether the first of two axes grows upwards, as a latitude does. False: downwards, as
+        the rows of an image do.
 
     Attributes
     ----------
     axes_ : ndarray of Axes
-        Signal, fit and error over two axes; signal and fit, and error, over one.
+        Panels. Over two axes: signal, fit, error. Over one: signal with fit, error.
     figure_ : Figure
     psnr_ : float
         Of all samples, in dB.
@@ -51,8 +51,8 @@ class ReconstructionDisplay:
     Raises
     ------
     ValueError
-        For NaN or infinity, more than two axes, over two axes other than one or three
-        channels, and a `train` or `axis_names` of another length.
+        For NaN or infinity, for more than two axes, for a number of channels other than one or
+        three over two axes, and for a `train` or `axis_names` of another length.
 
     Examples
     --------
@@ -91,13 +91,13 @@ class ReconstructionDisplay:
         n_axes = self.X.shape[1]
         if n_axes not in (1, 2):
             raise ValueError(
-                f"a ReconstructionDisplay has one axis or two. Got X with {n_axes}: take a slice, "
-                "rows in which all but two coordinates are constant, and these two columns"
+                "X must have one axis or two: take a slice of it, the rows where all but two "
+                f"coordinates are constant, with these two columns. Got {n_axes} axes."
             )
         if n_axes == 2 and self._channels(self.y_true).shape[1] not in (1, 3):
             raise ValueError(
-                "over two axes a signal has one channel, or three for red, green and blue. Got "
-                f"{self.y_true.shape[1]}: choose one, y[:, k]"
+                "over two axes a signal must have one channel, or three for red, green and blue: "
+                f"choose one, y[:, k]. Got {self.y_true.shape[1]} channels."
             )
         self.train = None if train is None else self._checked_mask(train)
         defaults = ["x"] if n_axes == 1 else ["row", "column"]
@@ -144,7 +144,7 @@ class ReconstructionDisplay:
         Raises
         ------
         TypeError
-            For what predicts nothing, such as an encoder.
+            For an estimator that does not predict, such as an encoder.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         return cls(X, y, predictions(estimator, X), **settings).plot(ax)
@@ -229,7 +229,7 @@ class ReconstructionDisplay:
             for k in range(true.shape[1]):
                 label = "samples it saw" if k == 0 else None
                 upper.plot(x[seen], true[seen, k], ".", color="black", markersize=3.5, label=label)
-        # a fit that shoots over must not flatten the signal
+        # a fit that overshoots must not flatten the signal
         low, high = true.min(), true.max()
         margin = 0.5 * (high - low) or 1.0
         upper.set_ylim(

@@ -26,7 +26,7 @@ from sk_posenc.plotting._names import estimators_by_name
 class SpectrumDisplay:
     """Singular values of encodings, with their stable ranks and ranks.
 
-    The area under the squared curve, relative to its start, is the stable rank.
+    The area under the squared curve, relative to its first value, is the stable rank.
 
     Parameters
     ----------
@@ -81,11 +81,11 @@ class SpectrumDisplay:
         Parameters
         ----------
         estimator : fitted encoder, or a list or dict of them
-            Estimators that hold one will do.
+            Estimators that hold an encoder are accepted too.
         X : array-like of shape (n_samples, n_axes)
             Coordinates, as the estimators take them.
         max_samples : int, default=2000
-            Rows that are encoded at most; more are subsampled.
+            Largest number of rows that are encoded; of more rows, a random part.
         random_state : int, RandomState instance or None, default=0
             Decides the rows.
         ax : Axes, default=None
@@ -100,9 +100,10 @@ class SpectrumDisplay:
         Raises
         ------
         ValueError
-            For coordinates that are not finite or have other axes, and for no encoder.
+            For coordinates that are not finite or have another number of axes, and for an
+            empty list.
         TypeError
-            Where an estimator is and holds no encoder of this package.
+            Where an estimator neither is nor holds an encoder of this package.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         max_samples = parse_integer(max_samples, "max_samples", at_least=2)

@@ -26,7 +26,7 @@ from sk_posenc.selection.coordinate_folds import CoordinateKFold
 class TradeoffDisplay:
     """Stable rank against distance preservation, coloured by PSNR.
 
-    What an encoding can memorise is bought with nearness; the PSNR says at which price it
+    A higher stable rank costs distance preservation. The PSNR shows which balance of the two
     is best.
 
     Parameters
@@ -37,7 +37,7 @@ class TradeoffDisplay:
     psnr : array-like of shape (n_encodings,), default=None
         In dB; NaN where it is not known.
     names : sequence of str of length n_encodings, default=None
-        Encodings of one name share a mark and a line.
+        Encodings with the same name share a marker and a line.
 
     Attributes
     ----------
@@ -101,7 +101,7 @@ class TradeoffDisplay:
         y : array-like of shape (n_samples,) or (n_samples, n_outputs), default=None
             The signal, which `regressor` learns.
         regressor : estimator, default=None
-            Fitted on the encoding; its PSNR is the mean over the folds. Goes with `y`.
+            Fitted on the encoding; its PSNR is the mean over the folds. Needed with `y`.
         cv : int, splitter or iterable, default=None
             Folds for the PSNR. None: ``CoordinateKFold(4)``.
         psnr : array-like of shape (n_encodings,), default=None
@@ -109,12 +109,12 @@ class TradeoffDisplay:
         data_range : float, default=1.0
             Largest value of the signal less the smallest.
         names : sequence of str, default=None
-            None: what the encoders are.
+            Names of the encodings. None: those of the encoders.
         max_samples : int, default=2000
-            Rows on which stable rank and distance preservation are measured at most.
+            Largest number of rows for stable rank and distance preservation.
         random_state : int, RandomState instance or None, default=0
-            Decides these rows, the same for all encoders. The pairs of them are a fixed draw,
-            as those of `distance_preservation_scorer` are.
+            Decides these rows, which are the same for all encoders. The pairs of rows do not
+            depend on it, as in `distance_preservation_scorer`.
         ax : Axes, default=None
             Where to draw. None: a new figure.
         scatter_kwargs : dict, default=None
@@ -127,9 +127,9 @@ class TradeoffDisplay:
         Raises
         ------
         ValueError
-            For no encoders, `y` without `regressor` or the other way round, and `psnr` with both.
+            For no encoders, only one of `y` and `regressor`, and `psnr` together with them.
         TypeError
-            For what does not encode, such as a regressor.
+            For an estimator that does not encode, such as a regressor.
         """
         pyplot(f"{cls.__name__}.from_estimator")
         encoders = list(estimator) if isinstance(estimator, list | tuple) else [estimator]
@@ -138,8 +138,8 @@ class TradeoffDisplay:
         for each in encoders:
             if isinstance(each, type) or not hasattr(each, "fit") or not hasattr(each, "transform"):
                 raise TypeError(
-                    f"estimator must be an encoder, or a Pipeline that ends in one. Got {each!r}: "
-                    "give its encoder, and the head as regressor."
+                    "estimator must be an encoder, or a Pipeline that ends in one: give the "
+                    f"encoder, and the head as regressor. Got {each!r}."
                 )
         if (y is None) != (regressor is None):
             raise ValueError("y and regressor go together: give both, or neither")
@@ -194,14 +194,13 @@ class TradeoffDisplay:
         Parameters
         ----------
         cv_results : dict
-            ``cv_results_`` of a GridSearchCV or its kin.
+            ``cv_results_`` of GridSearchCV or a similar search.
         stable_rank, distance_preservation : str
-            Names that `scoring` gave to `stable_rank_scorer` and
-            `distance_preservation_scorer`.
+            Names of `stable_rank_scorer` and `distance_preservation_scorer` in `scoring`.
         psnr : str or None, default="psnr"
-            Name that it gave to `psnr_scorer`; None: no colours.
+            Name of `psnr_scorer` in `scoring`. None: no colours.
         names : sequence of str, one per candidate, default=None
-            None: the encoders among the parameters.
+            Names of the encodings. None: those of the encoders among the parameters.
         ax : Axes, default=None
             Where to draw. None: a new figure.
         scatter_kwargs : dict, default=None
@@ -248,8 +247,8 @@ class TradeoffDisplay:
                 raise ValueError(
                     f"cv_results has no mean_test_{name}: the search scored {scored}. Score by "
                     '{"stable_rank": stable_rank_scorer, "distance_preservation": '
-                    'distance_preservation_scorer, "psnr": psnr_scorer}, or say which names these '
-                    "have"
+                    'distance_preservation_scorer, "psnr": psnr_scorer}, or pass the names that '
+                    "you gave them"
                 )
             columns.append(np.asarray(cv_results[f"mean_test_{name}"], dtype=np.float64))
         if names is None:

@@ -1,4 +1,4 @@
-"""How well a head would do on an encoding, told without training it: a criterion for each kind."""
+"""The error of a head on an encoding, estimated without training it: one criterion per kind."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from sk_posenc.selection._expected_error import (
 )
 from sk_posenc.selection._leave_one_out import LeaveOneOut
 
-# Rows that are looked at unless `max_samples` says otherwise.
+# Rows that are used by default.
 _NETWORK_ROWS, _LINEAR_ROWS = 256, 4096
 
 # Places between the samples where the error of a network is expected.
 _PLACES = 160
 
-# Kernel time that a step of Adam of learning rate 1 is worth; see the Notes of `suggest_encoder`.
+# Kernel time of one step of Adam with learning rate 1; see the Notes of `suggest_encoder`.
 _TIME_PER_STEP = 1e4
 
 
@@ -46,21 +46,21 @@ def head_of(regressor: Any) -> Any:
         others = [step for _, step in before if not _is_placeholder(step)]
         if others or len(before) > 1:
             raise TypeError(
-                "a Pipeline must be an encoder and a regressor, whose encoder the candidates "
-                f"replace. Got {regressor!r}: transform X before, and pass the last step."
+                "a Pipeline must be two steps, an encoder and a regressor: transform X first, "
+                f"and pass the last step. Got {regressor!r}."
             )
     if _is_network(head) and head.activation != "relu":
         raise ValueError(
-            "the tangent kernel is that of ReLU networks. Got "
-            f"activation={head.activation!r}: choose for others with GridSearchCV."
+            "only ReLU networks can be ranked by their tangent kernel: use GridSearchCV for "
+            f"others. Got activation={head.activation!r}."
         )
     linear = LinearRegression, Ridge, RidgeCV, KroneckerRidge, KroneckerRidgeCV
     if isinstance(head, linear) or _is_network(head):
         return head
     raise TypeError(
         "regressor must be LinearRegression, Ridge, RidgeCV, KroneckerRidge, KroneckerRidgeCV, "
-        "MLPRegressor or CoordinateMLPRegressor, or a Pipeline of an encoder and one of them. "
-        f"Got {regressor!r}: choose for others with GridSearchCV and CoordinateKFold."
+        "MLPRegressor or CoordinateMLPRegressor, or a Pipeline of an encoder and one of them: use "
+        f"GridSearchCV and CoordinateKFold for others. Got {regressor!r}."
     )
 
 
@@ -76,7 +76,7 @@ def _is_network(head: Any) -> bool:
 
 
 def _training_time(head: Any, n_samples: int) -> float:
-    r"""Kernel time :math:`\tau` that the training of a network is worth."""
+    r"""Kernel time :math:`\tau` that corresponds to the training of a network."""
     _check_optimizer(head)
     if isinstance(head, MLPRegressor):
         size = min(200, n_samples) if head.batch_size == "auto" else int(head.batch_size)
@@ -95,12 +95,13 @@ def _training_time(head: Any, n_samples: int) -> float:
 
 
 def _check_optimizer(head: Any) -> None:
-    """Refuse optimisers whose steps the factor is not calibrated for."""
+    """Raise for optimisers for which the factor is not calibrated."""
     name = head.solver if isinstance(head, MLPRegressor) else head.optimizer.__name__
     if name.lower() not in ("adam", "adamw"):
         raise ValueError(
-            f"what training is worth is known for Adam only. Got {name!r}: pass training_time, "
-            "10,000 times the steps and learning rate of Adam that come as far."
+            "training_time is known for Adam only: pass it for other optimisers, as 10,000 times "
+            "the steps times the learning rate of an Adam that would learn as much. "
+            f"Got {name!r}."
         )
 
 
@@ -123,7 +124,7 @@ def criterion_for(
 
 
 class Criterion(Protocol):
-    """The squared error of a head on an encoding, told without training it."""
+    """The squared error of a head on an encoding, estimated without training it."""
 
     name: str
     n_samples: int
@@ -227,12 +228,12 @@ def _alphas_of(head: Any, n_outputs: int) -> list[NDArray[np.float64]]:
     """Strengths of the ridge to choose from, each one per output."""
     if isinstance(head, LinearRegression):
         if head.positive:
-            raise ValueError("positive=True makes LinearRegression non-linear in y: leave it out.")
+            raise ValueError("positive=True makes LinearRegression non-linear in y: use False.")
         return [np.zeros(n_outputs)]
     if isinstance(head, RidgeCV):
         return [np.full(n_outputs, float(alpha)) for alpha in np.ravel(head.alphas)]
     if head.positive:
-        raise ValueError("positive=True makes Ridge non-linear in y: leave it out.")
+        raise ValueError("positive=True makes Ridge non-linear in y: use False.")
     alphas = np.ravel(np.asarray(head.alpha, dtype=np.float64))
     if alphas.size not in (1, n_outputs):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What a network in its kernel regime is expected to miss between the samples of a signal."""
+"""The expected error of a network in its kernel regime between the samples of a signal."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from sk_posenc.core.sampling import samples_per_axis
 
-# Distances of samples, in cells, that count as near and as far; rows that tell the roughness.
+# Distances of samples, in cells, that count as near and as far; rows that show the roughness.
 _NEAR, _FAR, _ANCHORS = (0.0, 1.3), (1.7, 2.6), 2000
 
 # A Brownian path has 1; a smooth signal nears 2, where the expectation degenerates.
@@ -69,7 +69,7 @@ def roughness(
 
 
 def neighbourhood(cells: NDArray[np.float64], n_rows: int) -> NDArray[np.intp]:
-    """Up to `n_rows` rows in a box around the middle: all that lie there, as densely as all do."""
+    """Up to `n_rows` rows: all those in a box around the middle, which keeps their density."""
     distance = np.max(np.abs(cells - np.median(cells, axis=0)), axis=1)
     order = np.argsort(distance, kind="stable")
     if n_rows >= len(order):
@@ -87,7 +87,7 @@ def places_between(
     drawn = rng.uniform(low, high, size=(_DRAWS * n_places, cells.shape[1]))
     distance, _ = cKDTree(cells).query(drawn, p=np.inf)
     places = drawn[distance <= _REACH][:n_places]
-    # samples along a curve fill little of their box: the rest are drawn about samples
+    # samples along a curve fill little of their box: draw the missing places near samples
     start = cells[rng.randint(len(cells), size=n_places - len(places))]
     about = start + rng.uniform(-1.0, 1.0, size=start.shape)
     return np.concatenate([places, np.clip(about, low, high)])

@@ -66,7 +66,7 @@ class LeaveOneOut:
         return np.where(determined[:, None], found, np.inf)
 
     def _left(self, alpha: float) -> tuple[NDArray[np.float64], float]:
-        """What a fit leaves of each direction, and of those that no column reaches."""
+        """The share of each direction that a fit leaves, and of those that no column reaches."""
         if alpha > 0:
             return alpha / (self._s**2 + alpha), 1.0
         if self._interpolates:

@@ -20,30 +20,29 @@ _SCHEMES = ("subgrid", "block", "random")
 class CoordinateKFold(BaseCrossValidator):
     """K folds that are laid out in space, whatever the order of the rows.
 
-    Each axis is cut into cells, and `n_splits` is factorised over the axes. The
-    schemes then ask different questions of a model: "subgrid" whether it fills in
-    between samples, "block" whether it carries on beyond them, "random" the mix of
-    both that scattered gaps make.
+    Each axis is cut into cells, and `n_splits` is factorised over the axes. Each scheme
+    tests something else: "subgrid" interpolation between samples, "block" extrapolation
+    beyond them, "random" a mix of both, as in scattered gaps.
 
     Parameters
     ----------
     n_splits : int, default=4
         Number of folds, at least 2.
     scheme : {"subgrid", "block", "random"}, default="subgrid"
-        - "subgrid": a fold takes every k-th cell along each axis. Of a full grid it
-          takes a full grid, k times as coarse (interpolation).
+        - "subgrid": a fold takes every k-th cell along each axis. On a full grid, a fold
+          is a full grid that is k times as coarse (interpolation).
         - "block": a fold takes neighbouring cells (extrapolation).
         - "random": a fold takes samples at random; fold sizes differ by one at most.
     random_state : int, RandomState instance or None, default=None
-        Decides "random" folds: None shuffles anew in each call of `split`. The other
-        schemes have nothing random in them and do not read it.
+        Decides "random" folds. With None, each call of `split` shuffles again. The other
+        schemes are not random and ignore it.
 
     Raises
     ------
     TypeError
-        For an `n_splits` that is no whole number, and a `scheme` that is no text.
+        For an `n_splits` that is not a whole number, and a `scheme` that is not a string.
     ValueError
-        For fewer than two folds, and for another scheme.
+        For fewer than two folds, and for an unknown scheme.
 
     See Also
     --------
@@ -53,10 +52,10 @@ class CoordinateKFold(BaseCrossValidator):
     -----
     **Why not KFold.** The rows of an image are samples in C order. Without shuffling,
     scikit-learn's ``KFold`` holds out whole bands of it and scores extrapolation
-    across a band, where little can be known: other encodings win there than in
-    filling in between pixels, which is what super-resolution, inpainting of small
-    holes or a choice of resolution asks for. "subgrid" asks just that. The test folds
-    of every scheme partition the samples.
+    across a band, where little can be known. Other encodings win there than in
+    interpolation between pixels, which matters for super-resolution, inpainting of
+    small holes or the choice of a resolution. "subgrid" tests this interpolation. The
+    test folds of every scheme partition the samples.
 
     **Cells.** On a grid axis each distinct value is a cell, whatever the spacing; a
     grid with some holes counts as a grid. Elsewhere the range of the axis is cut into
@@ -64,13 +63,12 @@ class CoordinateKFold(BaseCrossValidator):
     points scattered over a plane. Samples at the same coordinates are then always in
     the same fold, except with "random".
 
-    **Factors.** `n_splits` is written as a product of one factor per axis, the largest
-    factor as small as possible, none above the cells of its axis, and larger factors
-    on axes with more cells (on the first of them where they have the same number).
-    4 folds on a plane are 2 x 2, 6 are 3 x 2, and 8 in a volume are 2 x 2 x 2. A
-    prime goes to one axis as a whole: 5 folds on an image leave out every fifth row,
-    complete, so they test interpolation along that axis only. Prefer
-    ``k ** n_axes``.
+    **Factors.** `n_splits` is written as a product of one factor per axis. No factor is
+    larger than the number of cells of its axis, and the largest factor is as small as
+    possible. Axes with more cells get the larger factors; among equal axes, the first.
+    4 folds on a plane are 2 x 2, 6 are 3 x 2, and 8 in a volume are 2 x 2 x 2. A prime
+    number goes to one axis: 5 folds on an image leave out every fifth row completely, and
+    so test interpolation along that axis only. Prefer ``k ** n_axes``.
 
     Examples
     --------
@@ -111,7 +109,7 @@ class CoordinateKFold(BaseCrossValidator):
         Parameters
         ----------
         X, y, groups : object, default=None
-            Not used, there for the interface of scikit-learn.
+            Not used, present for the interface of scikit-learn.
 
         Returns
         -------
@@ -128,9 +126,9 @@ class CoordinateKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_axes)
-            Coordinates: pass them as they are, before any encoding.
+            Coordinates, before any encoding.
         y, groups : object, default=None
-            Not used, there for the interface of scikit-learn.
+            Not used, present for the interface of scikit-learn.
 
         Yields
         ------

@@ -1,4 +1,4 @@
-"""Which encoding suits a regressor on a signal, told from its training samples."""
+"""Ranking of encodings for a regressor, from the training samples of a signal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Suggestion:
     Attributes
     ----------
     best_encoder : encoder
-        The first choice, unfitted: ready for a Pipeline, or to be held by the regressor.
+        The first choice, unfitted: ready for a Pipeline, or as `encoder` of the regressor.
     table : dict of arrays
         One entry per candidate, the best first; ``pandas.DataFrame(table)`` takes it.
         "rank", from 1; "encoder", unfitted; "psnr", the expected PSNR in dB relative to the
@@ -50,9 +50,9 @@ class Suggestion:
         mean over the axes (NaN for an encoder without); "n_features"; "index", the place in
         the list of candidates.
     criterion : str
-        What ranks them, in words.
+        The criterion of the ranking, in words.
     n_samples : int
-        Rows that were looked at.
+        Number of rows that were used.
     seconds : float
     """
 
@@ -114,9 +114,9 @@ def suggest_encoder(
 ) -> Suggestion:
     r"""Rank encodings for a regressor, without training it.
 
-    The best encoding depends on what comes after it: a deep network wants a lower stable rank
-    than a linear head. For linear heads the ranking is by exact leave-one-out; for networks
-    by the error between the samples that their tangent kernel leads to expect.
+    The best encoding depends on what comes after it: a deep network needs a lower stable rank
+    than a linear head. Linear heads are ranked by exact leave-one-out errors. Networks are
+    ranked by the error between the samples that their tangent kernel predicts.
 
     Parameters
     ----------
@@ -125,24 +125,25 @@ def suggest_encoder(
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         The signal there.
     regressor : estimator
-        What is to follow the encoding, fitted or not; it is not changed. LinearRegression,
-        Ridge, RidgeCV, KroneckerRidge or KroneckerRidgeCV; CoordinateMLPRegressor or
-        scikit-learn's MLPRegressor with ReLU and Adam; or a Pipeline of an encoder, whose
-        place the candidates take, and one of these. An encoder that the regressor holds
-        makes way for the candidates too.
+        The regressor that follows the encoding, fitted or not; it is not changed. One of
+        LinearRegression, Ridge, RidgeCV, KroneckerRidge and KroneckerRidgeCV;
+        CoordinateMLPRegressor, or scikit-learn's MLPRegressor with ReLU and Adam; or a
+        Pipeline of an encoder and one of these. The candidates replace the encoder of the
+        Pipeline or of the regressor.
     encoders : list of encoders, default=None
         Candidates. None: Gaussian, triangle, Fourier and random Fourier encodings, with
-        stable ranks of 4, 7, 12, 20, 35 and 60 % of the samples per axis.
+        stable ranks from 4 to 60 % of the samples per axis. The guide's page *Defaults* has
+        the numbers.
     max_samples : int, default=None
-        Rows that are looked at, neighbours around the middle, so that they lie as densely as
-        all do. None: 256 for networks, 4,096 for linear heads, all for Kronecker ridge,
-        which does not read it.
+        Largest number of rows that are used. They are neighbours around the middle, so that
+        they are as dense as all rows. None: a limit that depends on the regressor; the
+        guide's page *Defaults* has the numbers. Kronecker ridge always uses all rows.
     training_time : float, default=None
-        Kernel time :math:`\tau` that training is worth, for networks. None: 10,000 times
-        learning rate times steps, which holds for Adam.
+        Kernel time :math:`\tau` that corresponds to the training of a network (see Notes).
+        None: 10,000 times learning rate times steps, which holds for Adam.
     random_state : int, RandomState instance or None, default=0
-        Decides the places between samples that are asked for, and the rows that tell how
-        rough the signal is.
+        Decides the places between samples where errors are estimated, and the rows that show
+        how rough the signal is.
 
     Returns
     -------
@@ -152,43 +153,44 @@ def suggest_encoder(
     Raises
     ------
     TypeError
-        For a regressor of another kind, and candidates that are no encoders.
+        For a regressor of another kind, and candidates that are not encoders.
     ValueError
         For coordinates or targets that are not finite or too few, a constant signal, no
         candidates, and networks that the kernel does not describe.
 
     See Also
     --------
-    tangent_kernel : What a network sees through an encoding.
-    KroneckerRidgeCV : Search of all that a closed-form head can choose.
+    tangent_kernel : The similarity that a network sees through an encoding.
+    KroneckerRidgeCV : Chooses encoder, stable rank, penalty and alpha of a closed-form head.
 
     Notes
     -----
-    *Networks.* With K the tangent kernel of the network on the encodings, less their mean and
-    of unit norm, n training samples and training stopped at time t, the prediction
-    is :math:`K_* (1 - e^{-t K / n}) K^{-1} y`. When training "stops" differs from one direction
-    to the next under Adam; over exponentially distributed t of mean :math:`\tau` the prediction
-    is on average that of a ridge regression,
+    *Networks.* Let K be the tangent kernel of the network on the encodings, which are centred
+    and scaled to unit norm. After training to time t on n samples, the network predicts
+    :math:`K_* (1 - e^{-t K / n}) K^{-1} y`. Under Adam this time differs from one direction to
+    the next. If t is distributed exponentially with mean :math:`\tau`, the mean prediction is
+    that of a ridge regression,
 
     .. math:: W y, \qquad W = K_* \left(K + \frac{n}{\tau} I\right)^{-1}.
 
-    Leaving samples out would ask for values one spacing away from the others, on a grid
-    twice as far as the values between them. W is linear instead, so its squared error *between*
-    the samples follows from how much the signal differs over a distance: half its mean squared
-    difference, :math:`\gamma(h) = c \, h^p`, is fitted to near and far neighbours, in units of
-    the spacing, and the error at a place is
-    :math:`2 \sum_i w_i \gamma_i - \sum_{ij} w_i w_j \gamma_{ij}`. The signal thus enters
-    by c, which does not move the ranking, and by its roughness p.
+    Leave-one-out would test values one spacing away from the other samples. On a grid, that is
+    twice as far as the values between the samples are. But W is linear, so that its squared
+    error *between* the samples follows from how much the signal differs over a distance h. Half
+    its mean squared difference, :math:`\gamma(h) = c \, h^p` with h in units of the spacing, is
+    fitted to near and far neighbours. The error at a place is then
+    :math:`2 \sum_i w_i \gamma_i - \sum_{ij} w_i w_j \gamma_{ij}`. Of the signal only c, which
+    does not change the ranking, and the roughness p matter.
 
     The factor 10,000 was chosen on five of the ten signals of
-    ``examples/choose_encoder.py``, for four hidden layers in CoordinateMLPRegressor; from a
-    third of it to three times as much the ranking there is about as good. What the
-    other signals say, and where the ranking fails, is told in ``docs/choosing.md``.
-    The network's own learning of features is not in the kernel.
+    ``examples/choose_encoder.py``, for four hidden layers in CoordinateMLPRegressor. From a
+    third of it to three times as much, the ranking there is about as good.
+    ``docs/choosing.md`` has the results for the other signals, and where the ranking fails.
+    The kernel does not include the features that a network learns.
 
-    *Linear heads.* Leave-one-out holds the encoder and its domain. RidgeCV takes the best of
-    its alphas for each encoding. KroneckerRidgeCV searches as it is set, and by the folds that
-    it is given, sub-grids say; KroneckerRidge by leave-one-out at its own alpha and penalty.
+    *Linear heads.* Leave-one-out keeps the encoder and its domain fixed. RidgeCV takes the
+    best of its alphas for each encoding. KroneckerRidgeCV searches with its own settings and
+    folds, such as sub-grids. KroneckerRidge is ranked by leave-one-out at its own alpha and
+    penalty.
 
     Examples
     --------
@@ -247,12 +249,9 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
             f"{len(coordinates)}."
         )
     if not np.ptp(targets, axis=0).any():
-        raise ValueError("y is constant: every encoding fits it, none better than another.")
+        raise ValueError("y is constant: all encodings fit it equally well.")
     if not np.ptp(coordinates, axis=0).any():
-        raise ValueError(
-            "all rows of X are the same point: samples at several places are needed to tell "
-            "encodings apart."
-        )
+        raise ValueError("all rows of X are the same point: give samples at several places.")
     return coordinates, targets
 
 
@@ -288,16 +287,16 @@ def _check_encoders(encoders: Any) -> list[Any]:
     if isinstance(encoders, str | dict) or not isinstance(encoders, Sequence):
         raise TypeError(f"encoders must be a list of encoders. Got {encoders!r}.")
     if not len(encoders):
-        raise ValueError("encoders must hold one candidate at least. Got none.")
+        raise ValueError("encoders must hold at least one candidate. Got none.")
     for encoder in encoders:
         if isinstance(encoder, type) or not all(
             hasattr(encoder, name) for name in ("fit", "transform", "get_feature_names_out")
         ):
-            raise TypeError(f"encoders must be encoders, or other transformers. Got {encoder!r}.")
+            raise TypeError(f"encoders must hold encoders or other transformers. Got {encoder!r}.")
         if isinstance(encoder, Encoding) and encoder._learns_by_default:
             raise ValueError(
-                f"{encoder!r} is trained with its network: how it ranks cannot be told before. "
-                "Leave it out, and compare it by GridSearchCV."
+                f"{encoder!r} is trained with its network, and cannot be ranked before training: "
+                "leave it out, and compare it by GridSearchCV."
             )
     return list(encoders)
 

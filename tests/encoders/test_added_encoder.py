@@ -87,7 +87,7 @@ def test_what_is_not_defined_has_an_answer(page):
     assert [each.half_turns_[0].size for each in model.encoders_] == [9, 9]
     with pytest.raises(ValueError, match=r"derivative of .* is not known"):
         model.predict(X, derivative=(1, 0))
-    with pytest.raises(ValueError, match="says of no array how training may move it"):
+    with pytest.raises(ValueError, match="has no arrays that training can change"):
         EncoderModule(Plain(9).fit(X), trainable=True)
     assert functions_of(Plain())._window() is None
     assert KroneckerRidge(Plain(9), penalty=2.0).fit(X, y).score(X, y) > 0.9  # columns count

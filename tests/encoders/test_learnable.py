@@ -281,7 +281,7 @@ def test_memory_of_inner_layers_does_not_follow_the_rows(settings):
     [
         ({"groups": [[0, 1], [1, 2]]}, ValueError, "each of the 4 columns once"),
         ({"groups": [[0, 1]]}, ValueError, "each of the 4 columns once"),
-        ({"groups": [[0], [1, 2, 3]]}, ValueError, "all of one length"),
+        ({"groups": [[0], [1, 2, 3]]}, ValueError, "of equal length"),
         ({"groups": [["a", "b"], ["c", "d"]]}, ValueError, "each of the 4 columns once"),
         ({"groups": [["0", "1"], ["2", "3"]]}, ValueError, "each of the 4 columns once"),
         ({"groups": [[0.2, 1.0], [2.0, 3.0]]}, ValueError, "each of the 4 columns once"),
@@ -297,7 +297,7 @@ def test_memory_of_inner_layers_does_not_follow_the_rows(settings):
         ({"mlp": (8,)}, ValueError, "pair"),
         ({"mlp": (8, 0)}, ValueError, r"mlp\[1\] must be at least 1"),
         ({"mlp": (8.5, 4)}, TypeError, "whole number"),
-        ({"gamma": 0.1, "stable_rank": 4}, ValueError, "both set the resolution"),
+        ({"gamma": 0.1, "stable_rank": 4}, ValueError, "set the same resolution"),
         ({"gamma": -1}, ValueError, "greater than 0"),
         ({"gamma": 1e9}, ValueError, "gamma=1e.09 .* lower it"),
         ({"gamma": 1e-12}, ValueError, "gamma=1e-12 .* raise it"),

@@ -146,12 +146,12 @@ def test_switches_are_true_or_false(name, value):
 def test_too_large_for_memory_is_refused_with_the_way_out():
     X = np.random.default_rng(0).uniform(size=(1000, 4))
     encoder = ShiftedBasisEncoder(stable_rank=300, tensor_product=True).fit(X)
-    with pytest.raises(ValueError, match=r"GiB.*memory available.*stable_rank"):
+    with pytest.raises(ValueError, match=r"GiB.*memory are available.*stable_rank"):
         encoder.transform(X)
     # as a CSR matrix the same encoding has 8 ** 4 entries a row
     assert encoder.set_params(sparse_output=True).fit(X).transform(X[:50]).shape[0] == 50
     X = np.zeros((10**6, 6), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"takes .*GiB.*memory available.*fewer rows"):
+    with pytest.raises(ValueError, match=r"needs .*GiB.*memory are available.*fewer rows"):
         encoder.set_params(stable_rank=5).fit(X[:9]).transform(X)
 
 

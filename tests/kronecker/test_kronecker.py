@@ -856,7 +856,7 @@ def test_an_own_basis():
         (KroneckerRidge(FourierEncoder(), penalty="slope"), ValueError, 'penalty="ridge"'),
         (KroneckerRidge(ShiftedBasisEncoder(n_shifts=[3])), ValueError, "n_shifts of"),
         (KroneckerRidgeCV(alphas=[0.0]), ValueError, "alphas must be finite and greater than 0"),
-        (KroneckerRidgeCV(alphas=[]), ValueError, "one candidate at least"),
+        (KroneckerRidgeCV(alphas=[]), ValueError, "at least one candidate"),
         (KroneckerRidgeCV(stable_ranks=[0]), ValueError, "shares of the samples"),
         (KroneckerRidgeCV(penalties=["none"]), ValueError, "penalties must be one of"),
     ],

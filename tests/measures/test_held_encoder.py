@@ -416,7 +416,7 @@ def test_similarity_and_network_of_a_product():
             [network_stable_rank(own, layers)[0] for own in same.encoders_],
         )
     with_cells = KroneckerRidge([FourierEncoder(3), ShiftedBasisEncoder("impulse")]).fit(X, Y)
-    with pytest.raises(ValueError, match="no function of the displacement"):
+    with pytest.raises(ValueError, match="depends on the displacement only"):
         network_similarity(with_cells.encoder_, offsets, 2, axis=None)
 
 
@@ -445,7 +445,7 @@ def test_a_product_is_fitted_and_cloned():
     np.testing.assert_allclose(single, encoder.transform(X), atol=1e-6)
     line = make_pipeline(clone(encoder), Ridge(1e-6)).fit(X, Y)
     assert psnr_score(Y, line.predict(X), data_range=2) > 40
-    with pytest.raises(ValueError, match=r"a column for each of 2 encoders. Got 1"):
+    with pytest.raises(ValueError, match=r"a column for each of 2 encoders. Got 1 columns"):
         clone(encoder).fit(X[:, :1])
     with pytest.raises(ValueError, match="not fitted"):
         clone(encoder).transform(X)
@@ -457,9 +457,9 @@ def test_products_that_do_not_fit_into_memory_are_refused(rng):
     many = rng.uniform(size=(1_000, 4))
     encoder = ShiftedBasisEncoder(stable_rank=60, domain=(0, 1))
     head = KroneckerRidge(encoder).fit(many, many[:, 0])
-    with pytest.raises(ValueError, match=r"more than the .* of memory available: measure fewer"):
+    with pytest.raises(ValueError, match=r"GiB of memory are available: measure fewer"):
         stable_rank_scorer(head, many)
-    with pytest.raises(ValueError, match="memory available: take encoders of fewer columns"):
+    with pytest.raises(ValueError, match="memory are available: use encoders with fewer columns"):
         head.encoder_.get_feature_names_out()
     # what needs no matrix of products is told of it nevertheless
     report = encoding_report(head, many, many[:, 0], max_samples=100)

@@ -196,7 +196,7 @@ def test_an_encoder_that_says_nothing_of_training(X):
     class Quiet(FourierEncoder):
         _learnable = CoordinateEncoder._learnable
 
-    with pytest.raises(ValueError, match=r"Quiet\(\) says of no array"):
+    with pytest.raises(ValueError, match=r"Quiet\(\) has no arrays that training can change"):
         EncoderModule(Quiet().fit(X), trainable=True)
 
 

@@ -127,7 +127,7 @@ def test_parameters_are_those_that_are_given():
     assert not [name for name in model.get_params() if name.startswith("_")]
     model.set_params(scaler__with_mean=False, lr=0.2)
     assert (model.scaler.with_mean, model.get_params()["scaler__with_mean"]) == (False, False)
-    with pytest.raises(ValueError, match="There is no scaler to set"):
+    with pytest.raises(ValueError, match="scaler is None"):
         small().set_params(scaler__with_mean=False)
     with pytest.raises(ValueError, match="Invalid parameter"):
         model.set_params(lr=0.7, scaler__wings=2)

@@ -183,7 +183,7 @@ def test_impulses_are_averaged_over_places():
     E = encoder.transform(np.linspace(0, 1, 500)[:, None])
     rank = 500 / linalg.eigvalsh(tangent_kernel(E @ E.T, 2))[-1]
     assert network_stable_rank(encoder, 2) == pytest.approx([rank], rel=0.01)
-    with pytest.raises(ValueError, match="ask for one axis"):
+    with pytest.raises(ValueError, match="set axis to one axis"):
         network_similarity(encoder, lags[:, None], 2, axis=None)
 
 
@@ -246,7 +246,7 @@ def test_similarity_refuses(rng):
         with pytest.raises(TypeError, match="axis must be a whole number, or None"):
             network_similarity(encoder, [0.1], 1, axis=axis)
     learnable = LearnableFourierEncoder(8, random_state=0).fit(rng.uniform(size=(50, 2)))
-    with pytest.raises(ValueError, match="ask for one axis"):
+    with pytest.raises(ValueError, match="set axis to one axis"):
         network_similarity(learnable, [[0.1, 0.1]], 1, axis=None)
     for function in (partial(network_similarity, delta=[0.1]), network_stable_rank):
         with pytest.raises(TypeError, match="fitted encoder of sk_posenc"):

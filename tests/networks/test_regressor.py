@@ -702,7 +702,7 @@ def test_device_auto_stays_auto(data):
 def test_a_device_that_is_not_there(data, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     for device in ("cuda", "cuda:1", torch.device("cuda", 1)):
-        with pytest.raises(ValueError, match="PyTorch sees 0 CUDA devices"):
+        with pytest.raises(ValueError, match="PyTorch finds 0 CUDA devices"):
             small(device=device).fit(*data)
 
 

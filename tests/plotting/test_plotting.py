@@ -451,9 +451,9 @@ def test_reconstruction_of_an_uneven_grid_and_of_scattered_points(rng):
 
 def test_what_a_reconstruction_display_refuses(rng):
     X, y = rng.uniform(size=(20, 2)), rng.uniform(size=20)
-    with pytest.raises(ValueError, match="Got X with 3: take a slice"):
+    with pytest.raises(ValueError, match=r"take a slice.*Got 3 axes"):
         ReconstructionDisplay(rng.uniform(size=(20, 3)), y, y)
-    with pytest.raises(ValueError, match=r"Got 2: choose one, y\[:, k\]"):
+    with pytest.raises(ValueError, match=r"choose one, y\[:, k\]\. Got 2 channels"):
         ReconstructionDisplay(X, np.ones((20, 2)), np.ones((20, 2)))
     with pytest.raises(ValueError, match="same shape"):
         ReconstructionDisplay(X, y, y[:, None])

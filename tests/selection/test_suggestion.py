@@ -616,7 +616,7 @@ def test_another_optimiser_is_taken_with_a_training_time(series):
 @pytest.mark.parametrize(
     ("encoders", "error", "message"),
     [
-        ([], ValueError, "one candidate at least"),
+        ([], ValueError, "at least one candidate"),
         ("gaussian", TypeError, "must be a list of encoders. Got 'gaussian'"),
         (ShiftedBasisEncoder(), TypeError, "must be a list of encoders"),
         ([ShiftedBasisEncoder], TypeError, "or other transformers. Got <class"),
