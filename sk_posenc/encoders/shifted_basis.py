@@ -48,7 +48,8 @@ class ShiftedBasisEncoder(AxisEncoder):
     ----------
     basis : str or Basis, default="gaussian"
         "gaussian", "triangle", "rectangle", "impulse" (1 at the nearest shift),
-        "bspline" (cubic), "sine", "square", or a :class:`Basis` of your own.
+        "bspline" (cubic), "matern32", "matern72" (whose similarities are the Matern
+        kernels of smoothness 3/2 and 7/2), "sine", "square", or a :class:`Basis` of your own.
     stable_rank : "auto", float or one per axis, default="auto"
         Resolution of an axis: how many independent values it can hold. "auto": a quarter
         of the samples per axis, within limits; the guide's page *Defaults* has the
@@ -56,8 +57,8 @@ class ShiftedBasisEncoder(AxisEncoder):
     bandwidth : float or one per axis, default=None
         Width of the basis in coordinate units; it replaces `stable_rank`. It is the
         standard deviation of the Gaussian, the half-width of the triangle, the full width
-        of the rectangle, the knot spacing of the B-spline, the spacing of impulses, and
-        the period of sine and square (by default twice the domain, or the domain itself
+        of the rectangle, the knot spacing of the B-spline, the length of the Matern bases' exponential,
+        the spacing of impulses, and the period of sine and square (by default twice the domain, or the domain itself
         on a periodic axis).
     n_shifts : "auto", int or one per axis, default="auto"
         Shifts per axis inside the domain, both ends included. "auto": as many as keep the
