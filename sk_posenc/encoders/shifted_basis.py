@@ -57,9 +57,9 @@ class ShiftedBasisEncoder(AxisEncoder):
     bandwidth : float or one per axis, default=None
         Width of the basis in coordinate units; it replaces `stable_rank`. It is the
         standard deviation of the Gaussian, the half-width of the triangle, the full width
-        of the rectangle, the knot spacing of the B-spline, the length of the Matern bases' exponential,
-        the spacing of impulses, and the period of sine and square (by default twice the domain, or the domain itself
-        on a periodic axis).
+        of the rectangle, the knot spacing of the B-spline, the distance over which the
+        exponential of a Matern basis falls to 1 / e, the spacing of impulses, and the period of
+        sine and square (by default twice the domain, or the domain itself on a periodic axis).
     n_shifts : "auto", int or one per axis, default="auto"
         Shifts per axis inside the domain, both ends included. "auto": as many as keep the
         squared row norms even, for the Gaussian 2.6 spacings per unit of stable rank. The
