@@ -218,12 +218,12 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return AxisProduct.of_fitted(self.encoders_, getattr(self, "feature_names_in_", None))
 
     @property
-    def coef_(self) -> NDArray:
-        return self._shown_solution("coef_", dual=False)
+    def coefficients_(self) -> NDArray:
+        return self._shown_solution("coefficients_", dual=False)
 
     @property
-    def dual_coef_(self) -> NDArray:
-        return self._shown_solution("dual_coef_", dual=True)
+    def dual_coefficients_(self) -> NDArray:
+        return self._shown_solution("dual_coefficients_", dual=True)
 
     def _shown_solution(self, name: str, dual: bool) -> NDArray:
         expansion = self.__dict__.get("_expansion")

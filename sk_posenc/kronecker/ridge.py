@@ -124,9 +124,9 @@ class KroneckerRidge(KroneckerHead):
     n_iter_ : int
         Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of
         all four fits.
-    coef_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
+    coefficients_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
         Not available in the layout "dual".
-    dual_coef_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
+    dual_coefficients_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
         Only in the layout "dual": one for each distinct row of X, in sorted order.
     intercept_ : float or ndarray of shape (n_outputs,)
         Mean of the targets.
@@ -179,7 +179,7 @@ class KroneckerRidge(KroneckerHead):
     >>> x = np.arange(64) / 64
     >>> X, y = grid_samples(np.sin(6 * x)[:, None] * np.cos(4 * x), axes=(x, x))
     >>> model = KroneckerRidge().fit(X, y)
-    >>> model.layout_, model.coef_.shape
+    >>> model.layout_, model.coefficients_.shape
     ('grid', (70, 70))
     >>> between = np.array([[0.25, 0.3], [0.6, 0.7]]) + 1 / 128
     >>> first, second = between.T

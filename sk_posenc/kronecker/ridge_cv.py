@@ -82,7 +82,9 @@ class KroneckerRidgeCV(KroneckerHead):
         out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
         every candidate (those not on the shortlist have the score NaN), and "admitted" marks
         the alphas that are admitted (see Notes).
-    encoders_, layout_, coef_, dual_coef_, intercept_, condition_, n_iter_, noise_variance_
+    encoders_, layout_, coefficients_, dual_coefficients_, intercept_
+        As in :class:`KroneckerRidge`.
+    condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
         As in :class:`KroneckerRidge`.

@@ -9,6 +9,7 @@ import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import Kernel
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
@@ -156,7 +157,7 @@ def test_grid_is_dense_ridge_on_the_kronecker_product(shape, n_outputs, penalty)
     assert model.predict(X).shape == y.shape
     close(model.predict(X), dense.predict(X))
     close(model.predict(somewhere(len(shape))), dense.predict(somewhere(len(shape))))
-    assert model.coef_.size == dense.coef.size
+    assert model.coefficients_.size == dense.coef.size
 
 
 def test_features_are_those_of_np_kron():
@@ -169,7 +170,7 @@ def test_features_are_those_of_np_kron():
     A = np.kron(first, second)
     strength = 1e-2 * np.mean(np.diag(A.T @ A))
     coef = np.linalg.solve(A.T @ A + strength * np.eye(A.shape[1]), A.T @ (y - y.mean()))
-    close(model.coef_.ravel(), coef)
+    close(model.coefficients_.ravel(), coef)
     close(model.predict(X), A @ coef + y.mean())
 
 
@@ -386,9 +387,9 @@ def test_banded_axes_of_a_grid(rng):
     assert isinstance(problem.solver, ByBands)
     cells = problem.samples.to_cells(y - y.mean(axis=0))
     coef, _, _ = problem.whole().solve(cells, 1e-4 * problem.scale, 0.1, 1)
-    close(model.coef_, coef)
+    close(model.coefficients_, coef)
     single = KroneckerRidge(encoder, alpha=1e-4).fit(X.astype(np.float32), y.astype(np.float32))
-    close(single.coef_, coef, 1e-5)
+    close(single.coefficients_, coef, 1e-5)
     # what alpha or the condition number forbids goes by eigenvectors
     for other in (KroneckerRidge(encoder, alpha=10.0), KroneckerRidge(alpha=1e-4)):
         assert isinstance(other.fit(X, y)._problem.solver, ByAxis)
@@ -936,3 +937,14 @@ def test_automatic_ranks_stay_within_explicit_shifts(boundary):
     )
     assert few == many  # as many functions hold no more
     assert 2 < many < 8
+
+
+def test_nobody_takes_it_for_a_linear_model():
+    """Coefficients of products of functions are no weights of the columns of X."""
+    X, y = make_grid((9, 8))
+    for model in (KroneckerRidge(), KroneckerRidgeCV(alphas=[1e-3])):
+        model.fit(X, y)
+        assert not hasattr(model, "coef_")
+        assert not hasattr(model, "dual_coef_")
+        with pytest.raises(ValueError, match="coef_"):
+            SelectFromModel(model).fit(X, y).get_support()

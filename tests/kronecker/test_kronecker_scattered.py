@@ -355,7 +355,7 @@ def test_blocks_of_rows_are_all_rows(encoder, penalty, n_axes, rng):
     blocks.merge(other)
     assert blocks.layout_ == "normal"
     close(blocks.intercept_, whole.intercept_)
-    close(blocks.coef_, whole.coef_, 1e-6)
+    close(blocks.coefficients_, whole.coefficients_, 1e-6)
     close(blocks.predict(inside(n_axes)), whole.predict(inside(n_axes)), 1e-8)
     np.testing.assert_array_equal(other.predict(inside(n_axes)), alone)
     # a fit begins anew, and so does what follows it
