@@ -108,8 +108,8 @@ def tangent_kernel(
         return _through(cosine, cosine, 1.0, [_WIDE] * layers, xp)
     if in_features is None:
         raise ValueError(
-            f"hidden_layers={hidden_layers!r} are sizes of layers, for which in_features is "
-            "needed: give the number of columns of the input as in_features."
+            f"hidden_layers={hidden_layers!r} are the sizes of layers, whose kernel depends on "
+            "the number of columns of the input: give in_features."
         )
     n = parse_integer(in_features, "in_features")
     rho = (n * cosine + 1) / (n + 1)

@@ -134,7 +134,7 @@ def test_parameters_of_the_encoder_in_grids(data):
     assert model.set_params(encoder__stable_rank=7).get_params()["encoder__stable_rank"] == 7
     with pytest.raises(ValueError, match="Invalid parameter 'width'"):
         model.set_params(encoder__width=1)
-    with pytest.raises(ValueError, match="no encoder"):
+    with pytest.raises(ValueError, match="encoder is None"):
         small().set_params(encoder__stable_rank=7)
 
 
