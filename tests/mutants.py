@@ -62,7 +62,7 @@ TESTS = {
         *("core/limits", "plotting/plotting", "measures/encoding_report"),
         *(f"kronecker/kronecker{name}" for name in ("", "_adaptive", "_scattered", "_search")),
     ],
-    "core/sampling": ["core/sampling"],
+    "core/samples_per_axis": ["core/samples_per_axis"],
     "core/settings": ["core/settings", "encoders/fourier", "encoders/learnable", *BASES],
     "core/stable_rank": ["core/stable_rank", "properties"],
     "core/state": ["refits", "networks/training"],

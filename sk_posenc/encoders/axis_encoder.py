@@ -13,7 +13,7 @@ from scipy import linalg
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.encoding import AxisTraits
-from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.shortfalls import shortfalls_warn
 from sk_posenc.core.stable_rank import stable_rank, stable_rank_of_gram
 from sk_posenc.encoders.axis_functions import AxisFunctions

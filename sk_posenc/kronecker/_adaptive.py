@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
+from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._gradients import Gradients
-from sk_posenc.kronecker._iterative import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._smoothness import integrate

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._axis import diagonalise
+from sk_posenc.kronecker._conjugate_gradients import Diagonal, Iteration, Scheme, dtype_for
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
 from sk_posenc.kronecker._direct import Solver
-from sk_posenc.kronecker._iterative import Diagonal, Iteration, Scheme, dtype_for
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._rows import (
     DenseRows,

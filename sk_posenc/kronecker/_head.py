@@ -15,8 +15,8 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
+from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
-from sk_posenc.kronecker._iterative import Iteration
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate

@@ -14,9 +14,9 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_columns
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
-from sk_posenc.kronecker._iterative import Iteration, principal_columns
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (

@@ -15,9 +15,9 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import mode_products, rowwise_kronecker
 from sk_posenc.kronecker._adaptive import Steering
 from sk_posenc.kronecker._axis import Axis, Expansion, diagonalise, same_settings
+from sk_posenc.kronecker._conjugate_gradients import Diagonal, Scheme, turned
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis
-from sk_posenc.kronecker._iterative import Diagonal, Scheme, turned
 from sk_posenc.kronecker._rows import can_be_sparse, sparse_products
 from sk_posenc.kronecker._structured import mirrored
 from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, Penalty

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
-from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.samples_per_axis import samples_per_axis
 
 # A grid may have up to as many holes as samples.
 _CELLS_PER_SAMPLE = 2

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import AxisTraits
-from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.measures._advice import memorises, traps

@@ -16,7 +16,7 @@ from sk_posenc.core.settings import (
     parse_integer,
     parse_number,
 )
-from sk_posenc.networks._callbacks import SCHEDULES
+from sk_posenc.networks._schedules import SCHEDULES
 
 
 def resolve_device(device: object) -> torch.device:

@@ -18,13 +18,13 @@ from sk_posenc.networks._batches import TensorBatches, tensors_of
 from sk_posenc.networks._callbacks import (
     CallbackSupportMixin,
     EpochTasks,
-    Schedule,
     early_stopping,
     is_print_log,
     wants_to_stop,
     with_callbacks,
 )
 from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file
+from sk_posenc.networks._schedules import Schedule
 from sk_posenc.networks.run import Run, drop_unended_epoch
 from sk_posenc.networks.settings import batch_size_of, epochs_of
 

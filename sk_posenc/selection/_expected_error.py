@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.spatial import cKDTree
 
-from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.samples_per_axis import samples_per_axis
 
 # Distances of samples, in cells, that count as near and as far; rows that show the roughness.
 _NEAR, _FAR, _ANCHORS = (0.0, 1.3), (1.7, 2.6), 2000

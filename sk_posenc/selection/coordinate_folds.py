@@ -9,7 +9,7 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_array, check_random_state
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.sampling import axis_cells
+from sk_posenc.core.samples_per_axis import axis_cells
 from sk_posenc.core.settings import parse_choice, parse_integer
 
 __all__ = ["CoordinateKFold"]

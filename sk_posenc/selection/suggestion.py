@@ -17,7 +17,7 @@ from sklearn.utils import check_random_state, check_X_y
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import Encoding
-from sk_posenc.core.sampling import samples_per_axis
+from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive
 from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.encoders.fourier import FourierEncoder

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from sk_posenc import Basis, FourierEncoder, RandomFourierEncoder, ShiftedBasisEncoder
-from sk_posenc.kronecker._iterative import DiagonalPenalty, conjugate_gradients
+from sk_posenc.kronecker._conjugate_gradients import DiagonalPenalty, conjugate_gradients
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker.ridge import KroneckerRidge
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sk_posenc.kronecker._device import NUMPY
-from sk_posenc.kronecker._iterative import (
+from sk_posenc.kronecker._conjugate_gradients import (
     DiagonalPenalty,
     SampledSystem,
     conjugate_gradients,
@@ -16,6 +15,7 @@ from sk_posenc.kronecker._iterative import (
     in_turn,
     principal_columns,
 )
+from sk_posenc.kronecker._device import NUMPY
 from sk_posenc.kronecker._normal import _GramSystem
 
 SIZE = 40  # of z; as many steps would be exact

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sk_posenc.core.sampling import axis_cells, samples_per_axis
+from sk_posenc.core.samples_per_axis import axis_cells, samples_per_axis
 
 
 def _grid(*axes):

@@ -41,7 +41,7 @@ def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
     Examples
     --------
     >>> import numpy as np
-    >>> from sk_posenc.core.sampling import samples_per_axis
+    >>> from sk_posenc.core.samples_per_axis import samples_per_axis
     >>> sensor, time = np.meshgrid(np.arange(10), np.arange(1000), indexing="ij")
     >>> samples_per_axis(np.column_stack([sensor.ravel(), time.ravel()]))
     array([  10., 1000.])
@@ -74,7 +74,7 @@ def axis_cells(X: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
     Examples
     --------
-    >>> from sk_posenc.core.sampling import axis_cells
+    >>> from sk_posenc.core.samples_per_axis import axis_cells
     >>> cells, n_cells = axis_cells([[0.0], [10.0], [100.0], [10.0]])
     >>> cells.ravel(), n_cells
     (array([0, 1, 2, 1]), array([3]))
