@@ -42,6 +42,11 @@ _STANDARD_ERRORS = 2.0
 _SHOWN_BY = 1e-10
 
 
+# Up to this condition number float32 moves a fit on a grid by less than 1e-4 of its spread: by its
+# rounding error times the root of the condition number.
+_SINGLE_UP_TO = 1e6
+
+
 class Solver:
     """How the ridge problem of a design is solved; alphas are absolute.
 
@@ -104,11 +109,18 @@ class Factored(Solver):
 
     factors: list[AxisFactor]
 
+    # Whether float32 may do for float32 targets. Coefficients of samples, and of products of
+    # features, lose as many digits as the condition number has.
+    _keeps_precision = False
+
     def solve(
         self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
     ) -> tuple[NDArray, int, float]:
-        factors = [factor.astype(cells.dtype) for factor in self.factors]
-        weighed = self.weigh(cells).astype(cells.dtype, copy=False)
+        dtype = np.dtype(np.float64)
+        if self._keeps_precision and self.condition_number(alpha) <= _SINGLE_UP_TO:
+            dtype = cells.dtype
+        factors = [factor.astype(dtype) for factor in self.factors]
+        weighed = self.weigh(cells).astype(dtype, copy=False)
         rotated = apply_along_axes(weighed, [factor.left for factor in factors])
         return self._from_rotated(rotated, factors, alpha), 1, 0.0
 
@@ -137,9 +149,10 @@ class Factored(Solver):
         return solution
 
     def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
-        """Residuals of each sample under the fit to all others; (n_samples, q).
+        """Residuals of each sample under the fit to all other places; (n_samples, q).
 
-        Encoders and penalty stay; the mean of the targets is that of the others.
+        All samples at a place are left out together: one of them would tell the others. Encoders
+        and penalty stay; the mean of the targets is that of the others.
 
         Parameters
         ----------
@@ -153,16 +166,13 @@ class Factored(Solver):
         samples = self.design.samples
         roots = self.weigh(np.ones((1, *samples.shape)))[0]
         residuals = self._to_samples(residuals / roots)  # (n, q + 1)
-        in_cell, in_all = samples.shares()
-        left_out = (1 - in_cell) + in_cell * self._to_samples(remaining[None])
-        left_out = np.where(in_all > 0, left_out, 1.0)  # holes leave nothing
-        # the mean moves when a sample goes
-        moved = columns * in_all / (1 - in_all)
-        return (
-            (columns - samples.to_samples(samples.to_cells(columns)))
-            + residuals[:, :-1]
-            + moved * residuals[:, -1:]
-        ) / left_out
+        in_all = samples.shares()
+        # holes leave nothing
+        left_out = np.where(in_all > 0, self._to_samples(remaining[None]), 1.0)
+        means = samples.to_samples(samples.to_cells(columns))
+        # the mean of all moves when a place goes
+        moved = means * in_all / (1 - in_all)
+        return (columns - means) + (residuals[:, :-1] + moved * residuals[:, -1:]) / left_out
 
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
@@ -207,6 +217,8 @@ class Factored(Solver):
 
 class ByAxis(Factored):
     """A full grid: a factor of its own for each axis."""
+
+    _keeps_precision = True
 
     def __init__(self, design: Design, side: str, by_gram: bool) -> None:
         super().__init__(design)

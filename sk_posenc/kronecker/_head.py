@@ -23,6 +23,7 @@ from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
+from sk_posenc.kronecker._targets import Units
 
 
 class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -39,6 +40,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     _centred: NDArray
     _cached_posterior: Posterior | None
     _cached_noise: NDArray[np.float64] | None
+    _units: Units
     intercept_: Any
 
     def __sklearn_tags__(self) -> Any:
@@ -168,17 +170,19 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> None:
         """Solve a problem for one alpha and keep what predictions need."""
         columns = y.reshape(len(y), -1)
-        mean = samples.mean(columns)
+        self._units = units = Units(samples, columns)
+        mean = units.mean
         cells = samples.to_cells(columns)
         cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
+        cells = units.scaled(cells)
         self._sums = None
         self._problem, self._expansion = problem, problem.solver.expansion
         self._alpha = alpha * problem.scale
         self._cached_posterior = self._cached_noise = None
         # targets without their mean, for the noise: means of cells tell those of samples
         # only where no sample repeats another
-        self._centred = columns - mean if samples.repeats else cells
-        self._solution, self.n_iter_, error = problem.solver.solve(
+        self._centred = units.scaled((columns - mean).T).T if samples.repeats else cells
+        solution, self.n_iter_, error = problem.solver.solve(
             cells,
             self._alpha,
             self._tolerance,
@@ -186,6 +190,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             iteration=iteration,
             start=start,
         )
+        self._solution = units.back(solution)
         self._warn_of_error(error, stacklevel=5)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
@@ -252,5 +257,5 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 columns = samples.to_samples(columns)
             rotated = whole.rotate_all(columns)
             residuals = whole.leave_one_out(columns, rotated, self._alpha)
-            self._cached_noise = samples.mean(residuals**2)
+            self._cached_noise = samples.mean(residuals**2) * self._units.exact**2
         return self._cached_noise

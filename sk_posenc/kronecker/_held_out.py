@@ -26,6 +26,7 @@ from sk_posenc.kronecker._search import (
     search_results,
     shows_noise,
 )
+from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE, Smoothness
 
 # The share of the cells, each as wide as the samples are apart, that is held out.
@@ -84,7 +85,9 @@ class HeldOut:
     ----------
     samples : Samples
     columns : ndarray of shape (n_samples, q)
-        Centred targets.
+        Centred targets, in units of their own.
+    size : float
+        What the spread of the first of them is in scores.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class HeldOut:
         problems: list[Problem],
         tolerance: float,
         max_iter: int,
+        size: float,
     ) -> None:
         self._samples, self._problems = samples, problems
         self._tolerance, self._max_iter = tolerance, max_iter
@@ -104,9 +108,8 @@ class HeldOut:
         weights = samples.weights
         flat_weights = None if weights is None else weights.ravel()
         self.first = principal_columns(flat, flat_weights)[0][0]
-        self._spread = math.sqrt(
-            float(np.mean(np.average(flat**2, axis=1, weights=flat_weights)))
-        ) / math.sqrt(float(np.average(self.first**2, weights=flat_weights)) or 1.0)
+        first = float(np.average(self.first**2, weights=flat_weights)) or 1.0
+        self._spread = size / math.sqrt(first)
         self._held = held_out_cells(samples)
         if not self._held.any() or self._held.all():
             raise ValueError(
@@ -202,9 +205,9 @@ def held_out_search(
         over exponents, at alphas that smooth about equally. False: all are scored, as they
         always are where a factorisation gives them at once.
     """
-    columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
-    columns = columns - samples.mean(columns)
-    held_out = HeldOut(samples, columns, problems, tolerance, max_iter)
+    units = Units(samples, y.reshape(len(y), -1))
+    columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
+    held_out = HeldOut(samples, columns, problems, tolerance, max_iter, units.size)
     scores = np.full((len(paths), len(alphas)), np.nan)
     times = np.zeros_like(scores)
     unworthy = np.zeros(scores.shape, dtype=bool)
@@ -232,6 +235,7 @@ def held_out_search(
                     max_iter,
                     automatic=automatic,
                     place=place,
+                    units=units,
                 )
                 scores[index] = own["mean_test_score"]
                 times[index] = own["mean_fit_time"]

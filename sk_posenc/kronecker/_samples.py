@@ -130,14 +130,12 @@ class Samples:
         """Weighted mean over the samples of (n_samples, q), in float64."""
         return self._row_weights @ columns.astype(np.float64, copy=False) / self.total
 
-    def shares(self) -> tuple[NDArray, NDArray]:
-        """Weight of each sample as a share of its cell's, and of all samples'; (n, 1) each."""
+    def shares(self) -> NDArray[np.float64]:
+        """Weight of the cell of each sample as a share of that of all samples; (n, 1)."""
         weights = self._row_weights
-        own = np.ones(len(weights))
         if self._cell_totals is not None and self.cell is not None:
-            totals = self._cell_totals[self.cell]
-            own = np.where(totals > 0, weights / np.where(totals > 0, totals, 1.0), 1.0)
-        return own[:, None], (weights / self.total)[:, None]
+            weights = self._cell_totals[self.cell]
+        return (weights / self.total)[:, None]
 
 
 def _factors_of(weights: NDArray) -> list[NDArray] | None:

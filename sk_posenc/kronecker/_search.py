@@ -19,6 +19,7 @@ from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE, SLOPE
 
 # Of a penalty that follows the function less than this gains next to nothing, and takes many steps.
@@ -51,8 +52,8 @@ def leave_one_out_search(
 
     With automatic alphas on a grid, the best is the least smoothing one of those that are good.
     """
-    columns = y.reshape(len(y), -1).astype(np.float64, copy=False)
-    columns = columns - samples.mean(columns)
+    units = Units(samples, y.reshape(len(y), -1))
+    columns = units.relative(y.reshape(len(y), -1).astype(np.float64, copy=False) - units.mean)
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)
@@ -102,8 +103,9 @@ def leave_one_out_search(
                 which,
                 problems[index].factored.rotate_all(columns),
             )
-    results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
-    results["mean_test_gcv"] = -gcv.ravel()
+    shown = units.scores(scores.reshape(-1, 1))
+    results = search_results(paths, alphas, shown, times.reshape(-1, 1), None)
+    results["mean_test_gcv"] = units.scores(-gcv.ravel())
     results["admitted"] = admitted.ravel()
     if automatic and samples.is_grid:
         scores = np.where(admitted, scores, np.nan)
@@ -177,6 +179,7 @@ def fold_search(
     *,
     automatic: bool = False,
     place: Place,
+    units: Units,
 ) -> dict[str, Any]:
     """Errors on the test rows of each fold, one factorisation for all alphas.
 
@@ -195,7 +198,7 @@ def fold_search(
                 )
         own = None if weights is None else weights[train]
         samples = Samples(X[train], own)
-        columns = y[train].reshape(len(train), -1).astype(np.float64, copy=False)
+        columns = y[train].reshape(len(train), -1) / units.exact
         true = y[test].reshape(len(test), -1)
         mean = samples.mean(columns)
         for i, path in enumerate(paths):
@@ -221,7 +224,7 @@ def fold_search(
                     solution = factored.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
                 values, _ = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
-                errors = np.mean((true - values) ** 2, axis=1)
+                errors = np.mean(units.relative(true - values * units.exact) ** 2, axis=1)
                 scores[i, j, k] = -np.average(
                     errors, weights=None if weights is None else weights[test]
                 )
@@ -231,7 +234,7 @@ def fold_search(
     return search_results(
         paths,
         alphas,
-        scores.reshape(-1, n_folds),
+        units.scores(scores.reshape(-1, n_folds)),
         fit_times.reshape(-1, n_folds),
         score_times.reshape(-1, n_folds),
     )

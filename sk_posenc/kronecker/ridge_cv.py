@@ -23,6 +23,7 @@ from sk_posenc.kronecker._search import (
 from sk_posenc.kronecker._settings import (
     drop_absent,
 )
+from sk_posenc.kronecker._targets import Units
 
 __all__ = ["KroneckerRidgeCV"]
 
@@ -211,7 +212,7 @@ class KroneckerRidgeCV(KroneckerHead):
             automatic = self.alphas is None
             results = fold_search(
                 X, y, weights, paths, alphas, folds, **settings, automatic=automatic,
-                place=self._place,
+                place=self._place, units=Units(samples, kept[1].reshape(len(kept[1]), -1)),
             )  # fmt: skip
             best = best_of(results["mean_test_score"], alphas)
         else:

@@ -405,6 +405,12 @@ def test_banded_products_are_products():
     close(apply_along_axes(array, [(), (M,)]), np.einsum("ij,qkj->qki", M, array), 1e-14)
 
 
+def in_own_spread(y, weights=None):
+    """What makes errors of each output as large as if all had one spread."""
+    spread = np.sqrt(np.average((y - np.average(y, 0, weights)) ** 2, 0, weights))
+    return np.sqrt(np.mean(spread**2)) / spread
+
+
 @pytest.mark.parametrize("layout", ["grid", "holes", "dual", "scattered", "weights", "repeats"])
 def test_leave_one_out_is_exact(layout, rng):
     X, y = make_grid((6, 7), 2)
@@ -432,16 +438,82 @@ def test_leave_one_out_is_exact(layout, rng):
         dense = DenseRidge(search, params["penalty"], params["alpha"]).fit(X, y, w)
         errors = np.empty_like(y)
         for i in range(len(X)):
-            others = np.arange(len(X)) != i
+            others = (X[i] != X).any(axis=1)  # all samples at a place are left out together
             # the same strength in the units of weights that the smaller set counts in
             strength = dense.strength * np.mean(w) / np.mean(w[others])
             held = DenseRidge(search, params["penalty"]).fit(
                 X[others], y[others], w[others], strength
             )
             errors[i] = y[i] - held.predict(X[[i]])[0]
-        expected = -np.average(np.mean(errors**2, axis=1), weights=w)
+        expected = -np.average(np.mean((errors * in_own_spread(y, w)) ** 2, axis=1), weights=w)
         assert score == pytest.approx(expected, rel=1e-8)
     assert search.best_index_ == np.argmax(search.cv_results_["mean_test_score"])
+
+
+@pytest.mark.parametrize("penalties", [None, "ridge", 2.0], ids=str)
+def test_rows_that_repeat_choose_as_weights_do(penalties):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(150, 2))
+    y = np.sin(9 * X[:, 0]) * np.cos(7 * X[:, 1]) + 0.2 * rng.standard_normal(150)
+    counts = rng.integers(1, 4, 150)
+    once = KroneckerRidgeCV(penalties=penalties).fit(X, y, counts)
+    rows = np.repeat(np.arange(150), counts)
+    twice = clone(once).fit(X[rows], y[rows])
+    assert (twice.alpha_, twice.penalty_) == (once.alpha_, once.penalty_)
+    close(twice.predict(X), once.predict(X))
+    assert twice.best_score_ == pytest.approx(once.best_score_, rel=1e-9)
+    # every row twice is every row once
+    assert clone(once).fit(np.repeat(X, 2, axis=0), np.repeat(y, 2)).best_score_ == pytest.approx(
+        clone(once).fit(X, y).best_score_, rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("penalties", [None, "adaptive"], ids=str)
+@pytest.mark.parametrize("cv", [None, CoordinateKFold(4)], ids=["automatic", "folds"])
+def test_outputs_count_in_their_own_spread(penalties, cv):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 2))
+    f = np.sin(9 * X[:, 0]) * np.cos(7 * X[:, 1])
+    y, other = (f + 0.2 * rng.standard_normal(200) for _ in range(2))
+    search = KroneckerRidgeCV(penalties=penalties, cv=cv, max_iter=5000)
+    pairs = [np.stack([y, unit * other], axis=1) for unit in (1.0, 1e5)]
+    assert len({clone(search).fit(X, pair).alpha_ for pair in pairs}) == 1
+    if penalties == "adaptive":
+        return  # the edges of all outputs add up
+    one = clone(search).fit(X, y)
+    both = clone(search).fit(X, np.stack([y, 10 * y + 3], axis=1))
+    assert (both.alpha_, both.penalty_) == (one.alpha_, one.penalty_)
+    close(both.predict(X)[:, 0], one.predict(X))
+    # a constant beside it counts for nothing
+    with_constant = clone(search).fit(X, np.stack([y, np.full(200, 0.1)], axis=1))
+    assert with_constant.alpha_ == one.alpha_
+
+
+@pytest.mark.parametrize("penalty", ["ridge", 2.0, "adaptive"])
+@pytest.mark.parametrize("unit", [1e-30, 1e20, 1e30])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_nothing_hangs_on_the_unit_of_the_targets(penalty, unit, dtype):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(300, 2)).astype(dtype)
+    y = (np.sin(9 * X[:, 0]) * np.cos(7 * X[:, 1])).astype(dtype)
+    model = KroneckerRidge(penalty=penalty, alpha=0.1, max_iter=5000)
+    plain, scaled = clone(model).fit(X, y), clone(model).fit(X, y * dtype(unit))
+    close(scaled.predict(X).astype(float) / unit, plain.predict(X), 1e-3)
+    search = KroneckerRidgeCV(penalties=penalty)
+    plain, scaled = clone(search).fit(X, y), clone(search).fit(X, y * dtype(unit))
+    assert (scaled.alpha_, scaled.penalty_) == (plain.alpha_, plain.penalty_)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9])
+@pytest.mark.parametrize("n_axes", [1, 2])
+def test_single_precision_off_a_grid_keeps_its_digits(alpha, n_axes):
+    X = np.random.default_rng(0).uniform(size=(250, n_axes)).astype(np.float32)
+    y = np.sin(9 * X).prod(axis=1)
+    encoder = ShiftedBasisEncoder(n_shifts=40) if n_axes == 2 else None
+    single = KroneckerRidge(encoder, alpha=alpha).fit(X, y)
+    double = KroneckerRidge(encoder, alpha=alpha).fit(X.astype(np.float64), y.astype(np.float64))
+    assert single.layout_ == ("dual" if n_axes == 2 else "grid")
+    close(single.predict(X), double.predict(X.astype(np.float64)), 1e-4)
 
 
 def test_leave_one_out_survives_near_interpolation():
@@ -497,7 +569,8 @@ def test_any_splitter(cv):
     search = KroneckerRidgeCV(alphas=[1e-2, 1.0], cv=cv).fit(X, y)
     best = KroneckerRidge(ShiftedBasisEncoder("bspline"), alpha=search.alpha_, penalty="slope")
     folds = cv if not isinstance(cv, int) else KFold(cv)
-    scores = cross_val_score(best, X, y, cv=folds, scoring="neg_mean_squared_error")
+    alike = y * in_own_spread(y)
+    scores = cross_val_score(best, X, alike, cv=folds, scoring="neg_mean_squared_error")
     assert search.best_score_ == pytest.approx(np.mean(scores), rel=1e-9)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.model_selection import KFold
-from test_kronecker import DenseRidge, make_grid
+from test_kronecker import DenseRidge, in_own_spread, make_grid
 from test_kronecker_scattered import iterating  # noqa: F401
 
 from sk_posenc import ShiftedBasisEncoder, grid_samples
@@ -53,8 +53,9 @@ def test_folds_weigh_what_they_train_on_and_what_they_score(layout, penalty, rng
         ):
             model = KroneckerRidge(encoder, alpha=alpha, penalty=penalty)
             model.fit(X[train], y[train], weights[train])
-            errors = np.mean((y[test] - model.predict(X[test])) ** 2, axis=1)
-            assert score == pytest.approx(-np.average(errors, weights=weights[test]), rel=1e-7)
+            errors = (y[test] - model.predict(X[test])) * in_own_spread(y, weights)
+            wanted = -np.average(np.mean(errors**2, axis=1), weights=weights[test])
+            assert score == pytest.approx(wanted, rel=1e-7)
 
 
 @pytest.mark.parametrize("empty", ["train", "test"])
@@ -316,5 +317,5 @@ def test_generalised_cross_validation_is_that_of_the_hat_matrix(layout, penalty,
         dense = DenseRidge(search, penalty, alpha).fit(X, y)
         A = dense.features(X)
         hat = A @ np.linalg.solve(A.T @ A + dense.strength * dense.prior(), A.T)
-        left = np.mean((centred - hat @ centred) ** 2)
+        left = np.mean(((centred - hat @ centred) * in_own_spread(y)) ** 2)
         assert -score == pytest.approx(left / (1 - np.trace(hat) / len(X)) ** 2, rel=1e-7)

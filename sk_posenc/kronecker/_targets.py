@@ -1,0 +1,65 @@
+"""Targets in units of their own, so that nothing hangs on the unit of y."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.kronecker._samples import Samples
+
+# A target that varies by less than this share of its size varies by rounding only.
+_CONSTANT = 1e-13
+
+
+class Units:
+    """Units of several targets.
+
+    Parameters
+    ----------
+    samples : Samples
+    columns : ndarray of shape (n_samples, q)
+
+    Attributes
+    ----------
+    mean : ndarray of shape (q,)
+    spread : ndarray of shape (q,)
+        Standard deviation; infinite for constant targets, which count for nothing.
+    exact : ndarray of shape (q,)
+        The power of 2 nearest to it, in which no digit changes; 1 for constant targets.
+    size : float
+        Root mean square of the spreads.
+    """
+
+    def __init__(self, samples: Samples, columns: NDArray) -> None:
+        self.mean = samples.mean(columns)
+        centred = columns.astype(np.float64, copy=False) - self.mean
+        largest = np.max(np.abs(centred), axis=0)
+        within = np.where(largest > 0, largest, 1.0)
+        spread = within * np.sqrt(samples.mean((centred / within) ** 2))
+        varies = spread > _CONSTANT * np.abs(self.mean)
+        self.spread = np.where(varies, spread, np.inf)
+        self.exact = np.ones_like(spread)
+        self.exact[varies] = 2.0 ** np.round(np.log2(spread[varies]))
+        largest_spread = float(np.max(spread[varies], initial=0.0))
+        self.size = largest_spread * float(
+            np.sqrt(np.mean((np.where(varies, spread, 0.0) / (largest_spread or 1.0)) ** 2))
+        )
+
+    def scaled(self, cells: NDArray) -> NDArray:
+        """Centred targets (q, ...) in their exact units."""
+        return cells / self._along(cells)
+
+    def back(self, cells: NDArray) -> NDArray:
+        """The way back."""
+        return cells * self._along(cells)
+
+    def _along(self, cells: NDArray) -> NDArray:
+        units = self.exact.reshape(-1, *[1] * (cells.ndim - 1))
+        return units.astype(cells.dtype)
+
+    def relative(self, columns: NDArray) -> NDArray[np.float64]:
+        """Errors or centred targets (n, q), each in its own spread."""
+        return columns / self.spread
+
+    def scores(self, relative: NDArray) -> NDArray[np.float64]:
+        """Scores in squares of the unit of y, as if all targets had the spread `size`."""
+        with np.errstate(over="ignore"):  # of targets whose squares no float holds
+            return np.where(np.isnan(relative), np.nan, relative * np.square(self.size))
