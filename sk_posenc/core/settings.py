@@ -78,13 +78,15 @@ def parse_optional(value: Any, name: str) -> float | None:
 
 def parse_count(value: Any, name: str) -> int | None:
     """A whole number of at least 1, None for "auto"."""
-    return None if is_auto(value, name) else parse_integer(value, name, otherwise=' or "auto"')
+    if is_auto(value, name, 'a whole number or "auto"'):
+        return None
+    return parse_integer(value, name, otherwise=' or "auto"')
 
 
-def is_auto(value: Any, name: str) -> bool:
-    """Whether a setting is "auto"; any other text is an error."""
+def is_auto(value: Any, name: str, wanted: str = 'a number or "auto"') -> bool:
+    """Whether a setting is "auto"; any other text is an error, which says what is wanted."""
     if isinstance(value, str) and value != "auto":
-        raise ValueError(f'{name} must be a number or "auto". Got {value!r}.')
+        raise ValueError(f"{name} must be {wanted}. Got {value!r}.")
     return isinstance(value, str)
 
 

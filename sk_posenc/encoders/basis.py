@@ -114,7 +114,8 @@ class Basis:
         """
         raise ValueError(
             f"{self!r} has no continuous derivative of order {order}: use a Gaussian, sine or "
-            "Fourier basis, a B-spline up to order 2, or a Basis that defines derivative"
+            'Fourier basis, "bspline" or "matern72" up to order 2, or a Basis that defines '
+            "derivative"
         )
 
     def similarity(self, delta: Array) -> Array:

@@ -41,8 +41,9 @@ class FourierEncoder(AxisFourierEncoder):
     Parameters
     ----------
     n_frequencies : "auto", int or one per axis, default="auto"
-        Frequencies per axis. The domain fixes their spacing, so that this, `stable_rank`
-        and `max_frequency` all set the same thing: give at most one of them.
+        Frequencies per axis. The domain fixes the spacing of the frequencies, so their number
+        also decides the stable rank and the highest frequency. Give at most one of
+        `n_frequencies`, `stable_rank` and `max_frequency`.
     stable_rank : "auto", float or one per axis, default="auto"
         Resolution of an axis: n_frequencies + 1/2 on an interval, 2 n_frequencies + 1 on
         a periodic axis. The number of frequencies is rounded up. "auto": a quarter of the

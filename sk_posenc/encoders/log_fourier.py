@@ -148,4 +148,4 @@ class LogFourierEncoder(AxisFourierEncoder):
 
 
 def _parse_frequency(value: Any, name: str) -> float | None:
-    return None if is_auto(value, name) else parse_positive(value, name)
+    return None if is_auto(value, name) else parse_positive(value, name, ' or "auto"')

@@ -61,8 +61,8 @@ class ShiftedBasisEncoder(AxisEncoder):
         exponential of a Matern basis falls to 1 / e, the spacing of impulses, and the period of
         sine and square (by default twice the domain, or the domain itself on a periodic axis).
     n_shifts : "auto", int or one per axis, default="auto"
-        Shifts per axis inside the domain, both ends included. "auto": as many as keep the
-        squared row norms even, for the Gaussian 2.6 spacings per unit of stable rank. The
+        Shifts per axis inside the domain, both ends included. "auto": enough to give all rows
+        almost the same squared norm, for the Gaussian 2.6 spacings per unit of stable rank. The
         guide's page *Defaults* has the numbers of all bases.
     domain : (low, high) or one pair per axis, default=None
         Range of the coordinates. None: the range seen in ``fit``; a constant column
@@ -79,7 +79,8 @@ class ShiftedBasisEncoder(AxisEncoder):
     sparse_output : bool, default=False
         Whether ``transform`` returns a CSR matrix, built without a dense array. It is exact for
         bases of bounded support. Others, such as the Gaussian, are cut off below 1e-5 of their
-        peak. Periodic bases and arrays other than NumPy's are not supported.
+        peak. The bases "sine" and "square" and arrays other than NumPy's are not supported;
+        ``boundary="periodic"`` is.
 
     Attributes
     ----------
@@ -110,9 +111,10 @@ class ShiftedBasisEncoder(AxisEncoder):
     Notes
     -----
     The similarity of two coordinates is the autocorrelation of phi, averaged over the
-    axes. The stable rank fixes the bandwidth of each axis by itself. Bases that are never
-    negative share a constant direction, so that the matrix of several axes has the
-    stable rank of the matrix of one axis.
+    axes. The stable rank fixes the bandwidth of each axis by itself. If the basis is never
+    negative, the first left singular vector of the columns of each axis is nearly constant,
+    and so nearly the same for all axes. Hence the matrix of several axes has the stable rank
+    that its axes have, if theirs are equal.
 
     The rectangle and the impulse are piecewise constant: their similarity equals that of
     the basis on average only, and changes in steps of one shift.

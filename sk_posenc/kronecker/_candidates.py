@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.settings import parse_positive
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._encoders import in_order, is_encoder
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import parse_share
 from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SLOPE, Penalty, Smoothness, parse_penalty
@@ -66,17 +66,10 @@ def candidates_of(
     encoders: Any, stable_ranks: Any, penalties: Any, samples: Samples
 ) -> list[Candidate]:
     """All that parameters of a search name, checked; None: what suits the samples."""
-    if encoders is None:
-        listed = [None]  # each penalty has its own
-    elif isinstance(encoders, list | tuple):
-        listed = list(encoders)
-        if any(each is None for each in listed):
-            raise TypeError(f"encoders must be an encoder or a list of encoders. Got {encoders!r}.")
-    else:
-        listed = [encoders]
+    listed = _listed_encoders(encoders, len(samples.coordinates))
     shares: list[float | None] = [None]
     if stable_ranks is not None:
-        shares = [parse_share(share) for share in np.atleast_1d(stable_ranks)]
+        shares = [parse_share(share) for share in _listed_numbers(stable_ranks, "stable_ranks")]
     if penalties is None:
         chosen = _automatic_penalties(listed, samples)
     else:
@@ -95,13 +88,46 @@ def alphas_of(alphas: Any, candidates: Sequence[Candidate]) -> NDArray[np.float6
     """Strengths that are tried, checked; None: those of the penalties."""
     if alphas is None:
         return max((each.penalty.alphas for each in candidates), key=len)
-    given = np.array([parse_positive(alpha, "alphas") for alpha in np.atleast_1d(alphas)])
+    listed = _listed_numbers(alphas, "alphas")
+    given = np.array([parse_positive(alpha, "alphas") for alpha in listed])
     if not len(given):
         raise ValueError(_ONE_AT_LEAST)
     return given
 
 
 _ONE_AT_LEAST = "encoders, stable_ranks, penalties and alphas must each have at least one candidate"
+
+
+def _listed_encoders(encoders: Any, n_axes: int) -> list[Any]:
+    """The candidates, each an encoder or one per axis; None: each penalty has its own."""
+    if encoders is None:
+        return [None]
+    listed = list(encoders) if isinstance(encoders, list | tuple) else [encoders]
+    for candidate in listed:
+        per_axis = isinstance(candidate, list | tuple)
+        if not all(map(is_encoder, candidate if per_axis else [candidate])):
+            raise TypeError(
+                "encoders must be an encoder such as ShiftedBasisEncoder(), or a list of "
+                f"candidates: each an encoder, or a list of one per axis. Got {encoders!r}."
+            )
+        if per_axis and len(candidate) != n_axes:
+            raise ValueError(
+                "a candidate of encoders must be one encoder or a list of one per axis: X has "
+                f"{n_axes} axes. Got {len(candidate)} encoders."
+            )
+    return listed
+
+
+def _listed_numbers(values: Any, name: str) -> list[Any]:
+    """One number or several as a list; their range is not checked."""
+    array = np.atleast_1d(values)
+    if array.dtype.kind not in "biuf":  # an array of text would change numbers beside it
+        array = np.atleast_1d(np.asarray(values, dtype=object))
+    listed: list[Any] = array.tolist()
+    for each in listed:
+        if isinstance(each, bool) or not isinstance(each, numbers.Real):
+            raise TypeError(f"{name} must be a number or a list of numbers. Got {each!r}.")
+    return listed
 
 
 def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]:

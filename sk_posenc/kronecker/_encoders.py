@@ -34,6 +34,11 @@ def encoders_per_axis(encoder: Any, n_axes: int) -> list[Any]:
     return [_single(encoder, axis, n_axes) for axis in range(n_axes)]
 
 
+def is_encoder(encoder: Any) -> bool:
+    """Whether it can encode an axis: any transformer of scikit-learn can."""
+    return isinstance(encoder, BaseEstimator) and hasattr(encoder, "transform")
+
+
 def missing_settings(encoder: Any) -> list[str]:
     """Settings of an encoder, or of one per axis, that samples would have to tell."""
     if isinstance(encoder, list | tuple):
@@ -42,7 +47,7 @@ def missing_settings(encoder: Any) -> list[str]:
 
 
 def _single(encoder: Any, axis: int, n_axes: int) -> Any:
-    if not (isinstance(encoder, BaseEstimator) and hasattr(encoder, "transform")):
+    if not is_encoder(encoder):
         raise TypeError(
             "encoder must be an encoder such as ShiftedBasisEncoder(), or a list of one per "
             f"axis. Got {encoder!r}."

@@ -25,6 +25,25 @@ from sk_posenc.kronecker._rows import (
 from sk_posenc.kronecker._structured import apply_along_axes, mirrored
 
 
+def direct_limit(design: Design, otherwise: str = "") -> str:
+    """Up to which size a problem that iterates would be solved directly, and how to get there."""
+    n, k, now = design.n_occupied, design.n_columns, limits_now()
+    if design.adds_up and n <= now.direct_up_to:
+        return (
+            f"at most {now.exact_up_to:,} samples times products of the features of all axes: use "
+            'fewer shifts, an encoder whose basis ends, such as "bspline", or fewer samples'
+            f"{otherwise}. Got {n:,} samples x {k:,} products."
+        )
+    if design.adds_up or design.samples.on_grid:
+        return f"at most {now.direct_up_to:,} samples: use fewer samples{otherwise}. Got n = {n:,}."
+    sparse = can_be_sparse([axis.encoder for axis in design.axes])
+    most = now.direct_up_to if sparse else now.dual_up_to
+    return (
+        f"at most {most:,} samples, or {now.direct_up_to:,} products of the features of all axes: "
+        f"use fewer samples, or fewer shifts{otherwise}. Got {n:,} samples and {k:,} products."
+    )
+
+
 class Gradients(Solver):
     """Conjugate gradients in coefficients in which the penalty is diagonal.
 
@@ -82,10 +101,10 @@ class Gradients(Solver):
         return (top + alpha) / alpha if alpha > 0 else math.inf
 
     def posterior(self, alpha: float) -> Posterior:
+        limit = direct_limit(self.design, ", or predict with return_std=False")
         raise ValueError(
-            "too large: standard deviations need an n x n matrix, and in layout_="
-            f"{self._layout!r} n may be at most {limits_now().direct_up_to:,}: predict with "
-            f"return_std=False. Got n = {self.design.n_occupied:,}."
+            "too large: standard deviations need a direct solution, and layout_="
+            f"{self._layout!r} has one for {limit}"
         )
 
     @cached_property

@@ -95,7 +95,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         derivative : tuple of n_axes ints, default=None
             Order of the partial derivative along each axis: (1, 0) for the slope along the
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
-            orders, B-splines up to two, a :class:`Basis` of your own those that it defines.
+            orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
+            it defines.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out

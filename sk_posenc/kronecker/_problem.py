@@ -14,7 +14,7 @@ from sk_posenc.kronecker._axis import fit_axes
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
-from sk_posenc.kronecker._gradients import Gradients
+from sk_posenc.kronecker._gradients import Gradients, direct_limit
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, Penalty
@@ -105,9 +105,8 @@ class Problem:
             self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
             raise ValueError(
-                "too large: leave-one-out residuals and standard deviations need an n x n matrix, "
-                f"which is not formed in layout_={self.layout!r} with so many samples: predict "
-                f"with return_std=False. Got n = {self.design.n_occupied:,}."
+                "too large: leave-one-out residuals need a direct solution, and layout_="
+                f"{self.layout!r} has one for {direct_limit(self.design)}"
             )
         return self._factored("samples")
 

@@ -43,10 +43,11 @@ class KroneckerRidge(KroneckerHead):
     .. math:: |y - (\Phi_1 \otimes \dots \otimes \Phi_d)\, c|^2
               + \alpha\, m\, c^\top (P_1 \otimes \dots \otimes P_d)\, c
 
-    Here y are the targets without their mean, and m is the mean diagonal of the Gram matrix of
-    the features. One eigendecomposition per axis gives the exact solution. The product is never
-    formed, and a megapixel takes the time of a spline. On grids with holes and for scattered
-    samples the same objective runs over the rows of `X`, and conjugate gradients minimise it.
+    Here y are the targets without their mean, and m is the mean of the diagonal of the Gram
+    matrix of the features. One eigendecomposition per axis gives the exact solution. The product
+    is never formed, and a megapixel takes the time of a spline. On grids with holes and for
+    scattered samples the same objective runs over the rows of `X`, and conjugate gradients
+    minimise it.
 
     Parameters
     ----------
@@ -70,10 +71,10 @@ class KroneckerRidge(KroneckerHead):
         Coordinates outside the domain count as its nearest end, unless the boundary is
         "periodic" or "cut".
     alpha : float, default=1e-6
-        Strength of the penalty, relative to the mean diagonal of the Gram matrix of the
-        features. For smoothness and "adaptive" it is relative to the number of samples. Up to
-        about 1e-4 the fit interpolates; with "adaptive", at 0.1 to 1. Noisy samples need a
-        larger alpha: see :class:`KroneckerRidgeCV`.
+        Strength of the penalty, relative to the mean of the diagonal of the Gram matrix of the
+        features. For smoothness and "adaptive" it is relative to the number of samples. To
+        interpolate, take an alpha of at most 1e-4, or 0.1 to 1 with "adaptive". Noisy samples
+        need a larger one: see :class:`KroneckerRidgeCV`.
     penalty : {"ridge", "slope", "curvature", "adaptive"} or float, default="ridge"
         What is penalised.
 
@@ -85,8 +86,10 @@ class KroneckerRidge(KroneckerHead):
           samples. The penalty is :math:`n \sum_k (\sum_a \omega_{ak}^2)^p z_k^2`. Here z are
           the coefficients of functions with mean square 1 over the domain, and
           :math:`\omega_{ak}^2` is the mean squared slope of function k along axis a. The unit
-          of length of an axis is its domain over its stable rank. A constant counts as half a
-          wave. Exponents of 1.25 to 1.75 suit textures and edges, 2 to 2.5 smooth fields.
+          of length of an axis is its domain over its stable rank. To penalise constants too,
+          the square of the angular frequency of half a wave over the domain (its mean over the
+          axes) is added to the sum. Exponents of 1.25 to 1.75 suit textures and edges, 2 to 2.5
+          smooth fields.
         - "adaptive" is smoothness of exponent 2 that is weaker across edges of the function.
           The penalty is the mean over the domain of :math:`n\, \mathrm{tr}(T H T H)`. H are the
           second differences at each node of the shifts. T is the inverse of
@@ -155,9 +158,9 @@ class KroneckerRidge(KroneckerHead):
 
     Notes
     -----
-    The penalties "ridge", "slope" and "curvature" are products over the axes, not sums. Only
-    then do all alphas share one factorisation per axis, which also makes the hat matrix
-    diagonal, and only then is there a kernel for any number of axes.
+    The penalties "ridge", "slope" and "curvature" are products over the axes, not sums. A
+    product makes two things possible that a sum does not: one factorisation per axis serves all
+    alphas and makes the hat matrix diagonal, and any number of axes has a kernel.
 
     Computations are in float64. With float32 coordinates the products along the axes are in
     float32; the eigendecompositions stay in float64.
@@ -344,6 +347,8 @@ class KroneckerRidge(KroneckerHead):
 
         Raises
         ------
+        TypeError
+            For what is no KroneckerRidge.
         ValueError
             For models that differ in encoders, axes, names of axes or outputs, or that
             ``partial_fit`` has not fitted.
@@ -352,9 +357,11 @@ class KroneckerRidge(KroneckerHead):
         penalty = parse_penalty(self.penalty, "penalty")
         own = self.__dict__.get("_sums")
         for other in others:
+            if not isinstance(other, KroneckerRidge):
+                raise TypeError(f"merge needs models that are a KroneckerRidge. Got {other!r}.")
             if other is self:
                 raise ValueError("merge needs other models. Got the model itself.")
-            sums = other.__dict__.get("_sums") if isinstance(other, KroneckerRidge) else None
+            sums = other.__dict__.get("_sums")
             if own is None or sums is None:
                 raise ValueError(
                     "merge needs models that were fitted by partial_fit, not by fit. "

@@ -53,10 +53,11 @@ class KroneckerRidgeCV(KroneckerHead):
         "ridge". The guide's page *Defaults* has the numbers.
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out. Of many candidates, generalised cross-validation makes a
-        shortlist. Where conjugate gradients are used, 12 % of all cells are held out, each as
-        wide as the spacing of the samples (see Notes). Otherwise a splitter, such as
-        :class:`CoordinateKFold`. A number is scikit-learn's KFold, which splits rows in their
-        order: for the rows of an image, this tests extrapolation.
+        shortlist. Where conjugate gradients are used, the domain is cut into cells as wide as
+        the mean spacing of the samples, and the samples in 12 % of the cells are held out (see
+        Notes). Otherwise a splitter, such as :class:`CoordinateKFold`. A number is
+        scikit-learn's KFold, which splits rows in their order: for the rows of an image, this
+        tests extrapolation.
     tol : float, default=0.1
         As in :class:`KroneckerRidge`.
     max_iter : int, default=1000
@@ -116,13 +117,14 @@ class KroneckerRidgeCV(KroneckerHead):
 
     *Held-out cells* are always the same. Fits without them start from each other's solutions
     and stop early: after ten steps, after twenty in each fit of "adaptive", or at four times
-    `tol`. Of several targets only the largest principal component is fitted, and its error is
-    scaled to that of the targets. Automatic alphas are searched by hill climbing: first alphas
-    from 0.01 in decades and then among neighbours, then exponents, at alphas that smooth about
-    equally. For "adaptive" the climb goes from 0.2 upwards in factors of five, on a full grid
-    only where the smallest residuals show noise; or downwards, where that lowers the error by
-    5 %. Candidates that are not visited have the score NaN, as have, with a `cv`, those of
-    "adaptive" below 0.04. Alphas that are given are all scored.
+    `tol`. For this choice, several targets are replaced by their largest principal component,
+    and its error is scaled to that of the targets; the chosen candidate is then fitted to all of
+    them. Automatic alphas are searched by hill climbing: first alphas from 0.01 in decades and
+    then among neighbours, then exponents, at alphas that smooth about equally. For "adaptive"
+    the climb goes from 0.2 upwards in factors of five, on a full grid only where the smallest
+    residuals show noise; or downwards, where that lowers the error by 5 %. Candidates that are
+    not visited have the score NaN, as have, with a `cv`, those of "adaptive" below 0.04. Alphas
+    that are given are all scored.
 
     Examples
     --------

@@ -67,10 +67,11 @@ def encoding_report(
     -----
     The report tests an encoding between the samples. Along each axis a linear head with a
     weak ridge is fitted to slow cosines at the places of the samples, and predicts the values
-    half-way between them. A basis whose width lies between the harmonics of its grid of
-    shifts misses even these, by a tenth or more. Such a head is also fitted to white noise.
-    With about as many columns as samples, its values are far larger between the samples than
-    at them (double descent).
+    half-way between them. Where the bandwidth of a triangle or a rectangle is not a whole number
+    of the spacings between its shifts, the shifted functions do not add up to a constant. Then
+    the head misses even these cosines, often by a tenth or more. Such a head is also fitted to
+    white noise. With about as many columns as samples, its values are far larger between the
+    samples than at them (double descent).
 
     Examples
     --------

@@ -10,7 +10,6 @@ from sklearn.base import clone
 from torch import nn
 
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.settings import parse_flag
 from sk_posenc.encoders.base import check_encoder
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
@@ -86,10 +85,11 @@ class CoordinateNetwork(SkorchEstimator):
             check_encoder(self.encoder, "an encoder of sk_posenc or None")
         super()._check_settings()
         trains = self.train_encoder
-        if not isinstance(trains, str):
-            parse_flag(trains, "train_encoder")
-        elif trains != "auto":
-            raise ValueError(f"train_encoder must be 'auto', True or False. Got {trains!r}.")
+        wanted = f"train_encoder must be 'auto', True or False. Got {trains!r}."
+        if not isinstance(trains, bool | np.bool_ | str):
+            raise TypeError(wanted)
+        if isinstance(trains, str) and trains != "auto":
+            raise ValueError(wanted)
         if trains is True and self.encoder is None:
             raise ValueError(
                 "train_encoder=True needs an encoder: set encoder, or train_encoder='auto'."

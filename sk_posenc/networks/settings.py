@@ -42,16 +42,17 @@ def resolve_device(device: object) -> torch.device:
 
 def batch_size_of(size: object, n_samples: int) -> int:
     """Rows a batch."""
-    if is_auto(size, "batch_size"):
+    otherwise = ", 'auto', or -1 for all rows"
+    if is_auto(size, "batch_size", f"a whole number{otherwise}"):
         return min(max(n_samples // 16, 32), 1024)
     if isinstance(size, Integral) and size == -1:
         return n_samples
-    return parse_integer(size, "batch_size", otherwise=", 'auto', or -1 for all rows")
+    return parse_integer(size, "batch_size", otherwise=otherwise)
 
 
 def epochs_of(max_epochs: object, n_samples: int, batch_size: int) -> int:
     """Passes over the rows."""
-    if is_auto(max_epochs, "max_epochs"):
+    if is_auto(max_epochs, "max_epochs", "a whole number or 'auto'"):
         n_batches = math.ceil(n_samples / batch_size)
         return max(20, min(math.ceil(1000 / n_batches), math.ceil(2**20 / n_samples)))
     return parse_integer(max_epochs, "max_epochs", at_least=0, otherwise=" or 'auto'")
@@ -64,8 +65,8 @@ def check_training_settings(net: Any) -> None:
     check_optimizer(net)
     parse_choice(*SCHEDULES)(net.lr_schedule, "lr_schedule")
     if net.early_stopping is not None:
-        epochs = " of epochs without a better validation loss, or None"
-        parse_integer(net.early_stopping, "early_stopping", otherwise=epochs)
+        counted = " (epochs without a better validation loss), or None"
+        parse_integer(net.early_stopping, "early_stopping", otherwise=counted)
     if net.checkpoint is not None and not isinstance(net.checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be None or a folder. Got {net.checkpoint!r}.")
     parse_flag(net.mixed_precision, "mixed_precision")

@@ -173,9 +173,10 @@ def suggest_encoder(
 
     .. math:: W y, \qquad W = K_* \left(K + \frac{n}{\tau} I\right)^{-1}.
 
-    Leave-one-out would test values one spacing away from the other samples. On a grid, that is
-    twice as far as the values between the samples are. But W is linear, so that its squared
-    error *between* the samples follows from how much the signal differs over a distance h. Half
+    Leave-one-out would test a network too far from its samples: the nearest other sample of a
+    grid is one spacing away, and a place between samples at most half a spacing along each axis.
+    But W is linear, so that its squared error *between* the samples follows from how much the
+    signal differs over a distance h. Half
     its mean squared difference, :math:`\gamma(h) = c \, h^p` with h in units of the spacing, is
     fitted to near and far neighbours. The error at a place is then
     :math:`2 \sum_i w_i \gamma_i - \sum_{ij} w_i w_j \gamma_{ij}`. Of the signal only c, which
@@ -236,6 +237,8 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     targets = np.asarray(to_numpy(y))
     if targets.dtype.kind not in "biufO":
         raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")
+    if targets.dtype.kind == "b":
+        targets = targets.astype(np.float64)
     coordinates, targets = check_X_y(
         to_numpy(X),
         targets,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sk_posenc.core.settings import (
+    is_auto,
     parse_axis,
     parse_choice,
     parse_count,
@@ -55,6 +56,20 @@ def test_too_small_a_whole_number():
         "n must be at least 2 or None. Got np.int64(1).",
     )
     assert _message(parse_count, 0, "n") == (ValueError, 'n must be at least 1 or "auto". Got 0.')
+
+
+def test_text_where_auto_is_allowed():
+    assert is_auto("auto", "x")
+    assert not is_auto(3, "x")
+    for parse, settings, wanted in (
+        (is_auto, {}, 'a number or "auto"'),
+        (is_auto, {"wanted": "a whole number, or else"}, "a whole number, or else"),
+        (parse_count, {}, 'a whole number or "auto"'),
+    ):
+        assert _message(parse, "8", "x", **settings) == (
+            ValueError,
+            f"x must be {wanted}. Got '8'.",
+        )
 
 
 def test_axes_are_counted_from_0():

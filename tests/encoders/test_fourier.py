@@ -294,6 +294,8 @@ def test_independent_frequencies_warn():
         (FourierEncoder(3, max_frequency=4), ValueError, "n_frequencies.*max_frequency"),
         (FourierEncoder(stable_rank=3, max_frequency=4), ValueError, "stable_rank.*max_frequency"),
         (FourierEncoder(max_frequency=1e-9), ValueError, "max_frequency"),
+        (LogFourierEncoder(max_frequency=None), TypeError, 'a number or "auto". Got None'),
+        (LogFourierEncoder(max_frequency=-1), ValueError, 'greater than 0 or "auto". Got -1'),
         (FourierEncoder(max_frequency=1e300), ValueError, "max_frequency"),
         (FourierEncoder(stable_rank=1e12), ValueError, "stable_rank"),
         (FourierEncoder(stable_rank=1e300), ValueError, "stable_rank"),

@@ -228,7 +228,7 @@ def test_leave_one_out_and_standard_deviations(penalty, direct, request):
     X, y = scattered(40, 2, 1)
     model = KroneckerRidge(BSPLINE, alpha=1e-2, penalty=penalty, **EXACT).fit(X, y[:, 0])
     if not direct:
-        with pytest.raises(ValueError, match="n x n"):
+        with pytest.raises(ValueError, match="has one for at most 5 samples"):
             model.predict(X, return_std=True)
         return
     dense = DenseRidge(model, penalty).fit(X, y[:, 0])
@@ -238,6 +238,34 @@ def test_leave_one_out_and_standard_deviations(penalty, direct, request):
     variance = np.einsum("ij,jk,ik->i", own, inverse, own)
     _, std = model.predict(inside(2), return_std=True)
     close(std, np.sqrt(variance * model.noise_variance_), 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "basis", "sizes", "message"),
+    [
+        (2.0, "bspline", {"exact_up_to": 3_239}, "3,239 samples times .* 40 samples x 81 prod"),
+        (2.0, "bspline", {"direct_up_to": 39}, "at most 39 samples: use fewer samples.* n = 40"),
+        ("ridge", "bspline", {"direct_up_to": 39}, "at most 39 samples, or 39 products .* and 81"),
+        (
+            "ridge",
+            "gaussian",
+            {"direct_up_to": 38, "dual_up_to": 39},
+            "at most 39 samples, or 38 products .* Got 40 samples",
+        ),
+    ],
+)
+def test_sizes_that_standard_deviations_need(penalty, basis, sizes, message):
+    X, y = scattered(40, 2, 1)
+    encoder = clone(BSPLINE).set_params(basis=basis)
+    with limits(**sizes):
+        model = KroneckerRidge(encoder, alpha=1e-2, penalty=penalty).fit(X, y[:, 0])
+        with pytest.raises(ValueError, match=message) as refused:
+            model.predict(X, return_std=True)
+        assert "or predict with return_std=False. Got" in str(refused.value)
+        with pytest.raises(AttributeError, match=message):
+            _ = model.noise_variance_
+    model.set_params(penalty=penalty).fit(X, y[:, 0])  # within the limits, it has them
+    assert np.isfinite(model.predict(X, return_std=True)[1]).all()
 
 
 @pytest.fixture(scope="module")
@@ -387,9 +415,11 @@ def test_what_blocks_refuse():
         with pytest.raises(ValueError, match=message):
             model.partial_fit(bad_X, bad_y)
     np.testing.assert_array_equal(model.predict(X), before)
-    for other in (KroneckerRidge(BSPLINE).fit(X, y), KroneckerRidge(), 3):
+    for other in (KroneckerRidge(BSPLINE).fit(X, y), KroneckerRidge()):
         with pytest.raises(ValueError, match="fitted by partial_fit"):
             model.merge(other)
+    with pytest.raises(TypeError, match=r"merge needs models .* KroneckerRidge\. Got 3\."):
+        model.merge(3)
     wider = clone(BSPLINE).set_params(domain=(-2.0, 2.0))
     with pytest.raises(ValueError, match="same encoder"):
         model.merge(KroneckerRidge(wider).partial_fit(X, y))

@@ -302,7 +302,7 @@ def test_automatic_alphas_are_those_documented(penalties, alphas):
 
 @pytest.mark.parametrize("encoders", [[None], [ShiftedBasisEncoder(), None]])
 def test_each_encoder_is_given(encoders):
-    with pytest.raises(TypeError, match="encoders must be an encoder or a list"):
+    with pytest.raises(TypeError, match="encoders must be an encoder such as"):
         KroneckerRidgeCV(encoders).fit(*make_grid((6, 6)))
 
 

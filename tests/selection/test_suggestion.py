@@ -635,6 +635,15 @@ def test_an_impossible_candidate_is_named(series):
     assert "candidate ShiftedBasisEncoder" in caught.value.__notes__[0]
 
 
+def test_truth_values_are_numbers(series):
+    X, y = series
+    signs, numbers = (
+        suggest_encoder(X, each, Ridge(1e-2), candidates(4, 9)) for each in (y > 0, 1.0 * (y > 0))
+    )
+    for key in ("psnr", "mse"):
+        np.testing.assert_array_equal(signs.table[key], numbers.table[key])
+
+
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
