@@ -97,8 +97,10 @@ class KroneckerRidgeCV(KroneckerHead):
 
     Notes
     -----
-    *Leave-one-out.* The encoders and the absolute strength of the penalty stay fixed when a
-    sample is left out. The mean of the targets is that of the other samples.
+    *Leave-one-out.* All samples at one place are left out together. The encoders and the
+    absolute strength of the penalty stay fixed, and the mean of the targets is that of the other
+    samples. Of several targets, the errors of each count in units of its own spread; scores are
+    then scaled to the mean square of these spreads.
 
     On a grid, leave-one-out predicts a pixel from neighbours one spacing away, and takes finer
     detail for noise. On a clean photograph its choice would smooth away up to 2 dB between the
