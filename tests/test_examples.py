@@ -255,7 +255,7 @@ def test_real_signals_of_the_panel_are_tested_at_cells_that_were_left_out(panel)
 
 def test_the_panel_judges_an_estimator_beside_peers(panel, tmp_path, monkeypatch):
     monkeypatch.setattr(panel, "N_SEEDS", 1)
-    names = "line-log/steps/100/0.1", "plane-corridor/wavy/100/0"
+    names = "line-log/steps/100/0.1", "plane-twice/ripple/100/0.2"
     cases = [case for case in panel.all_cases() if case.name in names]
     path = tmp_path / "peers.csv"
     panel.add_peers(path, cases[:1])
