@@ -149,6 +149,9 @@ def process_values(
 ) -> NDArray[np.float64]:
     """Means of the process: a column for each ratio, from one decomposition."""
     mean = y.mean()
-    eigenvalues, vectors = eigh(kernel(X), driver="evd", overwrite_a=True)
+    try:
+        eigenvalues, vectors = eigh(kernel(X), driver="evd")
+    except np.linalg.LinAlgError:  # it does not converge, which is rare; this one is slower
+        eigenvalues, vectors = eigh(kernel(X), driver="ev")
     shrunk = (vectors.T @ (y - mean))[:, None] / (np.maximum(eigenvalues, 0)[:, None] + ratios)
     return mean + (kernel(at, X) @ vectors) @ shrunk
