@@ -201,3 +201,94 @@ def test_volumes_of_the_benchmark():
     # they differ at edges alone
     assert 0.6 < np.mean(hard == soft) < 1
     assert np.abs(np.diff(frames, axis=0)).mean() < np.abs(np.diff(frames, axis=1)).mean()
+
+
+@pytest.fixture
+def panel(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return load("benchmark_panel")
+
+
+def test_the_panel_is_fixed_and_even(panel):
+    cases = panel.all_cases()
+    assert len({case.name for case in cases}) == len(cases) <= 300
+    assert [case.number for case in cases] == list(range(len(cases)))
+    for field, least in (("layout", 12), ("signal", 10), ("noise", 75)):
+        counts = panel.Counter(getattr(case, field) for case in cases)
+        assert min(counts.values()) >= least
+        assert panel.Counter(getattr(case, field) for case in cases[::4]).keys() == counts.keys()
+    for third in range(3):
+        held_out = panel.chosen(cases, "", third, None)
+        others = panel.chosen(cases, "", None, third)
+        assert len(held_out) + len(others) == len(cases)
+        assert not {case.layout for case in others} & {
+            case.layout for case in held_out if len(case.thirds()) == 1
+        }
+
+
+def test_the_panel_draws_noise_around_the_truth_inside_the_hull(panel):
+    small = {
+        case.layout: case
+        for case in panel.all_cases()
+        if case.size <= 750 and case.signal in ("smooth", "wavy", "franke")
+    }
+    assert len(small) == 19
+    for case in small.values():
+        samples, again, other = (panel.draw(case, seed) for seed in (0, 0, 1))
+        assert np.array_equal(samples.y, again.y)
+        assert not np.array_equal(samples.X_test, other.X_test)
+        assert np.all(samples.X_test >= samples.X.min(axis=0))
+        assert np.all(samples.X_test <= samples.X.max(axis=0))
+        assert samples.error(samples.truth) == 0
+        assert samples.error(np.full_like(samples.truth, samples.truth.mean())) == pytest.approx(1)
+        distinct = len(np.unique(samples.X, axis=0))
+        assert distinct == len(samples.X) / (2 if case.layout.endswith("twice") else 1)
+
+
+def test_real_signals_of_the_panel_are_tested_at_cells_that_were_left_out(panel):
+    real = [case for case in panel.all_cases() if case.signal in ("co2", "heights", "sea")]
+    for case in real[:8]:
+        samples = panel.draw(case, 0)
+        places = {tuple(row) for row in samples.X}
+        assert not places & {tuple(row) for row in samples.X_test}
+
+
+def test_the_panel_judges_an_estimator_beside_peers(panel, tmp_path, monkeypatch):
+    monkeypatch.setattr(panel, "N_SEEDS", 1)
+    names = "line-log/steps/100/0.1", "plane-twice/ripple/100/0.2"
+    cases = [case for case in panel.all_cases() if case.name in names]
+    path = tmp_path / "peers.csv"
+    panel.add_peers(path, cases[:1])
+    made = path.read_text()
+    panel.add_peers(path, cases)
+    assert path.read_text().startswith(made)
+    stored, remade = panel.read_peers(panel.TABLE), panel.read_peers(path)
+    assert set(remade) == set(names)
+    for name in names:
+        assert set(remade[name]) == set(stored[name])
+        for peer in set(remade[name]) - {"GP by likelihood", "GP by truth"}:
+            assert remade[name][peer] == pytest.approx(stored[name][peer], rel=0.01)
+    console = panel.Console(width=130, record=True, file=io.StringIO())
+    settings = {"seeds": 1, "path": path}
+    results = panel.run(cases, console, **settings)
+    text = console.export_text()
+    assert all(name in text for name in names)
+    assert "worst place" in text
+    # what is no fit is judged as such
+    flat = panel.run(cases, console, expression="KroneckerRidge(alpha=1e12)", **settings)
+    assert all(worse.ratio > better.ratio for worse, better in zip(flat, results, strict=True))
+    assert flat[0].error == pytest.approx(1, abs=0.1)
+
+
+def test_every_case_of_the_panel_has_its_peers(panel):
+    peers = panel.read_peers(panel.TABLE)
+    assert list(peers) != []
+    for case in panel.all_cases():
+        shape, _ = case.layout.split("-")
+        expected = {"GP by likelihood", "GP by truth"}
+        expected |= {"smoothing spline"} if shape == "line" else {"thin plate"}
+        expected |= {"cubic spline"} if shape == "line" and case.noise == 0 else set()
+        expected |= {"Clough-Tocher"} if shape == "plane" else set()
+        assert set(peers[case.name]) == expected
+        errors = np.array(list(peers[case.name].values()))
+        assert np.all((errors >= 0) & (errors < 3))
