@@ -61,7 +61,7 @@ numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_score
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|learnable|search)_",
+    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|learnable|panel|search)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
     "filename_pattern": r"/(quickstart|edges|geographic|seasons|soundings|volume"
     r"|plot_stable_rank|plot_widths)\.py",
