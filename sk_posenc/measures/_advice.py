@@ -155,8 +155,8 @@ def _check_slow(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[st
             way_out = "it is piecewise constant. Raise the stable rank, or use a smooth basis"
         elif traits.n_shifts is not None and not traits.repeats:
             way_out = (
-                "its width lies between the harmonics of the grid of its shifts, or leaves gaps. "
-                'Leave n_shifts="auto", or make the width a whole number of their spacings'
+                "its width is not a whole number of the spacings of its shifts, or leaves gaps. "
+                'Leave n_shifts="auto", or make it a whole number of them'
             )
         yield (
             f"A linear head that is fitted to slow waves at samples along axis {name} misses them "

@@ -102,8 +102,8 @@ def test_widths_at_and_between_harmonics(spacings):
         ShiftedBasisEncoder("triangle", bandwidth=(spacings + 0.5) / N, **settings), LINE
     )
     assert at.slow_error[0] < 0.01 < 0.03 < between.slow_error[0]
-    assert not any("harmonics" in warning for warning in at.warnings)
-    assert any("harmonics" in warning for warning in between.warnings)
+    assert not any("whole number of the spacings" in warning for warning in at.warnings)
+    assert any("whole number of the spacings" in warning for warning in between.warnings)
 
 
 def test_slow_error_and_gain_in_closed_form():
@@ -204,7 +204,9 @@ TRAPS = {
     "cover 10% of the domain": ShiftedBasisEncoder(domain=(0, 10), stable_rank=40),
     "fewer shifts than its bandwidth needs": ShiftedBasisEncoder(stable_rank=20, n_shifts=26),
     "40 is expected for": RandomFourierEncoder(32, stable_rank=40, sampling="iid", random_state=0),
-    "harmonics": ShiftedBasisEncoder("triangle", bandwidth=1.5 / N, n_shifts=N),
+    "a whole number of the spacings": ShiftedBasisEncoder(
+        "triangle", bandwidth=1.5 / N, n_shifts=N
+    ),
     "piecewise constant": ShiftedBasisEncoder("impulse", stable_rank=24),
     "share nothing": ShiftedBasisEncoder(stable_rank=150),
     "hard to learn": ShiftedBasisEncoder(stable_rank=4),
