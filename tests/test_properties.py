@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -152,6 +152,7 @@ def test_any_array_is_encoded_or_refused(kind, data, rows):
 
 
 @given(any_array, any_array)
+@example(np.array([[-np.inf, np.inf]]), np.array(False))
 @settings(max_examples=150)
 def test_any_array_is_measured_or_refused(A, B):
     for compute in (

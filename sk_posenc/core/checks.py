@@ -1,15 +1,35 @@
-"""Checks of the arrays that users pass."""
+"""Checks of the arrays that users pass, by scikit-learn."""
 
 from typing import Any
 
+import numpy as np
 from sklearn import get_config
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_X_y
+from sklearn.utils.validation import validate_data
 
 from sk_posenc.core.arrays import float_dtypes, to_numpy
+
+
+def checked_array(array: Any, **checks: Any) -> Any:
+    """scikit-learn's `check_array`, without NumPy's warning of the sum of inf and -inf."""
+    with np.errstate(invalid="ignore"):
+        return check_array(array, **checks)
+
+
+def checked_pair(X: Any, y: Any, **checks: Any) -> Any:
+    """scikit-learn's `check_X_y`, without the same warning."""
+    with np.errstate(invalid="ignore"):
+        return check_X_y(X, y, **checks)
+
+
+def checked_data(estimator: Any, *arrays: Any, **checks: Any) -> Any:
+    """scikit-learn's `validate_data`, without the same warning."""
+    with np.errstate(invalid="ignore"):
+        return validate_data(estimator, *arrays, **checks)
 
 
 def check_floats(array: Any, name: str, **checks: Any) -> Any:
     """Checked floats, in their own namespace under array API dispatch, else NumPy's."""
     if not get_config()["array_api_dispatch"]:
         array = to_numpy(array)
-    return check_array(array, dtype=float_dtypes(array), input_name=name, **checks)
+    return checked_array(array, dtype=float_dtypes(array), input_name=name, **checks)

@@ -9,9 +9,9 @@ from array_api_compat import array_namespace, is_array_api_obj
 from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
-from sklearn.utils import check_array
 
 from sk_posenc.core.arrays import widened
+from sk_posenc.core.checks import checked_array
 
 # Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
 _GRAM_UP_TO = 2000
@@ -54,7 +54,7 @@ def stable_rank(A: Any) -> float:
     if not sparse.issparse(A) and not is_array_api_obj(A):
         A = np.asarray(A)
     if isinstance(A, np.ndarray) or sparse.issparse(A):
-        A = check_array(A, accept_sparse=["csr", "csc"], dtype=np.float64, input_name="A")
+        A = checked_array(A, accept_sparse=["csr", "csc"], dtype=np.float64, input_name="A")
     xp = np if sparse.issparse(A) else array_namespace(A)
     if A.ndim != 2 or 0 in A.shape:
         raise ValueError(f"A must be a matrix with at least one row and column. Got {A.shape}.")

@@ -10,9 +10,10 @@ from array_api_compat import array_namespace, is_numpy_namespace
 from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
+from sk_posenc.core.checks import checked_data
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.state import taken_over_last
 
@@ -196,7 +197,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         if not get_config()["array_api_dispatch"]:
             X = to_numpy(X)
         values = _without_gradient(X)
-        checked: Array = validate_data(self, values, dtype=float_dtypes(X), reset=reset)
+        checked: Array = checked_data(self, values, dtype=float_dtypes(X), reset=reset)
         return checked if values is X else X.to(checked.dtype)
 
     def _check_namespace(self, X: Array, method: str) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 from array_api_compat import array_namespace, is_numpy_namespace
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, device_of, float_dtypes, to_numpy
+from sk_posenc.core.checks import checked_data
 from sk_posenc.core.encoding import AxisTraits, Encoding
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import rowwise_kronecker
@@ -65,7 +66,7 @@ class AxisProduct(Encoding, BaseEstimator):
         ValueError
             For another number of axes than of encoders.
         """
-        checked = to_numpy(validate_data(self, X, dtype=float_dtypes(X)))
+        checked = to_numpy(checked_data(self, X, dtype=float_dtypes(X)))
         if checked.shape[1] != len(self.encoders):
             raise ValueError(
                 f"X must have a column for each of {len(self.encoders)} encoders. Got "
@@ -114,7 +115,7 @@ class AxisProduct(Encoding, BaseEstimator):
 
     def _check_coordinates(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
-        return validate_data(self, X, dtype=float_dtypes(X), reset=False)
+        return checked_data(self, X, dtype=float_dtypes(X), reset=False)
 
     def _check_output(self, X: Array) -> None:
         # made in float64 whatever comes out

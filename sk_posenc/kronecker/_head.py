@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.checks import checked_data
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
@@ -59,7 +60,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         holes = None
         if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
-        X, y = validate_data(
+        X, y = checked_data(
             self,
             X,
             y,
@@ -120,7 +121,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._settle()
         place, tensor = place_of(X), X
         (X,) = to_host([X])
-        X = np.asarray(validate_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)

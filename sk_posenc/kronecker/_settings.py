@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_array
 
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_integer, parse_number
 
 # More independent functions than this per sample are none but rounding.
@@ -16,7 +16,7 @@ _LARGEST_SHARE = 4.0
 def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
     if isinstance(sample_weight, numbers.Number):
         sample_weight = np.full(n_samples, sample_weight)
-    weights = check_array(
+    weights = checked_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
     )
     if weights.shape != (n_samples,):
@@ -31,7 +31,7 @@ def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float6
 
 def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
     """Targets with 0 for rows that have NaN, and a mask of these rows."""
-    y = check_array(
+    y = checked_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
         input_name="y",
     )  # fmt: skip

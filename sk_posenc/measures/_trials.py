@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 from sklearn.linear_model import Ridge
-from sklearn.utils import check_array, check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length, check_random_state
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.limits import limits_now
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.spectrum import subsample
@@ -80,7 +81,7 @@ def _dense(encoder: Any, axis: int, low: float, high: float, most: int) -> NDArr
 
 def fit_linear(encoder: Any, X: NDArray, y: ArrayLike, random_state: Any) -> dict[str, Any]:
     """PSNR of a linear head on rows that it saw, and on others."""
-    signal = check_array(
+    signal = checked_array(
         to_numpy(y), ensure_2d=False, dtype=np.float64, input_name="y", ensure_min_samples=2
     )
     check_consistent_length(X, signal)

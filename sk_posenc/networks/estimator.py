@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
 from skorch import NeuralNet
 from skorch.utils import to_tensor
 from torch import Tensor
 
+from sk_posenc.core.checks import checked_data
 from sk_posenc.networks._batches import TensorBatches, tensors_of
 from sk_posenc.networks.parameters import LiveParameters
 from sk_posenc.networks.pickling import PortableNet
@@ -114,7 +114,7 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
         self.random_state = random_state
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[Any, Any]:
-        X, y = validate_data(self, X, y, reset=fresh, dtype=np.float32, order="C")
+        X, y = checked_data(self, X, y, reset=fresh, dtype=np.float32, order="C")
         return X, y
 
     def _check_settings(self) -> None:

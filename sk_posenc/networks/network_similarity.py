@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 from scipy.stats import qmc
-from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.settings import parse_axis
 from sk_posenc.core.stable_rank import stable_rank_of_gram
@@ -93,7 +93,7 @@ def network_similarity(
         encoder, axis = encoder._of_axis(
             parse_axis(axis, encoder.n_features_in_, ", or None for all of them")
         )
-    lags = check_array(
+    lags = checked_array(
         delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
     )
     wanted = 1 if axis is not None else 2

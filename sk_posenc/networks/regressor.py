@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetRegressor
 from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_data
 from sk_posenc.networks._batches import TensorBatches, as_tensor
 from sk_posenc.networks.coordinate_network import CoordinateNetwork, checks
 from sk_posenc.networks.mlp import CoordinateMLP
@@ -272,7 +273,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
             X = as_tensor(
-                validate_data(self, to_numpy(X), reset=False, **checks(self.module_.encoder))
+                checked_data(self, to_numpy(X), reset=False, **checks(self.module_.encoder))
             )
         # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
         with self._memory_explained("predicting"):
@@ -288,7 +289,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         raise AttributeError(f"{type(self).__name__} has no predict_proba; use predict.")
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
-        rows, y = validate_data(
+        rows, y = checked_data(
             self, X, y, reset=fresh, multi_output=True, y_numeric=True,
             **checks(self.encoder if fresh else self.module_.encoder),
         )  # fmt: skip

@@ -6,9 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.grids import find_grid
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.scorers import predictions
@@ -80,9 +81,9 @@ class ReconstructionDisplay:
         upward: bool = False,
     ) -> None:
         columns = getattr(X, "columns", None)
-        self.X = check_array(to_numpy(X), input_name="X", dtype=np.float64)
+        self.X = checked_array(to_numpy(X), input_name="X", dtype=np.float64)
         self.y_true, self.y_pred = (
-            check_array(to_numpy(y), input_name=name, dtype=np.float64, ensure_2d=False)
+            checked_array(to_numpy(y), input_name=name, dtype=np.float64, ensure_2d=False)
             for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
         )
         check_consistent_length(self.X, self.y_true, self.y_pred)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import config_context
-from sklearn.utils import check_array
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
 from sk_posenc.measures.spectrum import (
@@ -147,7 +147,7 @@ class SpectrumDisplay:
             encodings = {"encoding": encodings}
         spectra = {
             str(name): spectrum_of_matrix(
-                check_array(
+                checked_array(
                     E if sparse.issparse(E) else to_numpy(E),
                     accept_sparse="csr",
                     dtype=[np.float64, np.float32],

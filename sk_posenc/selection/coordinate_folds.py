@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.samples_per_axis import axis_cells
 from sk_posenc.core.settings import parse_choice, parse_integer
 
@@ -175,7 +176,7 @@ class CoordinateKFold(BaseCrossValidator):
 
 
 def _finite_coordinates(X: Any) -> NDArray:
-    X = to_numpy(check_array(X, ensure_all_finite=False, input_name="X"))
+    X = to_numpy(checked_array(X, ensure_all_finite=False, input_name="X"))
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         raise ValueError(

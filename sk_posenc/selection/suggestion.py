@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.utils import check_random_state, check_X_y
+from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_pair
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive
@@ -239,7 +240,7 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")
     if targets.dtype.kind == "b":
         targets = targets.astype(np.float64)
-    coordinates, targets = check_X_y(
+    coordinates, targets = checked_pair(
         to_numpy(X),
         targets,
         multi_output=True,
