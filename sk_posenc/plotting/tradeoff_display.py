@@ -221,7 +221,8 @@ class TradeoffDisplay:
         >>> from sklearn.linear_model import Ridge
         >>> from sklearn.model_selection import GridSearchCV
         >>> from sklearn.pipeline import Pipeline
-        >>> from sk_posenc import *
+        >>> from sk_posenc import CoordinateKFold, ShiftedBasisEncoder, TradeoffDisplay
+        >>> from sk_posenc import distance_preservation_scorer, psnr_scorer, stable_rank_scorer
         >>> X = np.linspace(0, 1, 120)[:, None]
         >>> search = GridSearchCV(
         ...     Pipeline([("encoder", ShiftedBasisEncoder()), ("ridge", Ridge(1e-6))]),
