@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sk_posenc.core.arrays import Array
 from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE, SCATTERED_SHARE
 from sk_posenc.encoders.csr import Windows
 
@@ -64,8 +63,12 @@ class AxisFunctions:
     _stops_at_ends = False
     _any_namespace = True
 
+    domain: Any
+    domain_: Any
+    transform: Any
+
     def _missing_settings(self) -> list[str]:
-        return [] if getattr(self, "domain", None) is not None else ["domain"]
+        return [] if self.domain is not None else ["domain"]
 
     def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         return {}
@@ -87,7 +90,7 @@ class AxisFunctions:
         column = np.asarray(x, dtype=np.float64)[:, None]
         if self._stops_at_ends:
             column = np.clip(column, *self._domain())
-        encoded = self._transformed(column)
+        encoded = self.transform(column)
         if sparse.issparse(encoded):
             encoded = encoded.toarray()
         return np.asarray(encoded, dtype=np.float64)
@@ -116,22 +119,19 @@ class AxisFunctions:
 
     def _width_over(self, x: NDArray) -> float:
         """Width of the domain, given or that of the samples."""
-        if self.domain is not None:  # type: ignore[attr-defined]
-            low, high = (float(end) for end in np.ravel(self.domain))  # type: ignore[attr-defined]
+        if self.domain is not None:
+            low, high = (float(end) for end in np.ravel(self.domain))
         else:
             low, high = float(x.min()), float(x.max())
         return high - low if high > low else 1.0
 
     def _domain(self) -> tuple[float, float]:
-        low, high = self.domain_[0]  # type: ignore[attr-defined]
+        low, high = self.domain_[0]
         return float(low), float(high)
 
     def _ends_at_domain(self, axis: int) -> bool:
         """Whether a coordinate outside the domain counts as its nearest end."""
         return False
-
-    def _transformed(self, column: NDArray) -> Array:
-        return self.transform(column)  # type: ignore[attr-defined]
 
 
 class _Transformer(AxisFunctions):
@@ -141,15 +141,11 @@ class _Transformer(AxisFunctions):
 
     def __init__(self, transformer: Any) -> None:
         self._own = transformer
-
-    def _missing_settings(self) -> list[str]:
-        return [] if getattr(self._own, "domain", None) is not None else ["domain"]
+        self.domain = getattr(transformer, "domain", None)
+        self.transform = transformer.transform
 
     def _without_aliases(self, x: NDArray) -> Any:
         return self._own
-
-    def _transformed(self, column: NDArray) -> Array:
-        return self._own.transform(column)
 
     def __repr__(self) -> str:
         return repr(self._own)

@@ -63,10 +63,14 @@ class Design(Expansion):
         """What each product of white features is penalised by; None: all by 1."""
         return self.penalty.strengths(self.axes)
 
+    def white(self, features: Sequence[NDArray]) -> list[NDArray[np.float64]]:
+        """Features of each axis under which its penalty is the identity."""
+        return [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
+
     def white_rows(self) -> list[NDArray[np.float64]]:
         """White features of each axis at the occupied cells."""
-        rows = self.rows()
-        return [axis.white(axis.features)[i] for axis, i in zip(self.axes, rows, strict=True)]
+        white = self.white([axis.features for axis in self.axes])
+        return [each[i] for each, i in zip(white, self.rows(), strict=True)]
 
     def multiplied(self) -> NDArray[np.float64]:
         """Products of the white features of all axes whose penalty is the identity, (n, k)."""
@@ -136,7 +140,7 @@ class Design(Expansion):
 
     def cross_kernel(self, features: Sequence[NDArray]) -> NDArray:
         """Kernel of points and occupied cells, (m, n)."""
-        white = [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
+        white = self.white(features)
         if self.strengths is None:
             return kernel_of(white, self.white_rows())
         products = rowwise_kronecker(white) / np.sqrt(self.strengths.ravel())
@@ -144,7 +148,7 @@ class Design(Expansion):
 
     def own_kernel(self, features: Sequence[NDArray]) -> NDArray:
         """Kernel of points and themselves, (m,)."""
-        white = [axis.white(each) for axis, each in zip(self.axes, features, strict=True)]
+        white = self.white(features)
         squares = [each**2 for each in white]
         if self.strengths is None:
             return math.prod(np.sum(each, axis=1) for each in squares)

@@ -41,7 +41,6 @@ _STANDARD_ERRORS = 2.0
 # are what a processor makes of them.
 _SHOWN_BY = 1e-10
 
-
 # Up to this condition number float32 moves a fit on a grid by less than 1e-4 of its spread: by its
 # rounding error times the root of the condition number.
 _SINGLE_UP_TO = 1e6

@@ -167,16 +167,17 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y: NDArray,
         problem: Problem,
         alpha: float,
+        units: Units,
         iteration: Iteration | None = None,
         start: NDArray | None = None,
     ) -> None:
         """Solve a problem for one alpha and keep what predictions need."""
         columns = y.reshape(len(y), -1)
-        self._units = units = Units(samples, columns)
+        self._units = units
         mean = units.mean
         cells = samples.to_cells(columns)
         cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
-        cells = units.scaled(cells)
+        cells /= units.along(cells)
         self._sums = None
         self._problem, self._expansion = problem, problem.solver.expansion
         self._alpha = alpha * problem.scale

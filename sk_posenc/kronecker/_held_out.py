@@ -195,6 +195,7 @@ def held_out_search(
     tolerance: float,
     max_iter: int,
     place: Place,
+    units: Units,
 ) -> tuple[dict[str, Any], int, HeldOut]:
     """Errors of candidates on the held-out cells; the best; and what its fit begins with.
 
@@ -205,7 +206,6 @@ def held_out_search(
         over exponents, at alphas that smooth about equally. False: all are scored, as they
         always are where a factorisation gives them at once.
     """
-    units = Units(samples, y.reshape(len(y), -1))
     columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
     held_out = HeldOut(samples, columns, problems, tolerance, max_iter, units.size)
     scores = np.full((len(paths), len(alphas)), np.nan)

@@ -36,9 +36,6 @@ class Posterior:
     def _of_block(self, features: list[NDArray]) -> NDArray:
         raise NotImplementedError
 
-    def _white(self, features: Sequence[NDArray]) -> list[NDArray]:
-        return [axis.white(each) for axis, each in zip(self._design.axes, features, strict=True)]
-
     def _invert(self, white: list[NDArray]) -> None:
         """Diagonalise weighted white features, one matrix or one per axis."""
         self._bases, eigenvalues = [], np.ones(())
@@ -55,7 +52,7 @@ class PosteriorByAxis(Posterior):
 
     def __init__(self, design: Design, alpha: float) -> None:
         super().__init__(design, alpha)
-        white = [axis.white(axis.features) for axis in design.axes]
+        white = design.white([axis.features for axis in design.axes])
         weights = design.samples.axis_weights
         if weights is not None:
             white = [np.sqrt(w)[:, None] * A for w, A in zip(weights, white, strict=True)]
@@ -71,7 +68,7 @@ class PosteriorByAxis(Posterior):
     def _squares(self, features: Sequence[NDArray]) -> list[NDArray]:
         return [
             (each @ basis) ** 2
-            for each, basis in zip(self._white(features), self._bases, strict=True)
+            for each, basis in zip(self._design.white(features), self._bases, strict=True)
         ]
 
 
@@ -80,11 +77,11 @@ class PosteriorByRows(Posterior):
 
     def __init__(self, design: Design, alpha: float) -> None:
         super().__init__(design, alpha)
-        features = [axis.white(axis.features) for axis in design.axes]
+        features = design.white([axis.features for axis in design.axes])
         self._invert([design.root_weights()[:, None] * rowwise_kronecker(features)])
 
     def _of_block(self, features: list[NDArray]) -> NDArray:
-        rotated = rowwise_kronecker(self._white(features)) @ self._bases[0]
+        rotated = rowwise_kronecker(self._design.white(features)) @ self._bases[0]
         return rotated**2 @ self._inverse
 
 

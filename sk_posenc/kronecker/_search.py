@@ -47,12 +47,12 @@ def leave_one_out_search(
     alphas: NDArray,
     *,
     automatic: bool,
+    units: Units,
 ) -> tuple[dict[str, Any], int]:
     """Leave-one-out errors of all candidates, or of a shortlist; and the best.
 
     With automatic alphas on a grid, the best is the least smoothing one of those that are good.
     """
-    units = Units(samples, y.reshape(len(y), -1))
     columns = units.relative(y.reshape(len(y), -1).astype(np.float64, copy=False) - units.mean)
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))

@@ -45,13 +45,14 @@ class Units:
 
     def scaled(self, cells: NDArray) -> NDArray:
         """Centred targets (q, ...) in their exact units."""
-        return cells / self._along(cells)
+        return cells / self.along(cells)
 
     def back(self, cells: NDArray) -> NDArray:
         """The way back."""
-        return cells * self._along(cells)
+        return cells * self.along(cells)
 
-    def _along(self, cells: NDArray) -> NDArray:
+    def along(self, cells: NDArray) -> NDArray:
+        """The exact units, to divide targets (q, ...) by."""
         units = self.exact.reshape(-1, *[1] * (cells.ndim - 1))
         return units.astype(cells.dtype)
 

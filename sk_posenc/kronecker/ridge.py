@@ -17,6 +17,7 @@ from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
+from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import Penalty, parse_penalty
 
 __all__ = ["KroneckerRidge"]
@@ -241,7 +242,7 @@ class KroneckerRidge(KroneckerHead):
         if encoder is None:
             encoder = ShiftedBasisEncoder(penalty.default_basis)
         problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
-        self._fit_final(samples, y, problem, alpha)
+        self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
 
     def _can_partial_fit(self) -> bool:
         missing = missing_settings(self.encoder)

@@ -208,6 +208,7 @@ class KroneckerRidgeCV(KroneckerHead):
         samples = Samples(kept[0], kept[2])
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
         alphas = alphas_of(self.alphas, paths)
+        units = Units(samples, kept[1].reshape(len(kept[1]), -1))
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if self.cv is not None:
@@ -216,7 +217,7 @@ class KroneckerRidgeCV(KroneckerHead):
             automatic = self.alphas is None
             results = fold_search(
                 X, y, weights, paths, alphas, folds, **settings, automatic=automatic,
-                place=self._place, units=Units(samples, kept[1].reshape(len(kept[1]), -1)),
+                place=self._place, units=units,
             )  # fmt: skip
             best = best_of(results["mean_test_score"], alphas)
         else:
@@ -231,12 +232,13 @@ class KroneckerRidgeCV(KroneckerHead):
                     alphas,
                     automatic=automatic,
                     place=self._place,
+                    units=units,
                     **settings,
                 )
                 iteration, start = held_out.kept_for(best // len(alphas))
             else:
                 results, best = leave_one_out_search(
-                    samples, kept[1], paths, problems, alphas, automatic=automatic
+                    samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
                 )
             problem = problems[best // len(alphas)]
         self.cv_results_, self.best_index_ = results, best
@@ -251,7 +253,7 @@ class KroneckerRidgeCV(KroneckerHead):
                 whole=False,
                 place=self._place,
             )
-        self._fit_final(samples, kept[1], problem, self.alpha_, iteration, start)
+        self._fit_final(samples, kept[1], problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
 
 
