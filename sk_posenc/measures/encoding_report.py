@@ -109,7 +109,8 @@ def _report(
     n_axes, n_per_axis = X.shape[1], samples_per_axis(X)
     spans = np.ptp(X.astype(np.float64), axis=0)
     traits = [encoder._axis_traits(axis) for axis in range(n_axes)]
-    trials = [try_axis(encoder, axis, X[:, axis], n_per_axis[axis]) for axis in range(n_axes)]
+    seen = [encoder._as_seen(axis, X[:, axis]) for axis in range(n_axes)]
+    trials = [try_axis(*each, n) for each, n in zip(seen, n_per_axis, strict=True)]
     report = EncodingReport(
         encoder=" ".join(repr(encoder).split()),
         n_samples=len(X),
