@@ -9,6 +9,7 @@ from .encoders.learnable import LearnableFourierEncoder
 from .encoders.log_fourier import LogFourierEncoder
 from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
+from .encoders.spacing import SpacingTransformer
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
 from .measures.distance_preservation import distance_preservation
@@ -51,6 +52,7 @@ __all__ = [
     "RandomFourierEncoder",
     "ReconstructionDisplay",
     "ShiftedBasisEncoder",
+    "SpacingTransformer",
     "SpectrumDisplay",
     "Suggestion",
     "TradeoffDisplay",

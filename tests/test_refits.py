@@ -31,6 +31,7 @@ from sk_posenc import (
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    SpacingTransformer,
 )
 
 RNG = np.random.default_rng(0)
@@ -64,6 +65,7 @@ ESTIMATORS = {
     "log": LogFourierEncoder(4),
     "random": RandomFourierEncoder(16, random_state=0),
     "learnable": LearnableFourierEncoder(8, mlp=(4, 6), random_state=0),
+    "spacing": SpacingTransformer(0.8),
     "network": CoordinateMLPRegressor(
         hidden_layer_sizes=(4,), max_epochs=2, lr=1e-2, random_state=0, device="cpu"
     ),
@@ -74,13 +76,14 @@ ESTIMATORS = {
     "ridge": KroneckerRidge(PLACED, alpha=1e-3),
     "smooth ridge": KroneckerRidge(PLACED, alpha=1e-2, penalty=2.0),
     "adaptive ridge": KroneckerRidge(PLACED, alpha=0.1, penalty="adaptive"),
+    "spaced ridge": KroneckerRidge(alpha=1e-3, spacing=0.9),
     "cv": KroneckerRidgeCV(PLACED, alphas=[1e-3, 1e-1], penalties=["ridge", 2.0]),
     "cv with folds": KroneckerRidgeCV(PLACED, alphas=[1e-3, 1e-1], penalties=["ridge"], cv=2),
 }  # fmt: skip
 ENCODERS = ["shifted", "sparse", "fourier", "log", "random", "learnable"]
 NETWORKS = ["network", "network with encoder"]
 RIDGES = ["ridge", "smooth ridge", "adaptive ridge"]
-HEADS = [*NETWORKS, *RIDGES, "cv", "cv with folds"]
+HEADS = [*NETWORKS, *RIDGES, "spaced ridge", "cv", "cv with folds"]
 GROWING = [*NETWORKS, "ridge", "smooth ridge"]  # those with partial_fit
 
 
@@ -190,6 +193,15 @@ BAD_SETTINGS = [
     ([*RIDGES, "cv", "cv with folds"], {"max_iter": 0}),
     ([*RIDGES, "cv", "cv with folds"], {"nan_is_hole": "yes"}),
     (RIDGES, {"encoder": "bspline"}),
+    (RIDGES, {"spacing": 0.5}),  # their encoder has a domain
+    ([*RIDGES, "spaced ridge"], {"spacing": 1.5}),
+    ([*RIDGES, "spaced ridge"], {"spacing": "log"}),
+    ([*RIDGES, "spaced ridge"], {"spacing": [0.0, 0.5]}),  # there is one axis
+    (["spaced ridge"], {"spacing": 0.5, "alpha": -1.0}),
+    (["spaced ridge"], {"spacing": 0.5, "encoder": clone(PLACED)}),
+    (["spacing"], {"strength": -0.1}),
+    (["spacing"], {"strength": [0.1, 0.2]}),
+    (["spacing"], {"n_knots": 1}),
     (RIDGES, {"encoder": [PLACED, PLACED]}),
     (RIDGES, {"encoder": clone(PLACED).set_params(stable_rank=-1)}),
     (["cv", "cv with folds"], {"alphas": [0.0, 1.0]}),
@@ -202,7 +214,7 @@ BAD_SETTINGS = [
 ]
 REFUSALS = [
     *(Refusal(name, list(ESTIMATORS), X=rows) for name, rows in BAD_ROWS.items()),
-    Refusal("units too large", ENCODERS, X=OTHER_X * 1e307),
+    Refusal("units too large", [*ENCODERS, "spacing", "spaced ridge"], X=OTHER_X * 1e307),
     *(Refusal(name, HEADS, y=targets) for name, targets in BAD_TARGETS.items()),
     *(Refusal(str(settings), of, settings) for of, settings in BAD_SETTINGS),
     Refusal("fit_params", NETWORKS, fit_params={"sample_weight": np.ones(50)}),
@@ -234,6 +246,7 @@ REFUSALS = [
             {"train_encoder": "yes"},
         )
     ),
+    Refusal("block: spacing", ["ridge", "smooth ridge"], {"spacing": 0.5}, method="partial_fit"),
     Refusal("block: negative alpha", ["ridge", "smooth ridge"], {"alpha": -1.0},
             method="partial_fit"),
 ]  # fmt: skip
@@ -344,7 +357,7 @@ def test_a_refused_first_fit_leaves_nothing(refusal, name):
     assert_unfitted(estimator, before)
 
 
-@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n != "network"])
+@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in ("network", "spacing")])
 def test_no_memory(name, monkeypatch):
     estimator = fitted_on(name)
     with monkeypatch.context() as patch:

@@ -28,6 +28,7 @@ from sk_posenc import (
     RandomFourierEncoder,
     ReconstructionDisplay,
     ShiftedBasisEncoder,
+    SpacingTransformer,
     SpectrumDisplay,
     Suggestion,
     TradeoffDisplay,
@@ -78,6 +79,11 @@ def encoders(X: Floats) -> None:
     assert_type(LogFourierEncoder(3).fit(X), LogFourierEncoder)
     assert_type(RandomFourierEncoder(32, random_state=0).fit(X), RandomFourierEncoder)
     assert_type(LearnableFourierEncoder(8, random_state=0).fit(X), LearnableFourierEncoder)
+    spaced = SpacingTransformer([0.9, 0.0]).fit(X)
+    assert_type(spaced, SpacingTransformer)
+    places: Floats = spaced.transform(X)
+    back: Floats = spaced.inverse_transform(places)
+    assert np.allclose(back, X)
     E: Floats = FourierEncoder(3).fit(X).transform(X)
     similarity: Floats = FourierEncoder(3).fit(X).similarity(X[:3])
     assert len(E) == len(X)

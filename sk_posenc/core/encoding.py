@@ -1,7 +1,7 @@
 """The interface of an encoding: what scorers, reports and Displays need from it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,11 @@ from scipy import sparse
 from sklearn.base import TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.arrays import Array, itemsize
+from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.memory import check_memory
+
+# Places in the domain where a similarity is measured.
+_ANCHORS = 16
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ class Encoding(TransformerMixin):
     - ``_is_penalised()``: whether it comes from a head with a penalty of its own;
     - ``_boundary(axis)``: what happens to coordinates outside the domain;
     - ``_of_axis(axis)``: the encoder of an axis, and the number of the axis in that encoder;
+    - ``_as_seen(axis, x)``: an encoding, its axis and coordinates of it, such that its functions
+      are spread evenly; another one where coordinates are mapped before they are encoded;
     - ``_labels(names)``: the names of the columns;
     - ``_axis_traits(axis)``: other properties of its functions along an axis;
 
@@ -191,6 +196,25 @@ class Encoding(TransformerMixin):
         axes = range(self.n_features_in_)
         return self._join_axes([self._axis_similarity(a, offsets[:, a]) for a in axes])
 
+    def _measured_similarity(self, axis: int, delta: Array) -> Array:
+        """Similarity along an axis where no closed form is known, in the mean over the domain."""
+        products, norms = np.zeros(delta.shape), 0.0
+        for first, second in self._measured_pairs(axis, delta):
+            products += np.sum(first * second, axis=-1)
+            norms += np.sum(first * first, axis=-1) / 2 + np.sum(second * second, axis=-1) / 2
+        similarity = products / norms
+        xp = array_namespace(delta)
+        return xp.asarray(similarity, dtype=delta.dtype, device=device_of(delta))
+
+    def _measured_pairs(self, axis: int, delta: Array) -> Iterator[tuple[NDArray, NDArray]]:
+        """Features of an axis at both ends of displacements, at places all over the domain."""
+        low, high = self._ends[axis]
+        lags = np.minimum(np.abs(to_numpy(delta)).astype(np.float64), high - low)
+        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
+            start = low + share * (high - low - lags)
+            first, second = (self._axis_features(axis, x.ravel()) for x in (start, start + lags))
+            yield first.reshape(*lags.shape, -1), second.reshape(*lags.shape, -1)
+
     def _is_product(self) -> bool:
         return False
 
@@ -209,6 +233,9 @@ class Encoding(TransformerMixin):
 
     def _of_axis(self, axis: int) -> tuple[Any, int]:
         return self, axis
+
+    def _as_seen(self, axis: int, x: NDArray) -> tuple["Encoding", int, NDArray]:
+        return self, axis, x
 
     def _axis_traits(self, axis: int) -> AxisTraits:
         return AxisTraits()

@@ -11,19 +11,17 @@ from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
-from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
+from sk_posenc.core.arrays import Array, to_numpy
 from sk_posenc.core.encoding import AxisTraits
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.shortfalls import shortfalls_warn
 from sk_posenc.core.stable_rank import stable_rank, stable_rank_of_gram
 from sk_posenc.encoders.axis_functions import AxisFunctions
+from sk_posenc.encoders.axis_settings import check_domain
 from sk_posenc.encoders.base import CoordinateEncoder
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
-
-# Places in the domain where a similarity is measured.
-_ANCHORS = 16
 
 
 class AxisEncoder(AxisFunctions, CoordinateEncoder):
@@ -92,25 +90,6 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """Columns of one axis, the other coordinates fixed."""
         return np.concatenate(self._axis_blocks(axis, x, self._formula, array_namespace(x)), axis=1)
-
-    def _measured_similarity(self, axis: int, delta: Array) -> Array:
-        """Similarity along an axis where no closed form is known, in the mean over the domain."""
-        products, norms = np.zeros(delta.shape), 0.0
-        for first, second in self._measured_pairs(axis, delta):
-            products += np.sum(first * second, axis=-1)
-            norms += np.sum(first * first, axis=-1) / 2 + np.sum(second * second, axis=-1) / 2
-        similarity = products / norms
-        xp = array_namespace(delta)
-        return xp.asarray(similarity, dtype=delta.dtype, device=device_of(delta))
-
-    def _measured_pairs(self, axis: int, delta: Array) -> Iterator[tuple[NDArray, NDArray]]:
-        """Features of an axis at both ends of displacements, at places all over the domain."""
-        low, high = self._ends[axis]
-        lags = np.minimum(np.abs(to_numpy(delta)).astype(np.float64), high - low)
-        for share in (np.arange(_ANCHORS) + 0.5) / _ANCHORS:
-            start = low + share * (high - low - lags)
-            first, second = (self._axis_features(axis, x.ravel()) for x in (start, start + lags))
-            yield first.reshape(*lags.shape, -1), second.reshape(*lags.shape, -1)
 
     def _check_range(self, X: Array) -> None:
         xp = array_namespace(X)
@@ -203,13 +182,6 @@ def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
         ends = np.array(np.broadcast_to(ends, (n_axes, 2)))
         if not (np.all(np.isfinite(ends)) and np.all(ends[:, 0] < ends[:, 1])):
             raise ValueError(f"domain must be finite, with low < high. Got {domain!r}.")
-    finfo = np.finfo(np.float32 if itemsize(X) == 4 else np.float64)
-    largest = float(finfo.max) / 4
-    narrowest = float(finfo.tiny) / float(finfo.eps)
     for axis, (low, high) in enumerate(ends):
-        if max(abs(low), abs(high)) > largest or high / 2 - low / 2 < narrowest / 2:
-            raise ValueError(
-                f"the domain ({low:.6g}, {high:.6g}) of axis {axis} is too wide or too "
-                f"narrow for {X.dtype}: change the units of X"
-            )
+        check_domain(axis, low, high, X.dtype)
     return ends

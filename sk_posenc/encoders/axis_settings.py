@@ -117,3 +117,14 @@ def check_frequency(axis: int, frequency: float, length: float) -> None:
             f"max_frequency={frequency:g} of axis {axis} is more than {_FINEST:g} cycles over its "
             f"domain of width {length:g}: lower it"
         )
+
+
+def check_domain(axis: int, low: float, high: float, dtype: Any) -> None:
+    """Raise for a domain that numbers of some precision cannot resolve."""
+    finfo = np.finfo(np.float32 if "32" in str(dtype) else np.float64)
+    largest, narrowest = float(finfo.max) / 4, float(finfo.tiny) / float(finfo.eps)
+    if max(abs(low), abs(high)) > largest or high / 2 - low / 2 < narrowest / 2:
+        raise ValueError(
+            f"the domain ({low:.6g}, {high:.6g}) of axis {axis} is too wide or too narrow for "
+            f"{dtype}: change the units of X"
+        )

@@ -13,9 +13,16 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
+from sk_posenc.encoders.axis_spacing import AxisSpacing
 from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
+from sk_posenc.kronecker._spacing import (
+    features_through,
+    fit_spacing,
+    is_even,
+    parse_spacing,
+)
 from sk_posenc.kronecker._whitening import Whitening, unwhiten, whiten
 from sk_posenc.kronecker.penalties import Penalty
 
@@ -31,15 +38,19 @@ class Axis:
     ----------
     encoder : fitted encoder of one axis
     coordinates : ndarray of shape (n,)
+        As the encoder sees them: mapped by `spacing`.
     penalty : Penalty
     alone : bool
         Whether there is no other axis.
+    spacing : AxisSpacing or None
+        What maps coordinates before they are encoded.
     """
 
     encoder: Any
     coordinates: NDArray
     penalty: Penalty
     alone: bool
+    spacing: AxisSpacing | None = None
 
     @cached_property
     def features(self) -> NDArray[np.float64]:
@@ -63,6 +74,10 @@ class Axis:
         if order == 0 and np.array_equal(x, self.coordinates):
             return self.features
         return axis_features(self.encoder, x, order)
+
+    def in_units(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
+        """Features of coordinates in the units of `X`, or their derivatives."""
+        return features_through(self.spacing, self.at, x, order)
 
     def white(self, features: NDArray) -> NDArray:
         return whiten(features, self.whitening)
@@ -95,7 +110,8 @@ class Expansion:
     ) -> list[NDArray[np.float64]]:
         """Features of each axis, or their derivatives."""
         return [
-            axis.at(x, order) for axis, x, order in zip(self.axes, coordinates, orders, strict=True)
+            axis.in_units(x, order)
+            for axis, x, order in zip(self.axes, coordinates, orders, strict=True)
         ]
 
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
@@ -135,19 +151,25 @@ def fit_axes(
     encoder: Any,
     penalty: Penalty,
     share: float | None,
-    finer: float | None,
+    spacing: Any = 0.0,
 ) -> list[Axis]:
     clones = encoders_per_axis(encoder, len(samples.coordinates))
+    strengths = parse_spacing(spacing, len(clones))
     axes: list[Axis] = []
     for a, (own, x) in enumerate(zip(clones, samples.coordinates, strict=True)):
         for b in range(a):
-            if np.array_equal(samples.coordinates[b], x) and same_settings(clones[b], own):
+            alike = strengths[b] == strengths[a] and np.array_equal(samples.coordinates[b], x)
+            if alike and same_settings(clones[b], own):
                 axes.append(axes[b])
                 break
         else:
             n = float(samples.n_per_axis[a])
-            fitted = fit_axis(own, AxisSamples(x, n, samples.on_grid, share, finer))
-            axes.append(Axis(fitted, x, penalty, len(clones) == 1))
+            mapped = fit_spacing(own, x, strengths[a], a)
+            places = x if mapped is None else mapped(x)
+            on_grid = samples.on_grid and (mapped is None or is_even(places))
+            known = AxisSamples(places, n, on_grid, share, penalty.finer(on_grid))
+            fitted = fit_axis(own, known)
+            axes.append(Axis(fitted, places, penalty, len(clones) == 1, mapped))
     return axes
 
 

@@ -3,6 +3,8 @@
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any, Self
 
@@ -17,8 +19,10 @@ from sk_posenc.core.checks import checked_data
 from sk_posenc.core.encoding import AxisTraits, Encoding
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import rowwise_kronecker
-from sk_posenc.kronecker._device import Place, features_there
+from sk_posenc.encoders.axis_spacing import AxisSpacing
+from sk_posenc.kronecker._device import Place, features_there, places_there
 from sk_posenc.kronecker._encoders import axis_features
+from sk_posenc.kronecker._spacing import features_through, fit_spacing, parse_spacing
 
 
 class AxisProduct(Encoding, BaseEstimator):
@@ -28,22 +32,34 @@ class AxisProduct(Encoding, BaseEstimator):
     ----------
     encoders : list of n_axes encoders
         With transformers from other packages only `transform` works.
+    spacing : float or one per axis, default=0.0
+        How far an axis is mapped before it is encoded, so that its samples are evenly spaced.
 
     Attributes
     ----------
     encoders_ : list of n_axes fitted encoders
+        Of the mapped coordinates.
+    spacings_ : list of n_axes maps, None where an axis has none
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
     """
 
-    def __init__(self, encoders: list[Any]) -> None:
+    def __init__(self, encoders: list[Any], spacing: Any = 0.0) -> None:
         self.encoders = encoders
+        self.spacing = spacing
 
     @classmethod
-    def of_fitted(cls, encoders: list[Any], names: NDArray | None = None) -> Self:
-        """The product of encoders that are fitted already."""
-        product = cls(encoders)
+    def of_fitted(
+        cls,
+        encoders: list[Any],
+        names: NDArray | None = None,
+        spacings: Sequence[AxisSpacing | None] = (),
+    ) -> Self:
+        """The product of encoders that are fitted already, of coordinates that may be mapped."""
+        strengths = [0.0 if each is None else each.strength for each in spacings]
+        product = cls(encoders, strengths if any(strengths) else 0.0)
+        product.spacings_ = list(spacings) if spacings else [None] * len(encoders)
         product.encoders_, product.n_features_in_ = list(encoders), len(encoders)
         if names is not None:
             product.feature_names_in_ = names
@@ -72,9 +88,14 @@ class AxisProduct(Encoding, BaseEstimator):
                 f"X must have a column for each of {len(self.encoders)} encoders. Got "
                 f"{checked.shape[1]} columns."
             )
-        self.encoders_ = [
-            clone(own).fit(checked[:, axis : axis + 1]) for axis, own in enumerate(self.encoders)
-        ]
+        strengths = parse_spacing(self.spacing, len(self.encoders))
+        encoders, spacings = [], []
+        for axis, own in enumerate(self.encoders):
+            spacing = fit_spacing(own, checked[:, axis], strengths[axis], axis)
+            x = checked[:, axis] if spacing is None else spacing(checked[:, axis])
+            encoders.append(clone(own).fit(x[:, None]))
+            spacings.append(spacing)
+        self.encoders_, self.spacings_ = encoders, spacings
         return self
 
     @property
@@ -89,7 +110,12 @@ class AxisProduct(Encoding, BaseEstimator):
 
     @property
     def _ends(self) -> list[tuple[float, float]]:  # type: ignore[override]
-        return [own._ends[0] for own in self._own()]
+        ends = [own._ends[0] for own in self._own()]
+        for axis, spacing in enumerate(self.spacings_):
+            if spacing is not None:
+                low, high = spacing.inverse(np.array(ends[axis])).tolist()
+                ends[axis] = (low, high)
+        return ends
 
     @property
     def _n_features_out(self) -> int:
@@ -102,16 +128,26 @@ class AxisProduct(Encoding, BaseEstimator):
     def _own(self) -> list[Any]:
         """The encoder of each axis, all of this package."""
         check_is_fitted(self)
-        return [self._of_axis(axis)[0] for axis in range(self.n_features_in_)]
+        return [self._encoder_of(axis) for axis in range(self.n_features_in_)]
 
     def _of_axis(self, axis: int) -> tuple[Any, int]:
+        own, spacing = self._encoder_of(axis), self.spacings_[axis]
+        return (own if spacing is None else self.of_fitted([own], None, [spacing])), 0
+
+    def _as_seen(self, axis: int, x: NDArray) -> tuple[Encoding, int, NDArray]:
+        spacing = self.spacings_[axis]
+        if spacing is None:
+            return self, axis, x
+        return self.of_fitted([self._encoder_of(axis)]), 0, spacing(x)
+
+    def _encoder_of(self, axis: int) -> Any:
         own = self.encoders_[axis]
         if not isinstance(own, Encoding):
             raise TypeError(
                 "expected an encoder of sk_posenc on every axis: use one, or measure "
                 f"encoder_.transform(X) itself. Got {own!r} on axis {axis}."
             )
-        return own, 0
+        return own
 
     def _check_coordinates(self, X: Any, method: str) -> Array:
         check_is_fitted(self)
@@ -133,30 +169,45 @@ class AxisProduct(Encoding, BaseEstimator):
         if is_numpy_namespace(xp):
             return self._axis_features(axis, X[:, axis])
         place = Place(device_of(X))
-        return features_there(self.encoders_[axis], X[:, axis : axis + 1], place)
+        column = places_there(self.spacings_[axis], X[:, axis : axis + 1])
+        return features_there(self.encoders_[axis], column, place)
 
     def _axis_features(self, axis: int, x: NDArray) -> NDArray[np.float64]:
-        return axis_features(self.encoders_[axis], x)
+        encode = partial(axis_features, self.encoders_[axis])
+        return features_through(self.spacings_[axis], encode, x)
 
     def _axis_width(self, axis: int) -> int:
-        width: int = self._of_axis(axis)[0]._n_features_out
+        width: int = self._encoder_of(axis)._n_features_out
         return width
 
     def _axis_similarity(self, axis: int, delta: Array) -> Array:
-        own, number = self._of_axis(axis)
-        return own._axis_similarity(number, delta)
+        if self.spacings_[axis] is not None:
+            return self._measured_similarity(axis, delta)
+        own = self._encoder_of(axis)
+        return own._axis_similarity(0, delta)
 
     def _boundary(self, axis: int) -> str:
-        own, number = self._of_axis(axis)
-        return "extend" if own._stops_at_ends else str(own._boundary(number))
+        own = self._encoder_of(axis)
+        return "extend" if own._stops_at_ends else str(own._boundary(0))
 
     def _axis_traits(self, axis: int) -> AxisTraits:
-        own, number = self._of_axis(axis)
-        traits: AxisTraits = own._axis_traits(number)
-        return traits
+        own = self._encoder_of(axis)
+        traits: AxisTraits = own._axis_traits(0)
+        if self.spacings_[axis] is None:
+            return traits
+        return replace(traits, bandwidth=None, phi=None)  # not the same everywhere
 
     def _short_name(self) -> str:
         return " x ".join(dict.fromkeys(own._short_name() for own in self._own()))
+
+    def _dense_lags(self, axis: int) -> NDArray[np.float64]:
+        """Displacements within the domain, evenly spaced where the encoder sees them."""
+        own, spacing = self._encoder_of(axis), self.spacings_[axis]
+        lags: NDArray[np.float64] = own._dense_lags(0)
+        if spacing is None:
+            return lags
+        places = spacing.inverse(own._ends[0][0] + lags)
+        return places - self._ends[axis][0]
 
     def _is_product(self) -> bool:
         return True
@@ -165,10 +216,14 @@ class AxisProduct(Encoding, BaseEstimator):
         return True
 
     def _is_stationary(self) -> bool:
-        return all(own._is_stationary() for own in self._own())
+        return not self._is_mapped() and all(own._is_stationary() for own in self._own())
 
     def _has_closed_form(self) -> bool:
-        return all(isinstance(own, Encoding) and own._has_closed_form() for own in self.encoders_)
+        closed = (isinstance(own, Encoding) and own._has_closed_form() for own in self.encoders_)
+        return not self._is_mapped() and all(closed)
+
+    def _is_mapped(self) -> bool:
+        return any(spacing is not None for spacing in self.spacings_)
 
     def _labels(self, names: Sequence[str]) -> list[str]:
         check_memory((self._n_features_out,), 100, "use encoders with fewer columns")

@@ -13,10 +13,11 @@ from array_api_compat import array_namespace, is_torch_array
 from numpy.typing import NDArray
 from sklearn import get_config
 
-from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.arrays import device_of, to_numpy
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows, mode_products
 from sk_posenc.encoders.axis_functions import functions_of
+from sk_posenc.encoders.axis_spacing import AxisSpacing
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._encoders import axis_features
 from sk_posenc.kronecker._structured import Mirrored
@@ -100,7 +101,7 @@ def predict_on_device(
     for start in range(0, X.shape[0], rows):
         block = X[start : start + rows, :]
         features = [
-            features_there(axis.encoder, block[:, a : a + 1], place)
+            features_there(axis.encoder, places_there(axis.spacing, block[:, a : a + 1]), place)
             for a, axis in enumerate(expansion.axes)
         ]
         parts.append(evaluate_at_rows(coefficients, features))
@@ -118,6 +119,15 @@ def features_there(encoder: Any, column: Array, place: Place) -> Array:
         column = xp.clip(column, low, high)
     # fitted on NumPy's arrays, its formula is written against any namespace
     return encoder._encode(column)
+
+
+def places_there(spacing: AxisSpacing | None, column: Array) -> Array:
+    """Mapped coordinates of one axis (n, 1), on their device; the host maps them."""
+    if spacing is None:
+        return column
+    xp = array_namespace(column)
+    places = spacing(to_numpy(column)[:, 0])[:, None]
+    return xp.asarray(places, dtype=column.dtype, device=device_of(column))
 
 
 def to_host(values: Sequence[Any]) -> list[Any]:

@@ -97,7 +97,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Order of the partial derivative along each axis: (1, 0) for the slope along the
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
             orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
-            it defines.
+            it defines. An axis whose `spacing` is above 0 has up to two; the second jumps at some
+            of the samples.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out
@@ -223,7 +224,11 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def encoder_(self) -> AxisProduct:
         """The product of the encodings as a transformer, for scorers; its output is large."""
         check_is_fitted(self, "encoders_")
-        return AxisProduct.of_fitted(self.encoders_, getattr(self, "feature_names_in_", None))
+        return AxisProduct.of_fitted(
+            self.encoders_,
+            getattr(self, "feature_names_in_", None),
+            [axis.spacing for axis in self._expansion.axes],
+        )
 
     @property
     def coefficients_(self) -> NDArray:

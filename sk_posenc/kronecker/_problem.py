@@ -39,6 +39,8 @@ class Problem:
         Those to come.
     place : Place
         Where conjugate gradients run.
+    spacing : float or one per axis
+        How far the shifts of an axis follow its samples.
 
     Attributes
     ----------
@@ -59,10 +61,11 @@ class Problem:
         whole: bool = False,
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
         place: Place = NUMPY,
+        spacing: Any = 0.0,
     ) -> None:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        axes = fit_axes(samples, encoder, penalty, share, penalty.finer(samples.on_grid))
+        axes = fit_axes(samples, encoder, penalty, share, spacing)
         self.design = design = Design(samples, axes, penalty)
         self.layout, iterates = _layout_of(design)
         if penalty.counts_samples:

@@ -17,6 +17,7 @@ from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
+from sk_posenc.kronecker._spacing import refuse_spacing
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import Penalty, parse_penalty
 
@@ -98,6 +99,14 @@ class KroneckerRidge(KroneckerHead):
           slopes of the previous fit, in root mean squares of the function, and the brackets
           are a mean by a Gaussian of 1.5 units of length. There are four fits; the first has
           T = I and a tenth of `alpha`. ShiftedBasisEncoders are needed, and at most three axes.
+    spacing : float or one per axis, default=0.0
+        How far the shifts follow the samples, from 0 to 1. 0: evenly over the domain. 1: as many
+        between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts
+        with as much detail as they can show. The axis is then mapped as by
+        :class:`SpacingTransformer` before it is encoded, so that penalties too count in mapped
+        coordinates. An encoder of such an axis has no `domain`, `bandwidth` or `max_frequency`,
+        and is not periodic. Where mapped samples of a grid are still uneven, the settings left
+        at "auto" are those off a grid.
     tol : float, default=0.1
         Conjugate gradients stop where five steps together move the function by less than
         this share of its residuals. Both are root mean squares: the move over the whole domain
@@ -113,7 +122,8 @@ class KroneckerRidge(KroneckerHead):
     Attributes
     ----------
     encoders_ : list of n_axes encoders
-        Fitted, each on one axis; the same object where axes are alike.
+        Fitted, each on one axis; the same object where axes are alike. With `spacing` they take
+        mapped coordinates.
     layout_ : {"grid", "holes", "scattered", "dual", "normal"}
         How the system was solved. All layouts have the same solution.
 
@@ -154,6 +164,7 @@ class KroneckerRidge(KroneckerHead):
 
     See Also
     --------
+    SpacingTransformer : The map of `spacing`.
     KroneckerRidgeCV : Chooses encoder, stable rank, penalty and alpha.
     CoordinateMLPRegressor : A network on the sum of the encodings.
 
@@ -168,8 +179,8 @@ class KroneckerRidge(KroneckerHead):
 
     Under scikit-learn's array API dispatch X and y may be torch tensors. Conjugate gradients
     and predictions then run on their device, and predictions are tensors there. Factorisations,
-    the recognition of grids, derivatives and standard deviations always use NumPy, and fitted
-    attributes are NumPy arrays.
+    the recognition of grids, the map of `spacing`, derivatives and standard deviations always
+    use NumPy, and fitted attributes are NumPy arrays.
 
     References
     ----------
@@ -197,6 +208,7 @@ class KroneckerRidge(KroneckerHead):
         *,
         alpha: float = 1e-6,
         penalty: str | float = "ridge",
+        spacing: Any = 0.0,
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
@@ -204,6 +216,7 @@ class KroneckerRidge(KroneckerHead):
         self.encoder = encoder
         self.alpha = alpha
         self.penalty = penalty
+        self.spacing = spacing
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
@@ -241,7 +254,9 @@ class KroneckerRidge(KroneckerHead):
         encoder = self.encoder
         if encoder is None:
             encoder = ShiftedBasisEncoder(penalty.default_basis)
-        problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
+        problem = Problem(
+            samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
+        )
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
 
     def _can_partial_fit(self) -> bool:
@@ -281,8 +296,9 @@ class KroneckerRidge(KroneckerHead):
             or highest frequency.
         ValueError
             As in :meth:`fit`; for blocks that differ in the number of axes or outputs; and for
-            more than 20,000 products of functions without bounded support. Also when the model
-            is first used, where its system is singular up to rounding.
+            more than 20,000 products of functions without bounded support. For a `spacing` above
+            0, which needs all samples at once. Also when the model is first used, where its system
+            is singular up to rounding.
 
         Notes
         -----
@@ -314,6 +330,7 @@ class KroneckerRidge(KroneckerHead):
         penalty = parse_penalty(self.penalty, "penalty")
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
+        refuse_spacing(self.spacing, X.shape[1], "partial_fit")
         X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
         if sums is None:
@@ -352,11 +369,13 @@ class KroneckerRidge(KroneckerHead):
             For what is no KroneckerRidge.
         ValueError
             For models that differ in encoders, axes, names of axes or outputs, or that
-            ``partial_fit`` has not fitted.
+            ``partial_fit`` has not fitted. For a `spacing` above 0.
         """
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
         own = self.__dict__.get("_sums")
+        if own is not None:
+            refuse_spacing(self.spacing, len(own.axes), "merge")
         for other in others:
             if not isinstance(other, KroneckerRidge):
                 raise TypeError(f"merge needs models that are a KroneckerRidge. Got {other!r}.")

@@ -109,7 +109,10 @@ def _report(
     n_axes, n_per_axis = X.shape[1], samples_per_axis(X)
     spans = np.ptp(X.astype(np.float64), axis=0)
     traits = [encoder._axis_traits(axis) for axis in range(n_axes)]
-    trials = [try_axis(encoder, axis, X[:, axis], n_per_axis[axis]) for axis in range(n_axes)]
+    trials = []
+    for axis in range(n_axes):
+        own, number, x = encoder._as_seen(axis, X[:, axis])
+        trials.append(try_axis(own, number, x, n_per_axis[axis]))
     report = EncodingReport(
         encoder=" ".join(repr(encoder).split()),
         n_samples=len(X),

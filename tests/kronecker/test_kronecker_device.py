@@ -28,6 +28,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     LogFourierEncoder,
     RandomFourierEncoder,
+    SpacingTransformer,
     psnr_score,
     stable_rank_scorer,
 )
@@ -39,6 +40,7 @@ DISPATCHED = os.environ.get("SCIPY_ARRAY_API") == "1"
 MODELS = [
     KroneckerRidge(alpha=1e-3),
     KroneckerRidge(BSPLINE, alpha=1e-2, penalty=2.0),
+    KroneckerRidge(alpha=1e-3, spacing=[0.9, 0.0]),
     KroneckerRidgeCV(BSPLINE, penalties=[2.0], alphas=[1e-2, 1.0]),
 ]
 
@@ -187,6 +189,25 @@ else:
         scores, wanted = (each.cv_results_["mean_test_score"] for each in (own, host))
         close(scores, wanted, tolerance)
         assert (own.alpha_, own.penalty_) == (host.alpha_, host.penalty_)
+
+    @pytest.mark.parametrize("device", DEVICES)
+    def test_shifts_that_follow_the_samples(device):
+        X, y = scattered(60, 2)
+        tensors = [torch.as_tensor(each, device=device) for each in (X**3, y)]
+        model = KroneckerRidge(alpha=1e-3, spacing=[0.9, 0.0]).fit(X**3, y)
+        at = inside(2) * 1.5 - 0.25  # beyond the samples too
+        with config_context(array_api_dispatch=True):
+            own = clone(model).fit(*tensors)
+            for dtype, tolerance in ((torch.float64, 1e-8), (torch.float32, 1e-3)):
+                tensor = torch.as_tensor(at, device=device, dtype=dtype)
+                values, encoded = own.predict(tensor), own.encoder_.transform(tensor)
+                places = SpacingTransformer().fit(tensors[0].to(dtype)).transform(tensor)
+                for each in (values, encoded, places):
+                    assert (each.device, each.dtype) == (tensor.device, dtype)
+                close(values.cpu().numpy(), model.predict(at), tolerance)
+                close(encoded.cpu().numpy(), model.encoder_.transform(at), tolerance)
+                expected = SpacingTransformer().fit(X**3).transform(at)
+                close(places.cpu().numpy(), expected, tolerance)
 
     def test_filters_of_warnings_are_touched_once(monkeypatch):
         place, matrix = Place(torch.device("cpu")), sparse.random_array((6, 5), density=0.5)

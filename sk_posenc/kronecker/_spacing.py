@@ -1,0 +1,81 @@
+"""Axes whose coordinates are mapped before they are encoded, so that shifts follow the samples."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.encoders.axis_settings import is_given, per_axis
+from sk_posenc.encoders.axis_spacing import AxisSpacing, parse_strength
+
+# Settings of encoders in coordinate units, which an axis that is mapped does not have.
+_IN_UNITS = ("domain", "bandwidth", "max_frequency")
+
+_MOST_ORDERS = 2
+
+# Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
+_EVEN = 1.5
+
+
+def parse_spacing(value: Any, n_axes: int) -> list[float]:
+    """How far the shifts of each axis follow its samples."""
+    return per_axis(value, "spacing", n_axes, parse_strength)
+
+
+def refuse_spacing(value: Any, n_axes: int, method: str) -> None:
+    """Raise where a method that sees no whole axis would have to follow its samples."""
+    if any(parse_spacing(value, n_axes)):
+        raise ValueError(
+            f"{method} needs spacing=0: shifts that follow the samples need all samples at once. "
+            f"Use fit, or set spacing=0. Got {value!r}."
+        )
+
+
+def fit_spacing(encoder: Any, x: NDArray, strength: float, axis: int) -> AxisSpacing | None:
+    """The map of the coordinates of an axis for its unfitted encoder; None where there is none."""
+    if strength == 0:
+        return None
+    settings = encoder.get_params(deep=False)
+    for name in _IN_UNITS:
+        if is_given(settings.get(name)):
+            raise ValueError(
+                f"{name} of the encoder of axis {axis} is in units of its coordinates, but "
+                f"spacing={strength:g} maps the axis to (0, 1) first: leave {name} at its default "
+                f"and set stable_rank, or set spacing=0 for this axis. Got {settings[name]!r}."
+            )
+    if settings.get("boundary") == "periodic":
+        raise ValueError(
+            f"spacing={strength:g} cannot follow the samples around a circle: set spacing=0 for "
+            f"axis {axis}, or another boundary. Got 'periodic'."
+        )
+    return AxisSpacing.through(x, strength, axis)
+
+
+def is_even(places: NDArray[np.float64]) -> bool:
+    """Whether mapped samples are so evenly spaced that as many shifts lie about on them."""
+    gaps = np.diff(places)  # those of a grid increase
+    return len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())
+
+
+def features_through(
+    spacing: AxisSpacing | None,
+    features: Callable[[NDArray, int], NDArray[np.float64]],
+    x: NDArray,
+    order: int = 0,
+) -> NDArray[np.float64]:
+    """Features of mapped coordinates, or their derivatives with respect to the coordinates."""
+    if spacing is None:
+        return features(x, order)
+    u = spacing(x)
+    if order == 0:
+        return features(u, 0)
+    if order > _MOST_ORDERS:
+        raise ValueError(
+            f"an axis with spacing above 0 has derivatives up to order {_MOST_ORDERS}: set "
+            f"spacing=0 and fit again, or lower derivative. Got order {order}."
+        )
+    slope = spacing.derivative(x, 1)[:, None]
+    if order == 1:
+        return features(u, 1) * slope
+    return features(u, 2) * slope**2 + features(u, 1) * spacing.derivative(x, 2)[:, None]
