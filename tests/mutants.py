@@ -79,7 +79,10 @@ TESTS = {
     "kronecker": [
         *("kronecker/kronecker", "refits"),
         *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "device", "iterative")),
-        *(f"kronecker/kronecker_{name}" for name in ("processors", "scattered", "search")),
+        *(
+            f"kronecker/kronecker_{name}"
+            for name in ("processors", "scattered", "search", "similarity")
+        ),
     ],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],

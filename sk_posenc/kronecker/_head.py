@@ -128,7 +128,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         posterior = self._posterior() if return_std else None
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
-        if not (place is NUMPY or any(orders) or return_std or self._expansion.is_dual):
+        if not (place is NUMPY or any(orders) or return_std or self._expansion.on_host):
             values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
         values, variance = evaluate(self._expansion, self._solution, X, orders, offset, posterior)

@@ -312,6 +312,7 @@ class KroneckerRidge(KroneckerHead):
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
+        penalty.refuse_blocks()
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
         X, y, weights = drop_absent(X, y, weights)
@@ -356,6 +357,7 @@ class KroneckerRidge(KroneckerHead):
         """
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
+        penalty.refuse_blocks()
         own = self.__dict__.get("_sums")
         for other in others:
             if not isinstance(other, KroneckerRidge):
