@@ -97,7 +97,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Order of the partial derivative along each axis: (1, 0) for the slope along the
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
             orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
-            it defines.
+            it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
+            "triangle" and "matern32" up to two.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out
