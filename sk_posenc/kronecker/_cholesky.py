@@ -101,9 +101,6 @@ class _PosteriorByCholesky(Posterior):
         self._lower, self._roots = factor.lower, design.root_weights()
         self._width = len(self._roots) * (1 + len(design.axes))
 
-    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
-        return self._design.own_at(coordinates, orders)
-
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         cross = self._design.cross_kernel(features) * self._roots
         whitened = linalg.solve_triangular(self._lower, cross.T, lower=True, check_finite=False)

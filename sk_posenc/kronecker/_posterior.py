@@ -23,7 +23,7 @@ class Posterior:
 
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
         """Kernel along each axis of points and themselves, where their features do not tell it."""
-        return []
+        return self._design.own_at(coordinates, orders)
 
     def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         """At all combinations of points along each axis, (m_1, ..., m_d); None: by rows."""
@@ -103,6 +103,3 @@ class PosteriorByKernel(Posterior):
         before = math.prod(own) if own else self._design.own_kernel(features)
         cross = self._design.cross_kernel(features) @ self._basis
         return (before - cross**2 @ self._inverse) / self._alpha
-
-    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
-        return self._design.own_at(coordinates, orders)

@@ -112,9 +112,6 @@ class _PosteriorByAxis(Posterior):
         self._inverse = 1 / (spectrum(solver.factors) + alpha)
         self._width = self._inverse.size
 
-    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
-        return self._design.own_at(coordinates, orders)
-
     def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         squares = self._squares(features)
         explained = apply_along_axes(self._inverse[None], [(each,) for each in squares])[0]
