@@ -82,7 +82,7 @@ TESTS = {
         *("kronecker/kronecker", "refits"),
         *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "device", "iterative")),
         *(f"kronecker/kronecker_{name}" for name in ("processors", "scattered", "search")),
-        "kronecker/kronecker_spacing",
+        *(f"kronecker/kronecker_{name}" for name in ("similarity", "spacing")),
     ],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],

@@ -17,6 +17,8 @@ class Limits:
     # Kronecker heads: which way to the solution.
     # Samples up to which an n x n matrix is factorised in one step.
     direct_up_to: int = 2_000
+    # Samples beyond which a kernel is solved by Cholesky, where no leave-one-out is asked for.
+    eigen_up_to: int = 1_500
     # Samples up to which one is factorised where nothing else fits.
     dual_up_to: int = 8_000
     # Entries up to which features are multiplied out to spare the condition number a square.

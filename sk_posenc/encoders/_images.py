@@ -34,17 +34,17 @@ class Images:
         # a jump on the opposite side of the circle may belong to either image: keep both
         return math.floor(self.basis._whole_reach * width / self.length + 0.5 + ROUNDING)
 
-    def similarity(self, delta: Array, width: float) -> Array:
-        """D(delta) / D(0) of the basis, summed over its images."""
-        basis, length = self.basis, self.length
+    def similarity(self, delta: Array, width: float, order: int = 0) -> Array:
+        """D(delta) / D(0) of the basis, or its derivative, summed over its images."""
+        length = self.length
         if length is None:
-            return basis.similarity(delta / width)
+            return self._similarity(delta / width, order)
         xp = array_namespace(delta)
         delta = delta - xp.round(delta / length) * length
-        total = basis.similarity(delta / width)
+        total = self._similarity(delta / width, order)
         for k in range(1, math.ceil(2 * self.basis._whole_reach * width / length + 0.5)):
-            total = total + basis.similarity((delta + k * length) / width)
-            total = total + basis.similarity((delta - k * length) / width)
+            total = total + self._similarity((delta + k * length) / width, order)
+            total = total + self._similarity((delta - k * length) / width, order)
         return total
 
     def derivative(self, difference: NDArray, width: float, order: int) -> NDArray[np.float64]:
@@ -55,6 +55,10 @@ class Images:
         n = math.ceil(self.basis.reach * width / self.length + 0.5)
         steps = [k * self.length for k in range(-n, n + 1)]
         return np.sum([self._phi((difference + step) / width, order) for step in steps], axis=0)
+
+    def _similarity(self, u: Array, order: int) -> Array:
+        basis = self.basis
+        return basis.similarity_derivative(u, order) if order else basis.similarity(u)
 
     def _phi(self, u: NDArray, order: int) -> NDArray:
         xp, basis = numpy_namespace, self.basis

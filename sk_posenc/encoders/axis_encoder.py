@@ -91,6 +91,36 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
         """Columns of one axis, the other coordinates fixed."""
         return np.concatenate(self._axis_blocks(axis, x, self._formula, array_namespace(x)), axis=1)
 
+    def _similarity_to(self, x: NDArray, others: NDArray, order: int = 0) -> NDArray[np.float64]:
+        if not self._is_stationary() or self._axis_traits(0).in_cells:
+            return super()._similarity_to(x, others, order)
+        inside, others = self._counted(x), self._counted(others)
+        if order == 0:
+            return np.asarray(self.similarity(inside[:, None], others[:, None]))
+        slopes = self._similarity_derivative(inside[:, None] - others, order)
+        if slopes is None:
+            slopes = self._derivative(inside, order) @ self._head_features(others).T
+        return self._still_outside(x, slopes)
+
+    def _own_similarity(self, x: NDArray, order: int) -> NDArray[np.float64]:
+        own = np.ones(len(x))
+        if order == 0:
+            return own
+        at_zero = self._similarity_derivative(np.zeros(1), 2 * order)
+        if at_zero is None:
+            return np.sum(self._derivative(x, order) ** 2, axis=1)
+        return self._still_outside(x, (-1) ** order * at_zero[0] * own)
+
+    def _similarity_derivative(self, delta: NDArray, order: int) -> NDArray[np.float64] | None:
+        """Of the closed form of one axis; None where inner products of features have it."""
+        return None
+
+    def _counted(self, x: NDArray) -> NDArray[np.float64]:
+        """Where coordinates of one axis count for a head: no further than the ends."""
+        x = np.asarray(x, dtype=np.float64)
+        ends = self._stops_at_ends or self._ends_at_domain(0)
+        return np.clip(x, *self._domain()) if ends else x
+
     def _check_range(self, X: Array) -> None:
         xp = array_namespace(X)
         # Farther out, a coordinate has no digits left for its place within a period.

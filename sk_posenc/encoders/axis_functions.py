@@ -55,6 +55,8 @@ class AxisFunctions:
     - ``_any_namespace``: whether `_encode` takes tensors as well as arrays;
     - ``_without_aliases(x)``: the encoder whose functions these samples can tell apart;
     - ``_head_features(x)`` and ``_derivative(x, order)``: the functions, (n, k);
+    - ``_similarity_to(x, others, order)`` and ``_own_similarity(x, order)``: their similarity,
+      where it is a function of the displacement alone, (m, n) and (m,);
     - ``_functions_on_domain()``: how many shifts or half waves lie on the domain;
     - ``_window()``: the shifts within reach of coordinates; None where functions do not end.
     """
@@ -97,16 +99,33 @@ class AxisFunctions:
 
     def _derivative(self, x: NDArray, order: int) -> NDArray[np.float64]:
         """Derivative of some order, at least 1, in float64."""
-        derivative = self._derivative_inside(np.asarray(x, dtype=np.float64), order)
+        return self._still_outside(
+            x, self._derivative_inside(np.asarray(x, dtype=np.float64), order)
+        )
+
+    def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+        """The derivative of functions that go on outside the domain."""
+        raise ValueError(f"the derivative of {self!r} is not known: set its order to 0")
+
+    def _still_outside(self, x: NDArray, derivative: NDArray) -> NDArray[np.float64]:
         if self._stops_at_ends or self._ends_at_domain(0):
             low, high = self._domain()
             # beyond its ends a coordinate counts as the end: nothing changes
             derivative[(x < low) | (x > high)] = 0.0
         return derivative
 
-    def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
-        """The derivative of functions that go on outside the domain."""
-        raise ValueError(f"the derivative of {self!r} is not known: set its order to 0")
+    def _similarity_to(self, x: NDArray, others: NDArray, order: int = 0) -> NDArray[np.float64]:
+        """Similarity of coordinates to others, or its derivative along `x`; in float64."""
+        raise ValueError(
+            'penalty="similarity" needs an encoder whose similarity is a function of the '
+            'displacement: use a ShiftedBasisEncoder of another basis than "impulse", a '
+            f'FourierEncoder, LogFourierEncoder or RandomFourierEncoder, or penalty="ridge". '
+            f"Got {self!r}."
+        )
+
+    def _own_similarity(self, x: NDArray, order: int) -> NDArray[np.float64]:
+        """That of the derivatives of some order, each with itself; 1 for order 0."""
+        raise NotImplementedError
 
     def _functions_on_domain(self) -> float:
         raise ValueError(

@@ -39,6 +39,11 @@ class Gaussian(Basis):
         xp = array_namespace(delta)
         return xp.exp(-0.25 * delta * delta)
 
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        # the Gaussian itself, wider by the root of 2
+        root = math.sqrt(2)
+        return self.derivative(delta / root, order, array_namespace(delta)) / root**order
+
     def stable_rank(self, bandwidth: float) -> float:
         return 1 / (2 * math.sqrt(math.pi) * bandwidth)
 
@@ -59,6 +64,11 @@ class Triangle(Basis):
 
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 3, array_namespace(delta)) * 1.5
+
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        if order > 2:
+            return super().similarity_derivative(delta, order)
+        return _bspline_derivative(delta, 3, order, array_namespace(delta)) * 1.5
 
     def stable_rank(self, bandwidth: float) -> float:
         return 2 / (3 * bandwidth)
@@ -122,15 +132,15 @@ class BSpline(Basis):
     def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
         if order > 2:
             return super().derivative(u, order, xp)
-        # from the nearer end, phi(u) = (1/6) sum of (-1)^k C(4, k) (2 - k - |u|)_+^3
-        total = xp.zeros_like(u)
-        for k, weight in enumerate((1, -4)):
-            total = total + weight * xp.clip(2 - k - xp.abs(u), min=0.0) ** (3 - order)
-        sign = -xp.sign(u) if order == 1 else 1.0
-        return sign * total / math.factorial(3 - order)
+        return _bspline_derivative(u, 3, order, xp)
 
     def similarity(self, delta: Array) -> Array:
         return _cardinal_bspline(delta, 7, array_namespace(delta)) * (315 / 151)
+
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        if order > 6:
+            return super().similarity_derivative(delta, order)
+        return _bspline_derivative(delta, 7, order, array_namespace(delta)) * (315 / 151)
 
     def stable_rank(self, bandwidth: float) -> float:
         return 151 / (315 * bandwidth)
@@ -155,6 +165,12 @@ class Matern32(Basis):
         xp = array_namespace(delta)
         r = xp.abs(delta)
         return (1 + r) * _exponential(r, xp)
+
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        # the basis "matern72" itself; the second derivative has a kink at 0, but no jump
+        if order > 2:
+            return super().similarity_derivative(delta, order)
+        return Matern72().derivative(delta, order, array_namespace(delta))
 
     def stable_rank(self, bandwidth: float) -> float:
         return 1 / (4 * bandwidth)
@@ -189,6 +205,20 @@ class Matern72(Basis):
         r = xp.abs(delta)
         return (1 + r * (1 + r * (2 / 5 + r / 15))) * _exponential(r, xp)
 
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        if order > 6:
+            return super().similarity_derivative(delta, order)
+        xp = array_namespace(delta)
+        # (p exp(-r))' = (p' - p) exp(-r), odd orders with the sign of delta
+        p = np.polynomial.Polynomial([1, 1, 2 / 5, 1 / 15])
+        for _ in range(order):
+            p = p.deriv() - p
+        r, total = xp.abs(delta), xp.zeros_like(delta)
+        for coefficient in p.coef[::-1].tolist():
+            total = total * r + coefficient
+        sign = xp.sign(delta) if order % 2 else 1.0
+        return sign * total * _exponential(r, xp)
+
     def stable_rank(self, bandwidth: float) -> float:
         return 1 / (6.4 * bandwidth)
 
@@ -209,6 +239,9 @@ class Sine(Basis):
     def similarity(self, delta: Array) -> Array:
         xp = array_namespace(delta)
         return xp.cos((2 * math.pi) * delta)
+
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        return self.derivative(delta + 1 / 4, order, array_namespace(delta))
 
     def stable_rank(self, bandwidth: float) -> float:
         return 2.0
@@ -284,6 +317,18 @@ def _cardinal_bspline(u: Array, degree: int, xp: ModuleType) -> Array:
         power = functools.reduce(operator.mul, [piece] * degree)
         terms.append(power if weight == 1 else weight * power)
     return functools.reduce(operator.add, terms)
+
+
+def _bspline_derivative(u: Array, degree: int, order: int, xp: ModuleType) -> Array:
+    """Derivative of the centred B-spline, of an order below its degree."""
+    # from the nearer end, phi(u) = (1/n!) sum of (-1)^k C(n + 1, k) ((n + 1)/2 - k - |u|)_+^n
+    half = (degree + 1) // 2
+    total = xp.zeros_like(u)
+    for k in range(half):
+        weight = (-1) ** k * math.comb(degree + 1, k)
+        total = total + weight * xp.clip(half - k - xp.abs(u), min=0.0) ** (degree - order)
+    sign = -xp.sign(u) if order % 2 else 1.0
+    return sign * total / math.factorial(degree - order)
 
 
 def _exponential(r: Array, xp: ModuleType) -> Array:

@@ -135,6 +135,31 @@ class Basis:
             delta = delta - self.period * np.round(delta / self.period)
         return np.interp(np.abs(delta), lags, values, right=0.0).astype(delta.dtype)
 
+    def similarity_derivative(self, delta: Array, order: int) -> Array:
+        """Derivative of the similarity; heads use it that predict derivatives from it.
+
+        Parameters
+        ----------
+        delta : array of any shape
+            Displacements in bandwidths.
+        order : int
+            At least 1.
+
+        Returns
+        -------
+        array of the shape of `delta`
+
+        Raises
+        ------
+        ValueError
+            Where the similarity has no continuous derivative of this order, or none is defined.
+        """
+        raise ValueError(
+            f"the similarity of {self!r} has no continuous derivative of order {order}: use a "
+            'Gaussian, sine or Fourier basis, "bspline" or "matern72" up to order 6, "triangle" or '
+            '"matern32" up to order 2, or a Basis that defines similarity_derivative'
+        )
+
     def stable_rank(self, bandwidth: float) -> float:
         """Stable rank on a periodic domain of width 1, with dense samples and shifts.
 

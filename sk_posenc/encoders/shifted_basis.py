@@ -190,7 +190,7 @@ class ShiftedBasisEncoder(AxisEncoder):
             placement = Placement(axis, *self._ends[axis], basis, self._boundaries[axis])
             if basis.period is None:
                 width, shifts, spacing = placement.local(rank, width, count, n_per_axis[axis])
-                overlap = self._images_similarity(axis, np.zeros(1), width)[0]
+                overlap = self._images(axis).similarity(np.zeros(1), width)[0]
                 energy = basis.energy * width / spacing * overlap
             else:
                 width, shifts = placement.repeating(rank, width, count)
@@ -356,15 +356,15 @@ class ShiftedBasisEncoder(AxisEncoder):
     def _images(self, axis: int) -> Images:
         return Images(self._basis, self._length(axis) if self._wraps(axis) else None)
 
-    def _axis_similarity(self, axis: int, delta: Array) -> Array:
+    def _axis_similarity(self, axis: int, delta: Array, order: int = 0) -> Array:
         if not self._equidistant:
             return self._measured_similarity(axis, delta)
-        width = self._widths[axis]
-        at_zero = self._images_similarity(axis, np.zeros(1), width)[0]
-        return self._images_similarity(axis, delta, width) / float(at_zero)
+        width, images = self._widths[axis], self._images(axis)
+        at_zero = float(images.similarity(np.zeros(1), width)[0]) * width**order
+        return images.similarity(delta, width, order) / at_zero
 
-    def _images_similarity(self, axis: int, delta: Array, width: float) -> Array:
-        return self._images(axis).similarity(delta, width)
+    def _similarity_derivative(self, delta: NDArray, order: int) -> NDArray[np.float64]:
+        return np.asarray(self._axis_similarity(0, delta, order))
 
     def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
         middle = np.mean(self.domain_[0], keepdims=True)

@@ -14,7 +14,7 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_spacing import AxisSpacing
-from sk_posenc.kronecker._encoders import axis_features, encoders_per_axis, fit_axis
+from sk_posenc.kronecker._encoders import encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
 from sk_posenc.kronecker._spacing import (
@@ -55,11 +55,11 @@ class Axis:
     @cached_property
     def features(self) -> NDArray[np.float64]:
         """Without weights, (n, k)."""
-        return axis_features(self.encoder, self.coordinates)
+        return self.penalty.functions(self, self.coordinates)
 
     @cached_property
     def n_columns(self) -> int:
-        return axis_features(self.encoder, self.coordinates[:1]).shape[1]
+        return self.penalty.functions(self, self.coordinates[:1]).shape[1]
 
     @cached_property
     def smooth(self) -> SmoothAxis:
@@ -73,7 +73,7 @@ class Axis:
     def at(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
         if order == 0 and np.array_equal(x, self.coordinates):
             return self.features
-        return axis_features(self.encoder, x, order)
+        return self.penalty.functions(self, x, order)
 
     def in_units(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
         """Features of coordinates in the units of `X`, or their derivatives."""
@@ -100,10 +100,12 @@ class Expansion:
     axes : list of Axis
     is_dual : bool
         Whether coefficients of samples take the place of those of functions.
+    on_host : bool
+        Whether predictions need NumPy.
     """
 
     axes: list[Axis]
-    is_dual = False
+    is_dual = on_host = False
 
     def features_at(
         self, coordinates: Sequence[NDArray], orders: Sequence[int]
@@ -113,6 +115,10 @@ class Expansion:
             axis.in_units(x, order)
             for axis, x, order in zip(self.axes, coordinates, orders, strict=True)
         ]
+
+    def along_axes(self, solution: NDArray) -> NDArray | None:
+        """Coefficients (q, k_1, ..., k_d) of the products; None where only rows have values."""
+        return solution
 
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
         """Values at points given by their features of each axis; (m, q), in blocks."""

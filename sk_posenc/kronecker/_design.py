@@ -101,6 +101,10 @@ class Design(Expansion):
             return np.ones(samples.n_cells)
         return np.sqrt(samples.weights.ravel()[samples.occupied])
 
+    def weigh(self, cells: NDArray) -> NDArray:
+        """Targets (q, *shape) of the occupied cells, times the roots of their weights; (q, n)."""
+        return cells.reshape(len(cells), -1)[:, self.samples.occupied] * self.root_weights()
+
     def total_weight(self) -> float:
         """Sum of the weights of the occupied cells."""
         return float(np.sum(self.root_weights() ** 2))
@@ -146,6 +150,10 @@ class Design(Expansion):
         products = rowwise_kronecker(white) / np.sqrt(self.strengths.ravel())
         return products @ self.multiplied().T
 
+    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
+        """Kernel along each axis of points and themselves, where features do not tell it."""
+        return []
+
     def own_kernel(self, features: Sequence[NDArray]) -> NDArray:
         """Kernel of points and themselves, (m,)."""
         white = self.white(features)
@@ -169,19 +177,30 @@ class Design(Expansion):
         """Coefficients of those of the samples."""
         if self.strengths is not None or not self.samples.on_grid:
             return self.from_white(dual @ self.multiplied())
+        back = [(unwhiten(axis.white(axis.features).T, axis.whitening),) for axis in self.axes]
+        return apply_along_axes(self.in_cells(dual), back)
+
+    def in_cells(self, dual: NDArray) -> NDArray:
+        """Coefficients of the samples (q, n) of a grid, 0 at its holes; (q, n_1, ..., n_d)."""
         cells = np.zeros((len(dual), self.samples.n_cells))
         cells[:, self.samples.occupied] = dual
-        back = [(unwhiten(axis.white(axis.features).T, axis.whitening),) for axis in self.axes]
-        return apply_along_axes(cells.reshape(-1, *self.samples.shape), back)
+        return cells.reshape(-1, *self.samples.shape)
+
+    def dual_along_axes(self, dual: NDArray) -> NDArray | None:
+        """Coefficients of the samples as those of `features_at`; None where these are others."""
+        return None
 
 
 class Dual(Expansion):
     """Functions by the coefficients of samples, of which there are fewer than of functions."""
 
-    is_dual = True
+    is_dual = on_host = True
 
     def __init__(self, design: Design) -> None:
         self._design, self.axes = design, design.axes
+
+    def along_axes(self, solution: NDArray) -> NDArray | None:
+        return self._design.dual_along_axes(solution)
 
     def predict_rows(self, solution: NDArray, features: Sequence[NDArray]) -> NDArray:
         m, out = len(features[0]), np.empty((len(features[0]), len(solution)))

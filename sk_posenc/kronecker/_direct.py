@@ -128,8 +128,7 @@ class Factored(Solver):
 
     def weigh(self, cells: NDArray) -> NDArray:
         """Targets as the factors take them, times the roots of their weights."""
-        flat = cells.reshape(len(cells), -1)[:, self.design.samples.occupied]
-        return flat * self.design.root_weights()
+        return self.design.weigh(cells)
 
     def rotate(self, cells: NDArray) -> NDArray:
         """Targets of all cells in the coordinates in which the problem is diagonal."""

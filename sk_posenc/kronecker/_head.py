@@ -97,8 +97,9 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Order of the partial derivative along each axis: (1, 0) for the slope along the
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
             orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
-            it defines. An axis whose `spacing` is above 0 has up to two; the second jumps at some
-            of the samples.
+            it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
+            "triangle" and "matern32" up to two. An axis whose `spacing` is above 0 has up to two;
+            the second jumps at some of the samples.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out
@@ -129,7 +130,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         posterior = self._posterior() if return_std else None
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
-        if not (place is NUMPY or any(orders) or return_std or self._expansion.is_dual):
+        if not (place is NUMPY or any(orders) or return_std or self._expansion.on_host):
             values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
         values, variance = evaluate(self._expansion, self._solution, X, orders, offset, posterior)

@@ -1,5 +1,6 @@
 """Variance of the posterior of a ridge problem, over the variance of the noise."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,20 +21,24 @@ class Posterior:
     def __init__(self, design: Design, alpha: float) -> None:
         self._design, self._alpha = design, alpha
 
-    def on_grid(self, features: Sequence[NDArray]) -> NDArray | None:
+    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
+        """Kernel along each axis of points and themselves, where their features do not tell it."""
+        return self._design.own_at(coordinates, orders)
+
+    def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         """At all combinations of points along each axis, (m_1, ..., m_d); None: by rows."""
         return None
 
-    def of_rows(self, features: Sequence[NDArray]) -> NDArray:
+    def of_rows(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray:
         """At points given by their features of each axis, (m,)."""
         variance = np.empty(len(features[0]))
         rows = max(1, limits_now().block_bytes // (8 * self._width))
         for start in range(0, len(variance), rows):
             at = slice(start, start + rows)
-            variance[at] = self._of_block([each[at] for each in features])
+            variance[at] = self._of_block([e[at] for e in features], [e[at] for e in own])
         return np.maximum(variance, 0.0)
 
-    def _of_block(self, features: list[NDArray]) -> NDArray:
+    def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         raise NotImplementedError
 
     def _invert(self, white: list[NDArray]) -> None:
@@ -58,11 +63,11 @@ class PosteriorByAxis(Posterior):
             white = [np.sqrt(w)[:, None] * A for w, A in zip(weights, white, strict=True)]
         self._invert(white)
 
-    def on_grid(self, features: Sequence[NDArray]) -> NDArray | None:
+    def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         squares = self._squares(features)
         return apply_along_axes(self._inverse[None], [(each,) for each in squares])[0]
 
-    def _of_block(self, features: list[NDArray]) -> NDArray:
+    def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         return evaluate_at_rows(self._inverse[None], self._squares(features))[:, 0]
 
     def _squares(self, features: Sequence[NDArray]) -> list[NDArray]:
@@ -80,7 +85,7 @@ class PosteriorByRows(Posterior):
         features = design.white([axis.features for axis in design.axes])
         self._invert([design.root_weights()[:, None] * rowwise_kronecker(features)])
 
-    def _of_block(self, features: list[NDArray]) -> NDArray:
+    def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         rotated = rowwise_kronecker(self._design.white(features)) @ self._bases[0]
         return rotated**2 @ self._inverse
 
@@ -94,7 +99,7 @@ class PosteriorByKernel(Posterior):
         self._inverse = 1 / (factor.eigenvalues + alpha)
         self._width = self._inverse.size * len(design.axes)
 
-    def _of_block(self, features: list[NDArray]) -> NDArray:
-        own = self._design.own_kernel(features)
+    def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
+        before = math.prod(own) if own else self._design.own_kernel(features)
         cross = self._design.cross_kernel(features) @ self._basis
-        return (own - cross**2 @ self._inverse) / self._alpha
+        return (before - cross**2 @ self._inverse) / self._alpha

@@ -24,7 +24,8 @@ def evaluate(
     posterior: Posterior | None = None,
 ) -> tuple[NDArray, NDArray | None]:
     """Values (m, q) plus an offset (q,), and the variance (m,) if asked."""
-    if not expansion.is_dual:
+    along_axes = expansion.along_axes(solution)
+    if along_axes is not None:
         grid = find_grid(X)
         coordinates, cells = (grid.coordinates, grid.position) if grid else (None, None)
         if grid is None:
@@ -33,9 +34,9 @@ def evaluate(
                 coordinates, cells = lattice
         if coordinates is not None:
             features = expansion.features_at(coordinates, orders)
-            dtype = np.result_type(solution, X)
+            dtype = np.result_type(along_axes, X)
             matrices = [(each.astype(dtype, copy=False),) for each in features]
-            values = apply_along_axes(solution.astype(dtype, copy=False), matrices)
+            values = apply_along_axes(along_axes.astype(dtype, copy=False), matrices)
             columns = values.reshape(len(values), -1)
             columns += offset.astype(dtype)[:, None]
             values = np.ascontiguousarray(columns.T)
@@ -43,25 +44,32 @@ def evaluate(
                 values = np.take(values, cells, axis=0)
             if posterior is None:
                 return values, None
-            on_grid = posterior.on_grid(features)
+            on_grid = posterior.on_grid(features, posterior.own_at(coordinates, orders))
             if on_grid is not None:
                 return values, on_grid.ravel()[slice(None) if cells is None else cells]
-            return values, _by_rows(expansion, X, orders, posterior.of_rows)
-    values = _by_rows(expansion, X, orders, lambda each: expansion.predict_rows(solution, each))
-    variance = None
-    if posterior is not None:
-        variance = _by_rows(expansion, X, orders, posterior.of_rows)
+            return values, _variance_by_rows(expansion, X, orders, posterior)
+    values = _by_rows(expansion, X, orders, lambda each, _: expansion.predict_rows(solution, each))
+    variance = None if posterior is None else _variance_by_rows(expansion, X, orders, posterior)
     return values + offset, variance
+
+
+def _variance_by_rows(
+    expansion: Expansion, X: NDArray, orders: Sequence[int], posterior: Posterior
+) -> NDArray:
+    def variance(features: list[NDArray], coordinates: list[NDArray]) -> NDArray:
+        return posterior.of_rows(features, posterior.own_at(coordinates, orders))
+
+    return _by_rows(expansion, X, orders, variance)
 
 
 def _by_rows(
     expansion: Expansion,
     X: NDArray,
     orders: Sequence[int],
-    function: Callable[[list[NDArray]], NDArray],
+    function: Callable[[list[NDArray], list[NDArray]], NDArray],
 ) -> NDArray:
-    """A function of the features of each axis at rows of X, in blocks of bounded size."""
+    """A function of the features of each axis at rows of X, and of these rows, in blocks."""
     width = sum(axis.n_columns for axis in expansion.axes)
     n_rows = max(1, limits_now().block_bytes // (8 * width))
-    blocks = [X[i : i + n_rows] for i in range(0, len(X), n_rows)]
-    return np.concatenate([function(expansion.features_at(list(b.T), orders)) for b in blocks])
+    blocks = [list(X[i : i + n_rows].T) for i in range(0, len(X), n_rows)]
+    return np.concatenate([function(expansion.features_at(b, orders), b) for b in blocks])

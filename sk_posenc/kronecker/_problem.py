@@ -11,13 +11,15 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
 from sk_posenc.kronecker._axis import fit_axes
+from sk_posenc.kronecker._cholesky import cholesky_of
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients, direct_limit
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, Penalty
+from sk_posenc.kronecker._similarity import SimilarityDesign, factorised
+from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SIMILARITY, Penalty
 
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
@@ -66,13 +68,17 @@ class Problem:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
         axes = fit_axes(samples, encoder, penalty, share, spacing)
-        self.design = design = Design(samples, axes, penalty)
+        kind = SimilarityDesign if penalty == SIMILARITY else Design
+        self.design = design = kind(samples, axes, penalty)
         self.layout, iterates = _layout_of(design)
-        if penalty.counts_samples:
+        if isinstance(design, SimilarityDesign):
+            self.scale = 1.0
+        elif penalty.counts_samples:
             self.scale = design.total_weight()
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
-        self.solver = self._solver(iterates, whole, max(alphas) * self.scale, place)
+        by_cholesky = None if whole else cholesky_of(design, alphas)
+        self.solver = by_cholesky or self._solver(iterates, whole, max(alphas) * self.scale, place)
 
     def _solver(self, iterates: bool, whole: bool, alpha: float, place: Place) -> Solver:
         design = self.design
@@ -86,6 +92,8 @@ class Problem:
         return self._factored("samples" if whole else "smaller")
 
     def _factored(self, side: str) -> Factored:
+        if isinstance(self.design, SimilarityDesign):
+            return factorised(self.design)
         if self._is_by_axis():
             return ByAxis(self.design, side, self._by_gram)
         # dual coefficients take the place of coefficients where those are too many
@@ -126,6 +134,8 @@ def _layout_of(design: Design) -> tuple[str, bool]:
     """What the samples are, and whether conjugate gradients must solve."""
     if design.penalty == ADAPTIVE:
         return _steered_layout(design), True
+    if isinstance(design, SimilarityDesign):
+        return _kernel_layout(design), False
     samples, n, now = design.samples, design.n_occupied, limits_now()
     small = n * design.n_columns <= now.exact_up_to and n <= now.direct_up_to
     if samples.on_grid:
@@ -142,6 +152,20 @@ def _layout_of(design: Design) -> tuple[str, bool]:
         )
     check_memory((design.n_columns,), 96, WAY_OUT)
     return "scattered", not small
+
+
+def _kernel_layout(design: Design) -> str:
+    if design.samples.is_grid:
+        design.check_axes()
+        return "grid"
+    n, most = design.n_occupied, limits_now().dual_up_to
+    if n > most:
+        raise ValueError(
+            'too large: penalty="similarity" off a full grid needs a matrix of samples x samples, '
+            f"of at most {most:,} samples: use fewer, or another penalty. Got {n:,} samples."
+        )
+    check_memory((n, n), 24, "use fewer samples, or another penalty")
+    return "dual"
 
 
 def _steered_layout(design: Design) -> str:

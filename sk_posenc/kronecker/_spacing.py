@@ -70,12 +70,33 @@ def features_through(
     u = spacing(x)
     if order == 0:
         return features(u, 0)
+    _check_order(order)
+    slope = spacing.derivative(x, 1)[:, None]
+    if order == 1:
+        return features(u, 1) * slope
+    return features(u, 2) * slope**2 + features(u, 1) * spacing.derivative(x, 2)[:, None]
+
+
+def own_through(
+    spacing: AxisSpacing | None,
+    own: Callable[[NDArray, int], NDArray[np.float64]],
+    x: NDArray,
+    order: int,
+) -> NDArray[np.float64]:
+    """Variances of a stationary function of mapped coordinates, or of its derivatives; (m,)."""
+    if spacing is None or order == 0:
+        return own(x, order)
+    _check_order(order)
+    u, slope = spacing(x), spacing.derivative(x, 1)
+    if order == 1:
+        return own(u, 1) * slope**2
+    # slopes and curvatures of a stationary function do not go together
+    return own(u, 2) * slope**4 + own(u, 1) * spacing.derivative(x, 2) ** 2
+
+
+def _check_order(order: int) -> None:
     if order > _MOST_ORDERS:
         raise ValueError(
             f"an axis with spacing above 0 has derivatives up to order {_MOST_ORDERS}: set "
             f"spacing=0 and fit again, or lower derivative. Got order {order}."
         )
-    slope = spacing.derivative(x, 1)[:, None]
-    if order == 1:
-        return features(u, 1) * slope
-    return features(u, 2) * slope**2 + features(u, 1) * spacing.derivative(x, 2)[:, None]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.settings import parse_number
-from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.encoders.axis_functions import functions_of
+from sk_posenc.kronecker._encoders import axis_features, in_order
 from sk_posenc.kronecker._smoothness import SmoothAxis, strengths
 from sk_posenc.kronecker._whitening import PENALTIES, Whitening, difference_whitening
 
@@ -23,6 +24,7 @@ _ADAPTIVE_FINER = 2.0
 # Far more samples than a signal needs, with noise, ask for the largest alpha.
 _ALPHAS = np.logspace(-4, 6, 31)
 _SMOOTH_ALPHAS = np.logspace(-5, 7, 37)
+_SIMILARITY_ALPHAS = np.logspace(-8, 1, 28)
 
 
 class Penalty:
@@ -52,6 +54,13 @@ class Penalty:
     def finer(self, on_grid: bool) -> float | None:
         """How much finer than samples ask for automatic shifts are; None: no finer."""
         return None
+
+    def functions(self, axis: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:
+        """The functions of an axis whose coefficients are found, or their derivatives; (n, k)."""
+        return axis_features(axis.encoder, x, order)
+
+    def refuse_blocks(self) -> None:
+        """Raise where sums over the samples are not enough for a fit."""
 
     def adds_up(self, n_axes: int) -> bool:
         """Whether the penalty is a function of a sum over several axes, not a product."""
@@ -147,10 +156,37 @@ class Adaptive(Smoothness):
         return _ADAPTIVE_FINER
 
 
+@dataclass(frozen=True)
+class Similarity(Penalty):
+    """The norm of functions whose kernel is the product of the similarities along the axes.
+
+    This is "ridge" in the limit of ever denser shifts. Alpha is absolute.
+    """
+
+    searched_basis = "gaussian"
+    alphas = _SIMILARITY_ALPHAS
+
+    @property
+    def given(self) -> str:  # type: ignore[override]
+        return "similarity"
+
+    def functions(self, axis: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:
+        return functions_of(axis.encoder)._similarity_to(x, axis.coordinates, order)
+
+    def refuse_blocks(self) -> None:
+        raise ValueError(
+            'penalty="similarity" needs all samples at once, and partial_fit and merge keep sums '
+            'over them: use fit, or penalty="ridge". Got penalty="similarity".'
+        )
+
+
 RIDGE, SLOPE, CURVATURE = (Differences(order) for order in range(3))
 ADAPTIVE = Adaptive()
+SIMILARITY = Similarity()
 
-_NAMED: dict[str, Penalty] = {str(e.given): e for e in (RIDGE, SLOPE, CURVATURE, ADAPTIVE)}
+_NAMED: dict[str, Penalty] = {
+    str(each.given): each for each in (RIDGE, SLOPE, CURVATURE, ADAPTIVE, SIMILARITY)
+}
 
 
 def parse_penalty(value: Any, name: str) -> Penalty:

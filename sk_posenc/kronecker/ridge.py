@@ -74,10 +74,11 @@ class KroneckerRidge(KroneckerHead):
         "periodic" or "cut".
     alpha : float, default=1e-6
         Strength of the penalty, relative to the mean of the diagonal of the Gram matrix of the
-        features. For smoothness and "adaptive" it is relative to the number of samples. To
-        interpolate, take an alpha of at most 1e-4, or 0.1 to 1 with "adaptive". Noisy samples
-        need a larger one: see :class:`KroneckerRidgeCV`.
-    penalty : {"ridge", "slope", "curvature", "adaptive"} or float, default="ridge"
+        features. For smoothness and "adaptive" it is relative to the number of samples. For
+        "similarity" it is absolute: the variance of the noise at a place of mean weight over the
+        variance of the function. To interpolate, take an alpha of at most 1e-4, or 0.1 to 1 with
+        "adaptive". Noisy samples need a larger one: see :class:`KroneckerRidgeCV`.
+    penalty : {"ridge", "slope", "curvature", "adaptive", "similarity"} or float, default="ridge"
         What is penalised.
 
         - "ridge" penalises the coefficients of each axis, P = I. "slope" and "curvature"
@@ -99,6 +100,13 @@ class KroneckerRidge(KroneckerHead):
           slopes of the previous fit, in root mean squares of the function, and the brackets
           are a mean by a Gaussian of 1.5 units of length. There are four fits; the first has
           T = I and a tenth of `alpha`. ShiftedBasisEncoders are needed, and at most three axes.
+        - "similarity" is "ridge" with infinitely many shifts, so `n_shifts` has no effect. It is a
+          Gaussian process: the kernel of two points is the product over the axes of the
+          similarity of the encoder, in closed form and 1 at no distance. Off a full grid there
+          may be up to 8,000 samples, in any number of axes. Any encoder will do whose similarity
+          is a function of the displacement: a ShiftedBasisEncoder of another basis than
+          "impulse", or one with fixed Fourier functions. With the boundary "cut" the ends of the
+          domain do not count.
     spacing : float or one per axis, default=0.0
         How far the shifts follow the samples, from 0 to 1. 0: evenly over the domain. 1: as many
         between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts
@@ -133,20 +141,22 @@ class KroneckerRidge(KroneckerHead):
           Directly up to 2,000 samples, else by conjugate gradients on the grid.
         - "scattered": by products of the features of all axes. Directly up to 2,000 products or
           samples, else by conjugate gradients, in up to four axes.
-        - "dual": by the product of the kernels of all axes, up to 8,000 samples.
+        - "dual": by the product of the kernels of all axes, up to 8,000 samples. With
+          "similarity" all samples but full grids; beyond 1,500 of them by Cholesky.
         - "normal": by the sums of :meth:`partial_fit`.
     n_iter_ : int
         Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of
         all four fits.
     coefficients_ : ndarray of shape (k_1, ..., k_d) or (n_outputs, k_1, ..., k_d)
-        Not available in the layout "dual".
+        Not available in the layout "dual". With "similarity", one for each cell of the grid.
     dual_coefficients_ : ndarray of shape (n_samples,) or (n_outputs, n_samples)
         Only in the layout "dual": one for each distinct row of X, in sorted order.
     intercept_ : float or ndarray of shape (n_outputs,)
         Mean of the targets.
     condition_ : float
-        Condition number of the regularised system. With conjugate gradients, a bound; NaN (not
-        known) with a penalty of smoothness, with "adaptive" and after `partial_fit`.
+        Condition number of the regularised system. By Cholesky, an estimate in the norm of
+        largest column sums. With conjugate gradients, a bound; NaN (not known) with a penalty of
+        smoothness, with "adaptive" and after `partial_fit`.
     noise_variance_ : ndarray of shape (n_outputs,)
         Mean square of the leave-one-out residuals, computed on first access. Neither it nor
         standard deviations are available with "adaptive", whose fit is not linear in the targets.
@@ -296,9 +306,9 @@ class KroneckerRidge(KroneckerHead):
             or highest frequency.
         ValueError
             As in :meth:`fit`; for blocks that differ in the number of axes or outputs; and for
-            more than 20,000 products of functions without bounded support. For a `spacing` above
-            0, which needs all samples at once. Also when the model is first used, where its system
-            is singular up to rounding.
+            more than 20,000 products of functions without bounded support. For the penalty
+            "similarity" and a `spacing` above 0, which need all samples at once. Also when the
+            model is first used, where its system is singular up to rounding.
 
         Notes
         -----
@@ -328,6 +338,7 @@ class KroneckerRidge(KroneckerHead):
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
+        penalty.refuse_blocks()
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
         refuse_spacing(self.spacing, X.shape[1], "partial_fit")
@@ -369,10 +380,11 @@ class KroneckerRidge(KroneckerHead):
             For what is no KroneckerRidge.
         ValueError
             For models that differ in encoders, axes, names of axes or outputs, or that
-            ``partial_fit`` has not fitted. For a `spacing` above 0.
+            ``partial_fit`` has not fitted. For the penalty "similarity", and a `spacing` above 0.
         """
         alpha = parse_number(self.alpha, "alpha", at_least=0)
         penalty = parse_penalty(self.penalty, "penalty")
+        penalty.refuse_blocks()
         own = self.__dict__.get("_sums")
         if own is not None:
             refuse_spacing(self.spacing, len(own.axes), "merge")

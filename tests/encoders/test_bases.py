@@ -99,6 +99,36 @@ def test_similarity_is_the_autocorrelation(name):
     np.testing.assert_allclose(resolve_basis(name).similarity(deltas), expected, rtol=0, atol=1e-9)
 
 
+# the highest continuous derivative of the similarity; of the sine and the Gaussian, one of many
+SMOOTH = {"gaussian": 8, "bspline": 6, "matern72": 6, "triangle": 2, "matern32": 2, "sine": 8}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_derivatives_of_the_similarity(name):
+    basis, step = resolve_basis(name), 1e-4
+    delta = np.r_[np.linspace(-4.1, 4.1, 200), 0.0]
+    # displacements near a knot, where the derivative of the highest order has a kink
+    delta = delta[(np.abs(delta - np.round(delta)) > 2 * step) | (delta == 0)]
+    slope = basis.similarity
+    for order in range(1, SMOOTH[name] + 1):
+        differences = (slope(delta + step) - slope(delta - step)) / (2 * step)
+        slope = functools.partial(basis.similarity_derivative, order=order)
+        found = slope(delta)
+        # the square of the step, times a higher derivative; at a kink the step itself
+        limit = np.abs(found).max() * np.where(delta == 0, 10 * step, 1e-6)
+        assert np.all(np.abs(found - differences) < limit)
+        assert slope(delta.astype(np.float32)).dtype == np.float32
+    if name not in {"gaussian", "sine"}:
+        with pytest.raises(ValueError, match=f"no continuous derivative of order {order + 1}"):
+            basis.similarity_derivative(delta, order + 1)
+
+
+@pytest.mark.parametrize("name", ["rectangle", "square", "impulse"])
+def test_similarities_with_kinks_have_no_derivative(name):
+    with pytest.raises(ValueError, match="no continuous derivative of order 1"):
+        resolve_basis(name).similarity_derivative(np.zeros(1), 1)
+
+
 def test_triangle_at_a_quarter_is_not_the_authors_value():
     assert resolve_basis("triangle").similarity(np.array([0.25]))[0] == pytest.approx(
         0.918, abs=1e-3

@@ -961,6 +961,7 @@ def test_weights_that_are_refused():
 @parametrize_with_checks(
     [
         KroneckerRidge(FourierEncoder(), alpha=1e-2),
+        KroneckerRidge(penalty="similarity", alpha=1e-2),
         KroneckerRidgeCV(alphas=[1e-2, 1.0], cv=3),
     ]
 )

@@ -32,6 +32,7 @@ from sk_posenc import (
     psnr_score,
     stable_rank_scorer,
 )
+from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _search
 from sk_posenc.kronecker._device import Place
 
@@ -113,6 +114,26 @@ else:
             slopes = own.predict(tensors[2], derivative=(1, 0))
             assert slopes.device == tensors[2].device
         close(own.predict(at), expected.predict(at), 1e-8)  # and NumPy's go on with NumPy
+
+    @pytest.mark.parametrize("device", DEVICES)
+    @pytest.mark.parametrize("layout", ["grid", "holes", "scattered"])
+    @pytest.mark.parametrize("eigen_up_to", [5, 1_000])
+    def test_tensors_of_a_similarity_are_predicted_on_the_host(eigen_up_to, layout, device):
+        X, y = scattered(60, 2) if layout == "scattered" else make_grid((12, 13), 2)
+        X, y = (X[9:], y[9:]) if layout == "holes" else (X, y)
+        model = KroneckerRidge(alpha=1e-2, penalty="similarity")
+        at = inside(2)
+        expected = clone(model).fit(X, y).predict(at, return_std=True)
+        tensors = [torch.as_tensor(each, device=device) for each in (X, y, at)]
+        with limits(eigen_up_to=eigen_up_to), config_context(array_api_dispatch=True):
+            own = clone(model).fit(*tensors[:2])
+            alone = own.predict(tensors[2])
+            slopes = own.predict(tensors[2], derivative=(1, 0))
+            values, std = own.predict(tensors[2], return_std=True)
+        assert {each.device for each in (alone, slopes, values, std)} == {tensors[2].device}
+        for each in (alone, values):
+            close(each.cpu().numpy(), expected[0], 1e-8)
+        close(std.cpu().numpy(), expected[1], 1e-8)
 
     @pytest.mark.parametrize("device", DEVICES)
     @pytest.mark.parametrize(
