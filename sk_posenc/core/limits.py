@@ -31,6 +31,14 @@ class Limits:
     few_cells: int = 2**16
 
     # Kronecker heads: what a search tries.
+    # Places of samples up to which the resolution is learnt from them.
+    learnt_up_to: int = 4_096
+    # Rows of a kernel up to which all places judge every resolution.
+    climbed_up_to: int = 600
+    # Beyond, places of each of three parts that find one.
+    part_size: int = 400
+    # Places that judge what the parts have found.
+    judged_up_to: int = 1_000
     # Condition number past which float64 keeps fewer than four digits.
     ill_conditioned: float = 1e12
     # Numbers (cells x columns x candidates) up to which leave-one-out is found for all candidates.

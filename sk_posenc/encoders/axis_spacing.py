@@ -1,7 +1,7 @@
 """The map of one axis after which its samples are about equally far apart."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -64,6 +64,10 @@ class AxisSpacing:
         distinct, last = distinct.astype(np.float64), len(distinct) - 1
         at = np.unique(np.round(np.linspace(0, last, n_knots)).astype(int))
         return cls(strength, low, high, distinct[at], at / max(last, 1))
+
+    def with_strength(self, strength: float) -> Self:
+        """The map through the same knots, of another weight."""
+        return replace(self, strength=strength)
 
     def __call__(self, x: NDArray) -> NDArray[np.float64]:
         """Places in u of coordinates."""

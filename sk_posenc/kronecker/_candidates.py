@@ -38,11 +38,13 @@ class Candidate:
     share : float or None
         Stable rank as a share of the samples per axis; None: as the encoder says.
     penalty : Penalty
+    spacing : float
     """
 
     encoder: Any
     share: float | None
     penalty: Penalty
+    spacing: float = 0.0
 
     def params(self, alpha: float) -> dict[str, Any]:
         """As a row of ``cv_results_`` has them."""
@@ -50,6 +52,7 @@ class Candidate:
             "encoder": self.encoder,
             "stable_rank": self.share,
             "penalty": self.penalty.given,
+            "spacing": self.spacing,
             "alpha": float(alpha),
         }
 

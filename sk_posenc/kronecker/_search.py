@@ -257,6 +257,7 @@ def problem_of(
         whole=whole,
         alphas=alphas,
         place=place,
+        spacing=path.spacing,
     )
 
 

@@ -6,11 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.encoders.axis_settings import is_given, per_axis
+from sk_posenc.encoders.axis_settings import per_axis
 from sk_posenc.encoders.axis_spacing import AxisSpacing, parse_strength
-
-# Settings of encoders in coordinate units, which an axis that is mapped does not have.
-_IN_UNITS = ("domain", "bandwidth", "max_frequency")
 
 _MOST_ORDERS = 2
 
@@ -37,13 +34,12 @@ def fit_spacing(encoder: Any, x: NDArray, strength: float, axis: int) -> AxisSpa
     if strength == 0:
         return None
     settings = encoder.get_params(deep=False)
-    for name in _IN_UNITS:
-        if is_given(settings.get(name)):
-            raise ValueError(
-                f"{name} of the encoder of axis {axis} is in units of its coordinates, but "
-                f"spacing={strength:g} maps the axis to (0, 1) first: leave {name} at its default "
-                f"and set stable_rank, or set spacing=0 for this axis. Got {settings[name]!r}."
-            )
+    if settings.get("domain") is not None:
+        raise ValueError(
+            f"domain of the encoder of axis {axis} is in units of its coordinates, but "
+            f"spacing={strength:g} maps the axis to (0, 1) first: leave domain at its default, or "
+            f"set spacing=0 for this axis. Got {settings['domain']!r}."
+        )
     if settings.get("boundary") == "periodic":
         raise ValueError(
             f"spacing={strength:g} cannot follow the samples around a circle: set spacing=0 for "

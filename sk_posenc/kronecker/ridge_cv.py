@@ -3,15 +3,18 @@
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._axis import same_settings
-from sk_posenc.kronecker._candidates import alphas_of, candidates_of
+from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
+from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
+from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     best_of,
@@ -207,9 +210,14 @@ default=None
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
         samples = Samples(kept[0], kept[2])
+        columns = kept[1].reshape(len(kept[1]), -1)
+        units = Units(samples, columns)
+        if self._is_automatic() and can_learn(samples):
+            paths, results, best = learnt_search(samples, columns, units)
+            self._fit_best(samples, kept[1], paths, results, best, units)
+            return
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
         alphas = alphas_of(self.alphas, paths)
-        units = Units(samples, kept[1].reshape(len(kept[1]), -1))
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if self.cv is not None:
@@ -242,19 +250,36 @@ default=None
                     samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
                 )
             problem = problems[best // len(alphas)]
+        self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
+
+    def _is_automatic(self) -> bool:
+        """Whether all is left to the samples."""
+        settings = (self.encoders, self.stable_ranks, self.alphas, self.penalties, self.cv)
+        return all(each is None for each in settings)
+
+    def _fit_best(
+        self,
+        samples: Samples,
+        y: NDArray,
+        paths: list[Candidate],
+        results: dict[str, Any],
+        best: int,
+        units: Units,
+        problem: Problem | None = None,
+        iteration: Iteration | None = None,
+        start: NDArray | None = None,
+    ) -> None:
+        """Fit the candidate of a row of the results."""
         self.cv_results_, self.best_index_ = results, best
         self.best_score_ = float(results["mean_test_score"][best])
         chosen = results["params"][best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
+        self.spacing_ = chosen["spacing"]
         if problem is None:
-            problem = problem_of(
-                paths[best // len(alphas)],
-                samples,
-                np.array([self.alpha_]),
-                whole=False,
-                place=self._place,
-            )
-        self._fit_final(samples, kept[1], problem, self.alpha_, units, iteration, start)
+            path = paths[best // (len(results["params"]) // len(paths))]
+            alpha = np.array([self.alpha_])
+            problem = problem_of(path, samples, alpha, whole=False, place=self._place)
+        self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
 
 

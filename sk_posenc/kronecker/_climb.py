@@ -1,0 +1,99 @@
+"""The way to the resolution with the best score, one step at a time."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.kronecker._stage import Resolution
+
+# The Gaussian follows signals without an edge, "matern32" steps and kinks, "matern72" those
+# between. A start from one alone does not find the others.
+BASES = ("gaussian", "matern72", "matern32")
+SPACINGS = (0.0, 0.5, 0.9)
+
+# Stable ranks as powers of 2, from a plane (of a Gaussian 4.5 domains wide) to two functions for
+# each place.
+_LEAST = -4.0
+_BEYOND_PLACES = 1.0
+
+# The start: every second power of 2 up to that of the places per axis, and half a step more.
+_START = 2.0
+_START_BEYOND = 1.5
+
+# Steps, in powers of 2.
+_STEPS = (1.0, 0.5)
+
+# Climbs take 26 to 60 scores; one that takes more wanders among equals.
+_MOST = 80
+
+
+class Climb:
+    """Resolutions that have been scored.
+
+    Parameters
+    ----------
+    score : callable
+        Of a Resolution; the smaller the better.
+    n_axes, n_places : int
+
+    Attributes
+    ----------
+    scores : dict of Resolution to float
+    """
+
+    def __init__(self, score: Callable[[Resolution], float], n_axes: int, n_places: int) -> None:
+        self._score, self._n_axes, self._n_places = score, n_axes, n_places
+        self._highest = math.log2(max(n_places, 2)) + _BEYOND_PLACES
+        self.scores: dict[Resolution, float] = {}
+
+    def run(self) -> Resolution:
+        for start in self._starts():
+            self._try(start)
+        for step in _STEPS:
+            while self._improves(step):
+                pass
+        return self.best
+
+    @property
+    def best(self) -> Resolution:
+        return min(self.scores, key=lambda each: self.scores[each])
+
+    def _starts(self) -> Iterator[Resolution]:
+        top = math.log2(max(2.0, self._n_places ** (1 / self._n_axes))) + _START_BEYOND
+        for basis in (BASES[0], BASES[-1]):
+            for spacing in (SPACINGS[0], SPACINGS[-1]):
+                for octave in np.arange(0.0, top, _START):
+                    yield Resolution(basis, (float(octave),) * self._n_axes, spacing)
+
+    def _improves(self, step: float) -> bool:
+        """Whether any move from the best one does: all axes, each axis, spacing, basis."""
+        before = self.best
+        axes = np.eye(self._n_axes)
+        for direction in [np.ones(self._n_axes), *(axes if self._n_axes > 1 else [])]:
+            if not self._goes(step * direction):
+                self._goes(-step * direction)
+        for spacing in SPACINGS:
+            self._try(replace(self.best, spacing=spacing))
+        for basis in BASES:
+            self._try(replace(self.best, basis=basis))
+        return self.best != before
+
+    def _goes(self, move: NDArray) -> bool:
+        """Go on that way while it helps; whether it did."""
+        start = before = self.best
+        while True:
+            self._try(replace(before, octaves=self._moved(before.octaves, move)))
+            if self.best == before:
+                return before != start
+            before = self.best
+
+    def _moved(self, octaves: Sequence[float], move: NDArray) -> tuple[float, ...]:
+        moved = np.clip(np.add(octaves, move), _LEAST, self._highest)
+        return tuple(map(float, moved))
+
+    def _try(self, resolution: Resolution) -> None:
+        if resolution not in self.scores and len(self.scores) < _MOST:
+            self.scores[resolution] = self._score(resolution)

@@ -1,0 +1,111 @@
+"""How well kernel ridge predicts what it has not seen: the number that a search goes by."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.limits import limits_now
+from sk_posenc.core.products import rowwise_kronecker
+from sk_posenc.kronecker._factors import AxisFactor, spectrum
+from sk_posenc.kronecker._structured import apply_along_axes
+
+# How much the likelihood of all samples counts. Few samples need it: it tells noise from detail
+# where the errors held out are few. Of many samples it says less than these.
+_MOST_LIKELIHOOD = 0.5
+_LIKELIHOOD = 5.0
+
+# Has a logarithm, and is nothing.
+_LEAST = 1e-300
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Several alphas of one kernel.
+
+    Attributes
+    ----------
+    criterion : ndarray of shape (n_alphas,)
+        The logarithm of an expected squared error; the smaller the better.
+    squared_error : ndarray of shape (n_alphas,)
+        Of leave-one-out, in squares of the unit of the targets; mean over the outputs.
+    """
+
+    criterion: NDArray[np.float64]
+    squared_error: NDArray[np.float64]
+
+
+def judge(
+    factors: Sequence[AxisFactor],
+    cells: NDArray,
+    roots: NDArray,
+    between: Sequence[NDArray],
+    alphas: NDArray,
+) -> Judged:
+    r"""The criterion of kernel ridge with a constant, from the eigenvalues of its kernel.
+
+    Parameters
+    ----------
+    factors : list of AxisFactor
+        Of the kernel of each axis, its rows and columns times the roots of the weights.
+    cells : ndarray of shape (q, *shape)
+        Targets at each place, each output in its own spread.
+    roots : ndarray of shape `shape`
+        Of the weights of the places, 1 in the mean.
+    between : list of ndarrays of shape (n_points, n)
+        For each axis, kernels of points between the places and of its places, times the roots.
+    alphas : ndarray
+        Greater than 0.
+
+    Notes
+    -----
+    With h the roots, A = h K h + alpha and the constant that fits best, let r be the dual
+    residuals and D the diagonal of the inverse of A, both freed of the constant. Then
+
+    - LOO, the mean of (r / D)^2, is the squared error at a place without its samples;
+    - LPL, the mean of r^2 / D over the geometric mean of D, is what the density of each
+      place given the others says of it;
+    - FAR, the mean variance of the model at the points between over the mean of 1 / D, tells
+      how much less the model knows there than at a place that is left out, if more than 1;
+    - REML, (y' r / n) (det A 1' A^-1 1)^(1/n), is what the density of all samples says.
+
+    The criterion is (log LOO + log LPL) / 2 + log FAR + min(1/2, 5 / sqrt n) log REML.
+    """
+    shape, q, n = roots.shape, len(cells), roots.size
+    left = [factor.left for factor in factors]
+    back = [(factor.left[0].T,) for factor in factors]
+    squares = [(factor.left[0].T ** 2,) for factor in factors]
+    rotated = [rows @ factor.left[0].T for rows, factor in zip(between, factors, strict=True)]
+    cross = rowwise_kronecker(rotated)  # (n_points, n)
+    eigenvalues = spectrum(factors).ravel()
+    targets = apply_along_axes(cells * roots, left).reshape(q, n)
+    one = apply_along_axes(roots[None], left).ravel()
+    share = min(_MOST_LIKELIHOOD, _LIKELIHOOD / math.sqrt(n))
+    criterion, squared = np.empty(len(alphas)), np.empty(len(alphas))
+    step = max(1, limits_now().block_bytes // (8 * n * (q + 2)))
+    for start in range(0, len(alphas), step):
+        at = slice(start, start + step)
+        values = eigenvalues + alphas[at, None]  # (m, n)
+        of_one = one / values
+        ones = of_one @ one
+        centred = targets - (of_one @ targets.T / ones[:, None])[:, :, None] * one
+        shrunk = centred / values[:, None]  # (m, q, n)
+        dual = np.concatenate([shrunk, of_one[:, None]], axis=1).reshape(-1, *shape)
+        dual = apply_along_axes(dual, back).reshape(len(values), q + 1, n)
+        inverse = apply_along_axes((1 / values).reshape(-1, *shape), squares).reshape(-1, n)
+        diagonal = np.maximum(inverse - dual[:, -1] ** 2 / ones[:, None], _LEAST)[:, None]
+        residuals = dual[:, :-1]
+        loo = np.mean((residuals / diagonal) ** 2, axis=2)  # (m, q), times weights
+        lpl = np.mean(residuals**2 / diagonal, axis=2)
+        unsure = np.maximum(1 - (1 / values) @ (cross**2).T, 0.0)  # (m, n_points)
+        unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
+        far = np.mean(unsure, axis=1) / np.mean(1 / diagonal[:, 0], axis=1)
+        fit = np.mean(shrunk * centred, axis=2)
+        density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2)
+        of_outputs = (np.log(loo + _LEAST) + density) / 2 + share * np.log(fit + _LEAST)
+        volume = share * (np.sum(np.log(values), axis=1) + np.log(ones)) / n
+        criterion[at] = np.mean(of_outputs, axis=1) + np.log(np.maximum(far, 1.0)) + volume
+        squared[at] = np.mean(loo, axis=1)
+    return Judged(criterion, squared)

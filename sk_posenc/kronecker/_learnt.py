@@ -1,0 +1,100 @@
+"""The resolution of a signal, learnt from samples of it."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.limits import limits_now
+from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._climb import Climb
+from sk_posenc.kronecker._criterion import Judged
+from sk_posenc.kronecker._parts import parts_of
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._search import search_results
+from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker.penalties import SIMILARITY
+
+# Fewer places have no place left to learn from when one is left out.
+_LEAST_PLACES = 3
+
+# Outputs that a climb goes by, spread over all of them; all judge what it finds.
+_OUTPUTS = 30
+
+
+def can_learn(samples: Samples) -> bool:
+    """Whether places are enough to learn from, and few enough for a kernel of all of them."""
+    return _LEAST_PLACES <= len(samples.occupied) <= limits_now().learnt_up_to
+
+
+@dataclass(eq=False)
+class Judgements:
+    """Resolutions judged on the places of one stage."""
+
+    stage: Stage
+    alphas: NDArray[np.float64]
+    known: dict[Resolution, Judged] = field(default_factory=dict)
+    seconds: dict[Resolution, float] = field(default_factory=dict)
+
+    def score(self, resolution: Resolution) -> float:
+        """That of the best alpha."""
+        if resolution not in self.known:
+            start = time.perf_counter()
+            self.known[resolution] = self.stage.judge(resolution, self.alphas)
+            self.seconds[resolution] = time.perf_counter() - start
+        return float(self.known[resolution].criterion.min())
+
+    def climb(self) -> Resolution:
+        return Climb(self.score, self.stage.n_axes, self.stage.n_places).run()
+
+
+def learnt_search(
+    samples: Samples, columns: NDArray, units: Units
+) -> tuple[list[Candidate], dict[str, Any], int]:
+    """The candidates that were judged last, their results, and the row of the best.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, q)
+        Targets.
+    """
+    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
+    judgements = _judged(Stage.of(samples, samples.to_cells(relative)), SIMILARITY.alphas)
+    resolutions, lengths = list(judgements.known), judgements.stage.lengths
+    paths = [
+        Candidate(each.encoders(lengths), None, SIMILARITY, each.spacing) for each in resolutions
+    ]
+    judged = [judgements.known[each] for each in resolutions]
+    errors = np.concatenate([each.squared_error for each in judged])
+    criterion = np.concatenate([each.criterion for each in judged])
+    n_alphas = len(judgements.alphas)
+    times = np.repeat([judgements.seconds[each] / n_alphas for each in resolutions], n_alphas)
+    scores = units.scores(-errors[:, None])
+    results = search_results(paths, judgements.alphas, scores, times[:, None], None)
+    results["mean_test_criterion"] = -criterion
+    return paths, results, int(np.argmin(criterion))
+
+
+def _judged(whole: Stage, alphas: NDArray) -> Judgements:
+    """All that a climb sees, or what it finds on each of several parts, judged on more places."""
+    now = limits_now()
+    few = whole.largest <= now.climbed_up_to
+    if few and len(whole.cells) <= _OUTPUTS:
+        judgements = Judgements(whole, alphas)
+        judgements.climb()
+        return judgements
+    stages = [whole]
+    if not few:
+        places = np.column_stack(whole.scattered.shares())
+        stages = [whole.part(rows) for rows in parts_of(places, now.part_size)]
+        if whole.n_places > now.judged_up_to:
+            whole = whole.part(parts_of(places, now.judged_up_to)[-1])
+        else:
+            whole = whole.scattered
+    judgements = Judgements(whole, alphas)
+    for stage in stages:
+        judgements.score(Judgements(stage.with_outputs(_OUTPUTS), alphas).climb())
+    return judgements

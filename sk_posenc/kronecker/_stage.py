@@ -1,0 +1,207 @@
+"""Places of samples on which resolutions are judged: all of them, or a part."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.encoders.axis_spacing import AxisSpacing
+from sk_posenc.encoders.bases import resolve_basis
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._criterion import Judged, judge
+from sk_posenc.kronecker._factors import AxisFactor, factor_kernel
+from sk_posenc.kronecker._samples import Samples
+
+# Points between places, where a model may know less than at a place that is left out: 128 tell
+# the mean of its variance to a tenth.
+_POINTS = 128
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What is learnt of a signal: basis, stable rank of each axis, spacing of the shifts.
+
+    Attributes
+    ----------
+    basis : str
+    octaves : tuple of n_axes floats
+        Stable ranks, as powers of 2.
+    spacing : float
+    """
+
+    basis: str
+    octaves: tuple[float, ...]
+    spacing: float
+
+    def width(self, axis: int) -> float:
+        """The bandwidth along an axis, in widths of the domain."""
+        return resolve_basis(self.basis).bandwidth(2 ** self.octaves[axis])
+
+    def similarity(self, axis: int, delta: NDArray) -> NDArray[np.float64]:
+        """Of coordinates that lie so far apart, in widths of the domain."""
+        return np.asarray(resolve_basis(self.basis).similarity(delta / self.width(axis)))
+
+    def encoders(self, lengths: Sequence[float]) -> list[ShiftedBasisEncoder]:
+        """Of each axis, whose domain has that length. No matrix has a stable rank below 1."""
+        return [
+            ShiftedBasisEncoder(self.basis, stable_rank=2**octave)
+            if octave >= 0
+            else ShiftedBasisEncoder(self.basis, bandwidth=self.width(axis) * length)
+            for axis, (octave, length) in enumerate(zip(self.octaves, lengths, strict=True))
+        ]
+
+
+class Stage:
+    """Places with their targets and weights, and the points between them.
+
+    Parameters
+    ----------
+    spacings : list of n_axes AxisSpacing
+        The domain of each axis, and the map that follows all samples.
+    coordinates : list of n_axes ndarrays
+        Of a full grid the distinct ones of each axis, else those of each place.
+    is_grid : bool
+    cells : ndarray of shape (q, *shape)
+        Targets, each output in its own spread.
+    roots : list of ndarrays
+        Of the weights, 1 in the mean; of each axis of a grid, or of each place.
+    """
+
+    def __init__(
+        self,
+        spacings: list[AxisSpacing],
+        coordinates: list[NDArray],
+        is_grid: bool,
+        cells: NDArray[np.float64],
+        roots: list[NDArray],
+    ) -> None:
+        self.spacings, self.coordinates, self.is_grid = spacings, coordinates, is_grid
+        self.cells, self._roots = cells, roots
+        self._between = _between(coordinates, is_grid)
+        self._factors: dict[tuple, AxisFactor] = {}
+        self._mapped: dict[tuple, NDArray[np.float64]] = {}
+
+    @classmethod
+    def of(cls, samples: Samples, cells: NDArray) -> "Stage":
+        """All places of samples, and their targets by `Samples.to_cells` in spreads."""
+        coordinates = samples.coordinates
+        spacings = [AxisSpacing.through(x, 1.0, axis) for axis, x in enumerate(coordinates)]
+        if samples.is_grid:
+            weights = samples.axis_weights or [np.ones(n) for n in samples.shape]
+            roots = [np.sqrt(each) for each in weights]
+            return cls(spacings, coordinates, True, cells, roots)
+        occupied = samples.occupied
+        if samples.on_grid:
+            rows = np.unravel_index(occupied, samples.shape)
+            coordinates = [x[i] for x, i in zip(coordinates, rows, strict=True)]
+        of_cells = np.ones(samples.shape) if samples.weights is None else samples.weights
+        cells = cells.reshape(len(cells), -1)[:, occupied]
+        return cls(spacings, coordinates, False, cells, [np.sqrt(of_cells.ravel()[occupied])])
+
+    @property
+    def n_places(self) -> int:
+        return self.cells[0].size
+
+    @property
+    def n_axes(self) -> int:
+        return len(self.coordinates)
+
+    @property
+    def largest(self) -> int:
+        """Rows of the largest matrix whose eigenvalues a judgement needs."""
+        return max(self.cells.shape[1:])
+
+    @property
+    def lengths(self) -> list[float]:
+        return [spacing.high - spacing.low for spacing in self.spacings]
+
+    @cached_property
+    def scattered(self) -> "Stage":
+        """The same places, not as a grid."""
+        if not self.is_grid:
+            return self
+        rows = [each.ravel() for each in np.meshgrid(*self.coordinates, indexing="ij")]
+        cells = self.cells.reshape(len(self.cells), -1)
+        return Stage(self.spacings, rows, False, cells, [self._all_roots().ravel()])
+
+    def part(self, rows: NDArray[np.intp]) -> "Stage":
+        """Some of the places, not as a grid."""
+        whole = self.scattered
+        coordinates = [x[rows] for x in whole.coordinates]
+        return Stage(
+            self.spacings, coordinates, False, whole.cells[:, rows], [whole._roots[0][rows]]
+        )
+
+    def with_outputs(self, n_outputs: int) -> "Stage":
+        """At most so many outputs, spread over all of them."""
+        every = -(-len(self.cells) // n_outputs)
+        cells = self.cells[::every]
+        return Stage(self.spacings, self.coordinates, self.is_grid, cells, self._roots)
+
+    def shares(self) -> list[NDArray[np.float64]]:
+        """Coordinates in widths of the domain."""
+        maps = [spacing.with_strength(0.0) for spacing in self.spacings]
+        return [to(x) for to, x in zip(maps, self.coordinates, strict=True)]
+
+    def judge(self, resolution: Resolution, alphas: NDArray) -> Judged:
+        factors = self._factored(resolution)
+        return judge(factors, self.cells, self._all_roots(), self._across(resolution), alphas)
+
+    def _all_roots(self) -> NDArray[np.float64]:
+        roots = np.ones(())
+        for each in self._roots:
+            roots = np.multiply.outer(roots, each)
+        return roots
+
+    def _factored(self, resolution: Resolution) -> list[AxisFactor]:
+        axes = range(self.n_axes)
+        if self.is_grid:
+            return [self._factor(resolution, axis) for axis in axes]
+        kernel = np.multiply.outer(self._roots[0], self._roots[0])
+        for axis in axes:
+            kernel *= self._kernel(resolution, axis)
+        return [factor_kernel(kernel)]
+
+    def _factor(self, resolution: Resolution, axis: int) -> AxisFactor:
+        key = (axis, resolution.basis, resolution.octaves[axis], resolution.spacing)
+        if key not in self._factors:
+            roots = self._roots[axis]
+            kernel = self._kernel(resolution, axis) * roots[:, None] * roots
+            self._factors[key] = factor_kernel(kernel)
+        return self._factors[key]
+
+    def _across(self, resolution: Resolution) -> list[NDArray]:
+        """Kernels of the points between places and the places, times the roots of weights."""
+        kernels = [
+            self._kernel(resolution, axis, self._between[axis]) for axis in range(self.n_axes)
+        ]
+        if self.is_grid:
+            return [rows * roots for rows, roots in zip(kernels, self._roots, strict=True)]
+        return [math.prod(kernels) * self._roots[0]]
+
+    def _kernel(
+        self, resolution: Resolution, axis: int, x: NDArray | None = None
+    ) -> NDArray[np.float64]:
+        """Of the coordinates of an axis, or of points there and these coordinates."""
+        key = (axis, resolution.spacing, x is None)
+        if key not in self._mapped:
+            spacing = self.spacings[axis].with_strength(resolution.spacing)
+            own = spacing(self.coordinates[axis])
+            self._mapped[key] = (own if x is None else spacing(x))[:, None] - own
+        return resolution.similarity(axis, self._mapped[key])
+
+
+def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:
+    """Points on the lines from some places to others, always the same ones; all in their hull."""
+    random = np.random.default_rng(0)
+    share = random.uniform(size=_POINTS)
+    points, ends = [], None
+    for x in coordinates:
+        if ends is None or is_grid:  # places of a grid have any of the coordinates of each axis
+            ends = random.integers(len(x), size=(2, _POINTS))
+        first, second = x[ends].astype(np.float64)
+        points.append(first * share + second * (1 - share))
+    return points
