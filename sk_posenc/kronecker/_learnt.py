@@ -63,9 +63,9 @@ def learnt_search(
     """
     relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
     judgements = _judged(Stage.of(samples, samples.to_cells(relative)), SIMILARITY.alphas)
-    resolutions, lengths = list(judgements.known), judgements.stage.lengths
+    resolutions, stage = list(judgements.known), judgements.stage
     paths = [
-        Candidate(each.encoders(lengths), None, SIMILARITY, each.spacing) for each in resolutions
+        Candidate(stage.encoders(each), None, SIMILARITY, each.spacing) for each in resolutions
     ]
     judged = [judgements.known[each] for each in resolutions]
     errors = np.concatenate([each.squared_error for each in judged])

@@ -114,9 +114,11 @@ class Stage:
         """Rows of the largest matrix whose eigenvalues a judgement needs."""
         return max(self.cells.shape[1:])
 
-    @property
-    def lengths(self) -> list[float]:
-        return [spacing.high - spacing.low for spacing in self.spacings]
+    def encoders(self, resolution: Resolution) -> list[ShiftedBasisEncoder]:
+        """Those of a resolution, in the units of the axes; mapped axes have length 1."""
+        if resolution.spacing > 0:
+            return resolution.encoders([1.0] * self.n_axes)
+        return resolution.encoders([each.high - each.low for each in self.spacings])
 
     @cached_property
     def scattered(self) -> "Stage":
