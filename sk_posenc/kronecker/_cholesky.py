@@ -49,7 +49,7 @@ class ByCholesky(Solver):
         return np.ascontiguousarray(solution) * self.design.root_weights(), 1, 0.0
 
     def condition_number(self, alpha: float) -> float:
-        """LAPACK's estimate, in the norm of largest column sums."""
+        """A bound: LAPACK's estimate in the norm of largest sums of rows, or that over alpha."""
         factor = self._factor(alpha)
         return self._by_eigenvalues.condition_number(alpha) if factor is None else factor.condition
 
@@ -71,7 +71,9 @@ class ByCholesky(Solver):
             except linalg.LinAlgError:
                 return None
             share, _ = linalg.lapack.dpocon(lower, size, uplo="L")
-            self._last = _Factor(alpha, lower, 1 / share if share > 0 else math.inf)
+            # no eigenvalue is larger than a sum of a row, or smaller than alpha
+            condition = min(1 / share if share > 0 else math.inf, size / alpha)
+            self._last = _Factor(alpha, lower, condition)
         return self._last
 
     @cached_property

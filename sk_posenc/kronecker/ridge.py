@@ -112,9 +112,9 @@ class KroneckerRidge(KroneckerHead):
         between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts
         with as much detail as they can show. The axis is then mapped as by
         :class:`SpacingTransformer` before it is encoded, so that penalties too count in mapped
-        coordinates. An encoder of such an axis has no `domain`, `bandwidth` or `max_frequency`,
-        and is not periodic. Where mapped samples of a grid are still uneven, the settings left
-        at "auto" are those off a grid.
+        coordinates, and a `bandwidth` or `max_frequency` in widths of the domain. An encoder of
+        such an axis has no `domain`, and is not periodic. Where mapped samples of a grid are still
+        uneven, the settings left at "auto" are those off a grid.
     tol : float, default=0.1
         Conjugate gradients stop where five steps together move the function by less than
         this share of its residuals. Both are root mean squares: the move over the whole domain

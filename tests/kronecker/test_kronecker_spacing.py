@@ -12,7 +12,6 @@ from test_kronecker_scattered import iterating  # noqa: F401
 from sk_posenc import (
     FourierEncoder,
     KroneckerRidge,
-    LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
     SpacingTransformer,
@@ -263,19 +262,9 @@ REFUSED = [
         r"domain of the encoder of axis 0 is in units of .* Got \(0, 1\)\.$",
     ),
     (
-        {"encoder": [BSPLINE, ShiftedBasisEncoder(bandwidth=0.1)], "spacing": 0.5},
+        {"encoder": [BSPLINE, ShiftedBasisEncoder(domain=(0, 1))], "spacing": 0.5},
         ValueError,
-        r"bandwidth of the encoder of axis 1 .* Got 0\.1\.$",
-    ),
-    (
-        {"encoder": LogFourierEncoder(4, max_frequency=[3.0, 4.0]), "spacing": [0.0, 0.5]},
-        ValueError,
-        r"max_frequency of the encoder of axis 1 .* Got 4\.0\.$",
-    ),
-    (
-        {"encoder": RandomFourierEncoder(bandwidth=0.5), "spacing": 1},
-        ValueError,
-        "bandwidth of the encoder",
+        r"domain of the encoder of axis 1 .* Got \(0, 1\)\.$",
     ),
 ]
 
@@ -295,6 +284,23 @@ def test_a_circle_has_no_spacing():
     encoder = [ShiftedBasisEncoder(boundary="periodic")]
     with pytest.raises(ValueError, match=r"around a circle: set spacing=0 for axis 0, .*'per"):
         KroneckerRidge(encoder, spacing=0.5).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("by_width", "by_rank"),
+    [
+        (ShiftedBasisEncoder(bandwidth=0.05), ShiftedBasisEncoder(stable_rank=5.6419)),
+        (RandomFourierEncoder(32, bandwidth=0.1, random_state=0), None),
+    ],
+)
+def test_settings_in_units_count_in_widths_of_a_mapped_domain(by_width, by_rank):
+    X, y = clustered(60, 1)
+    model = KroneckerRidge(by_width, spacing=0.9).fit(1e3 * X, y)
+    expected = KroneckerRidge(by_width, spacing=0.9).fit(X, y)
+    np.testing.assert_allclose(model.predict(1e3 * X), expected.predict(X), atol=1e-6)
+    if by_rank is not None:
+        expected = KroneckerRidge(by_rank, spacing=0.9).fit(X, y)
+        np.testing.assert_allclose(model.predict(1e3 * X), expected.predict(X), atol=1e-3)
 
 
 def test_units_on_an_axis_without_spacing():
