@@ -8,7 +8,7 @@ from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._encoders import in_order, is_encoder
 from sk_posenc.kronecker.penalties import RIDGE, Penalty, Smoothness, parse_penalty
 
-# Within 0.3 dB of a search on scattered pixels of clean photographs, at its own alpha.
+# At its own alpha at most 0.4 dB behind a search, on scattered pixels of clean photographs.
 OFF_GRID = Smoothness(2.0)
 
 # In more axes smoothness has too many products of functions.
@@ -45,7 +45,7 @@ class Asked:
 
     def encoder_for(self, penalty: Penalty) -> ShiftedBasisEncoder:
         """What no encoder means for the penalty in force."""
-        # no user has asked for a Gaussian here, and its products fill many times more rows
+        # a basis that ends fits scattered samples tens of times faster, and as well
         chosen = self.penalty is None and penalty is OFF_GRID
         return ShiftedBasisEncoder(penalty.searched_basis if chosen else penalty.default_basis)
 
