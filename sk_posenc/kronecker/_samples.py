@@ -90,6 +90,11 @@ class Samples:
         return self.on_grid and (self.weights is None or self.axis_weights is not None)
 
     @property
+    def fills_grid(self) -> bool:
+        """Whether every cell of a grid has a sample, whatever samples weigh."""
+        return self.on_grid and (self.weights is None or bool(np.all(self.weights > 0)))
+
+    @property
     def thinning(self) -> float:
         """Cells with samples per sample: what the noise of a cell is to that of a sample."""
         return len(self.occupied) / self._n_present

@@ -40,6 +40,8 @@ class Penalty:
         Strengths that a search tries.
     interpolating_alpha : float
         Up to this one a fit costs a signal without noise less than 0.1 dB.
+    default_alpha : float
+        Strength where none is given.
     counts_samples : bool
         Whether alpha counts in samples; else in the mean diagonal of their Gram matrix.
     """
@@ -49,6 +51,7 @@ class Penalty:
     searched_basis = "bspline"
     alphas = _ALPHAS
     interpolating_alpha = 1e-3
+    default_alpha = 1e-6
     counts_samples = False
 
     def finer(self, on_grid: bool) -> float | None:
@@ -116,6 +119,7 @@ class Smoothness(Penalty):
     exponent: float
 
     alphas = _SMOOTH_ALPHAS
+    default_alpha = 1e-3
     counts_samples = True
 
     @property
@@ -147,6 +151,7 @@ class Adaptive(Smoothness):
     exponent: float = 2.0  # of the pilot
 
     default_basis = searched_basis = "triangle"
+    default_alpha = 0.2
 
     @property
     def given(self) -> str:  # type: ignore[override]
@@ -165,6 +170,7 @@ class Similarity(Penalty):
 
     searched_basis = "gaussian"
     alphas = _SIMILARITY_ALPHAS
+    default_alpha = 1e-3
 
     @property
     def given(self) -> str:  # type: ignore[override]
@@ -189,12 +195,16 @@ _NAMED: dict[str, Penalty] = {
 }
 
 
-def parse_penalty(value: Any, name: str) -> Penalty:
-    """The penalty of that name, or of smoothness where a number is given."""
+def parse_penalty(value: Any, name: str, also: Sequence[str] = ()) -> Penalty:
+    """The penalty of that name, or of smoothness where a number is given.
+
+    `also` has words that are no penalties, but allowed; messages name them.
+    """
     if isinstance(value, str) and value in _NAMED:
         return _NAMED[value]
-    wanted = f"{name} must be one of {sorted(_NAMED)}, or a number, the exponent of smoothness"
+    words = sorted([*_NAMED, *also])
+    wanted = f"{name} must be one of {words}, or a number, the exponent of smoothness"
     if isinstance(value, str):
         raise ValueError(f"{wanted}. Got {value!r}.")
-    otherwise = f", the exponent of smoothness, or one of {sorted(_NAMED)}"
+    otherwise = f", the exponent of smoothness, or one of {words}"
     return Smoothness(parse_number(value, name, above=0, at_most=_STEEPEST, otherwise=otherwise))

@@ -5,21 +5,20 @@ from collections.abc import Callable
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.metaestimators import available_if
 
-from sk_posenc.core.settings import parse_number
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
+from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._spacing import refuse_spacing
 from sk_posenc.kronecker._targets import Units
-from sk_posenc.kronecker.penalties import Penalty, parse_penalty
 
 __all__ = ["KroneckerRidge"]
 
@@ -36,7 +35,7 @@ def _names(model: "KroneckerRidge") -> list[str] | None:
     return None if names is None else list(names)
 
 
-class KroneckerRidge(KroneckerHead):
+class KroneckerRidge(NestedEncoder, KroneckerHead):
     r"""Ridge regression on the Kronecker product of one encoding per axis.
 
     On a grid, with features :math:`\Phi_a` of the distinct coordinates of axis a, the
@@ -54,10 +53,13 @@ class KroneckerRidge(KroneckerHead):
     Parameters
     ----------
     encoder : encoder or list of one per axis, default=None
-        A clone is fitted on each axis. None: ``ShiftedBasisEncoder()`` with the Gaussian, or
-        with the triangle for ``penalty="adaptive"``. Settings given per axis go to their axis;
-        `tensor_product` and `sparse_output` are ignored. Settings left at "auto" depend on the
-        samples, and the guide's page *Defaults* has their numbers:
+        A clone is fitted on each axis. None: a ShiftedBasisEncoder with the Gaussian, with the
+        triangle for ``penalty="adaptive"``, or with the B-spline where ``penalty="auto"`` takes
+        smoothness. A search, or ``set_params``, may set ``encoder__stable_rank`` and other
+        parameters of None too: an encoder with the Gaussian, or the triangle for "adaptive",
+        first takes its place. Settings given per axis go to their axis; `tensor_product` and
+        `sparse_output` are ignored. Settings left at "auto" depend on the samples, and the
+        guide's page *Defaults* has their numbers:
 
         - On a grid there is one shift per distinct coordinate (or a whole number of them, for
           narrow bases), and the stable rank is a share of the distinct coordinates, 0.42 for
@@ -72,15 +74,21 @@ class KroneckerRidge(KroneckerHead):
 
         Coordinates outside the domain count as its nearest end, unless the boundary is
         "periodic" or "cut".
-    alpha : float, default=1e-6
+    alpha : float or "auto", default="auto"
         Strength of the penalty, relative to the mean of the diagonal of the Gram matrix of the
         features. For smoothness and "adaptive" it is relative to the number of samples. For
         "similarity" it is absolute: the variance of the noise at a place of mean weight over the
-        variance of the function. To interpolate, take an alpha of at most 1e-4, or 0.1 to 1 with
-        "adaptive". Noisy samples need a larger one: see :class:`KroneckerRidgeCV`.
-    penalty : {"ridge", "slope", "curvature", "adaptive", "similarity"} or float, default="ridge"
+        variance of the function. "auto" is 1e-6 with "ridge", "slope" and "curvature", 1e-3 with
+        smoothness and "similarity", and 0.2 with "adaptive". These interpolate. Noisy samples
+        need a larger one: see :class:`KroneckerRidgeCV`.
+    penalty : {"auto", "ridge", "slope", "curvature", "adaptive", "similarity"} or float, \
+            default="auto"
         What is penalised.
 
+        - "auto" is "ridge" on a full grid, where each cell has a sample. One axis without holes
+          is such a grid, and weights above 0 do not matter. Elsewhere it is smoothness of
+          exponent 2, where all encoders are ShiftedBasisEncoders and there are up to three
+          axes, else "ridge". An `alpha` that is given applies to whichever is taken.
         - "ridge" penalises the coefficients of each axis, P = I. "slope" and "curvature"
           penalise their first or second differences, P = D'D + 0.01 I. The last term bounds
           coefficients whose differences are 0. "slope" and "curvature" need a
@@ -129,6 +137,10 @@ class KroneckerRidge(KroneckerHead):
 
     Attributes
     ----------
+    alpha_ : float
+        Strength that was used.
+    penalty_ : str or float
+        Penalty that was used.
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike. With `spacing` they take
         mapped coordinates.
@@ -216,8 +228,8 @@ class KroneckerRidge(KroneckerHead):
         self,
         encoder: Any = None,
         *,
-        alpha: float = 1e-6,
-        penalty: str | float = "ridge",
+        alpha: float | str = "auto",
+        penalty: str | float = "auto",
         spacing: Any = 0.0,
         tol: float = 0.1,
         max_iter: int = 1_000,
@@ -257,17 +269,25 @@ class KroneckerRidge(KroneckerHead):
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        alpha = parse_number(self.alpha, "alpha", at_least=0)
-        penalty = parse_penalty(self.penalty, "penalty")
+        asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
         encoder = self.encoder
+        penalty, alpha = asked.in_force(encoder, X.shape[1], full=samples.fills_grid)
         if encoder is None:
-            encoder = ShiftedBasisEncoder(penalty.default_basis)
+            encoder = asked.encoder_for(penalty)
         problem = Problem(
             samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
         )
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+        self.alpha_, self.penalty_ = alpha, penalty.given
+
+    def _settings_for(self, X: NDArray, encoder: Any) -> tuple[float, str | float]:
+        """Alpha and penalty with which an encoder would be fitted to samples."""
+        asked = Asked.of(self.penalty, self.alpha)
+        full = Samples(X, None).fills_grid
+        penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
+        return alpha, penalty.given
 
     def _can_partial_fit(self) -> bool:
         missing = missing_settings(self.encoder)
@@ -285,8 +305,9 @@ class KroneckerRidge(KroneckerHead):
         """Add a block of samples, by their normal equations.
 
         All blocks together, in any order, give the solution of :meth:`fit` off a grid on all
-        samples, within `tol`. Memory depends on the number of coefficients, not of samples.
-        The first call after ``fit`` starts again from nothing.
+        samples, within `tol`. Penalty and alpha that are "auto" are those of ``fit`` there, also
+        where blocks happen to make a grid. Memory depends on the number of coefficients, not of
+        samples. The first call after ``fit`` starts again from nothing.
 
         Parameters
         ----------
@@ -336,9 +357,8 @@ class KroneckerRidge(KroneckerHead):
         return self
 
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        alpha = parse_number(self.alpha, "alpha", at_least=0)
-        penalty = parse_penalty(self.penalty, "penalty")
-        penalty.refuse_blocks()
+        asked = Asked.of(self.penalty, self.alpha)
+        asked.refuse_blocks()
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
         refuse_spacing(self.spacing, X.shape[1], "partial_fit")
@@ -358,7 +378,7 @@ class KroneckerRidge(KroneckerHead):
                 f"Got {columns.shape[1]}."
             )
         weights = np.ones(len(X)) if weights is None else weights
-        self._adopt(sums.with_block(X, columns, weights), penalty, alpha)
+        self._adopt(sums.with_block(X, columns, weights), asked)
 
     def merge(self, *others: "KroneckerRidge") -> Self:
         """Add the samples that other models have seen by :meth:`partial_fit`.
@@ -382,9 +402,8 @@ class KroneckerRidge(KroneckerHead):
             For models that differ in encoders, axes, names of axes or outputs, or that
             ``partial_fit`` has not fitted. For the penalty "similarity", and a `spacing` above 0.
         """
-        alpha = parse_number(self.alpha, "alpha", at_least=0)
-        penalty = parse_penalty(self.penalty, "penalty")
-        penalty.refuse_blocks()
+        asked = Asked.of(self.penalty, self.alpha)
+        asked.refuse_blocks()
         own = self.__dict__.get("_sums")
         if own is not None:
             refuse_spacing(self.spacing, len(own.axes), "merge")
@@ -415,11 +434,13 @@ class KroneckerRidge(KroneckerHead):
         for other in others:
             own = own.merged(other._sums)
         with taken_over_last(self) as fitted:
-            fitted._adopt(own, penalty, alpha)
+            fitted._adopt(own, asked)
         return self
 
-    def _adopt(self, sums: NormalEquations, penalty: Penalty, alpha: float) -> None:
+    def _adopt(self, sums: NormalEquations, asked: Asked) -> None:
         """Take sums as what is fitted, to be solved when asked for."""
+        penalty, alpha = asked.in_force(self.encoder, len(sums.axes), full=False)
+        self.alpha_, self.penalty_ = alpha, penalty.given
         self._sums = self._expansion = sums
         self._problem = None
         self._penalty, self._relative_alpha, self._settled = penalty, alpha, False

@@ -200,19 +200,19 @@ class _Kronecker:
     name = "By the search of the Kronecker ridge"
 
     def __init__(self, head: Any, X: NDArray, y: NDArray) -> None:
-        self._X, self._y, self.n_samples = X, y, len(X)
+        self._head, self._X, self._y, self.n_samples = head, X, y, len(X)
+
+    def _search_of(self, encoder: Any) -> KroneckerRidgeCV:
+        head = self._head
         if isinstance(head, KroneckerRidgeCV):
-            self._search = head
-        else:
-            self._search = KroneckerRidgeCV(
-                alphas=[head.alpha],
-                penalties=[head.penalty],
-                tol=head.tol,
-                max_iter=head.max_iter,
-            )
+            return clone(head).set_params(encoders=[encoder])
+        alpha, penalty = head._settings_for(self._X, encoder)
+        return KroneckerRidgeCV(
+            [encoder], alphas=[alpha], penalties=[penalty], tol=head.tol, max_iter=head.max_iter
+        )
 
     def error_of(self, encoder: Any) -> tuple[float, Any]:
-        search = clone(self._search).set_params(encoders=[encoder]).fit(self._X, self._y)
+        search = self._search_of(encoder).fit(self._X, self._y)
         return -search.best_score_, encoder.fit(self._X)
 
 

@@ -192,7 +192,7 @@ def suggest_encoder(
     *Linear heads.* Leave-one-out keeps the encoder and its domain fixed. RidgeCV takes the
     best of its alphas for each encoding. KroneckerRidgeCV searches with its own settings and
     folds, such as sub-grids. KroneckerRidge is ranked by leave-one-out at its own alpha and
-    penalty.
+    penalty; where these are "auto", at those that it would take with each candidate.
 
     Examples
     --------

@@ -271,13 +271,13 @@ def test_weights_are_exact(kind, rng):
     if kind == "zeros":
         weights[::5] = 0
     kept = weights > 0
-    model = KroneckerRidge(alpha=1e-3).fit(X, y, sample_weight=weights)
+    model = KroneckerRidge(alpha=1e-3, penalty="ridge").fit(X, y, sample_weight=weights)
     assert model.layout_ == ("grid" if kind in {"product", "one axis"} else "holes")
     dense = DenseRidge(model).fit(X[kept], y[kept], weights[kept])
     points = somewhere(len(shape))
     close(model.predict(points), dense.predict(points))
     if kind == "zeros":
-        absent = KroneckerRidge(alpha=1e-3).fit(X[kept], y[kept], sample_weight=weights[kept])
+        absent = clone(model).fit(X[kept], y[kept], sample_weight=weights[kept])
         np.testing.assert_array_equal(absent.predict(points), model.predict(points))
 
 
@@ -338,11 +338,11 @@ def test_conjugate_gradients_with_uneven_weights(rng):
     X, y = X[20:], y[20:]  # holes
     weights = rng.uniform(0.3, 3, len(X))
     with limits(direct_up_to=10):
-        iterated = KroneckerRidge(alpha=1e-2, tol=1e-10).fit(X, y, weights)
+        iterated = KroneckerRidge(alpha=1e-2, penalty="ridge", tol=1e-10).fit(X, y, weights)
         dense = DenseRidge(iterated).fit(X, y, weights)
         close(iterated.predict(somewhere(2)), dense.predict(somewhere(2)), 1e-6)
         with pytest.raises(ValueError, match="alpha > 0"):
-            KroneckerRidge(alpha=0).fit(X, y)
+            KroneckerRidge(alpha=0, penalty="ridge").fit(X, y)
         with pytest.raises(ValueError, match=r"'holes' has one for at most 10 samples: .* n = 252"):
             iterated.predict(X, return_std=True)
 
@@ -510,8 +510,8 @@ def test_single_precision_off_a_grid_keeps_its_digits(alpha, n_axes):
     X = np.random.default_rng(0).uniform(size=(250, n_axes)).astype(np.float32)
     y = np.sin(9 * X).prod(axis=1)
     encoder = ShiftedBasisEncoder(n_shifts=40) if n_axes == 2 else None
-    single = KroneckerRidge(encoder, alpha=alpha).fit(X, y)
-    double = KroneckerRidge(encoder, alpha=alpha).fit(X.astype(np.float64), y.astype(np.float64))
+    single = KroneckerRidge(encoder, alpha=alpha, penalty="ridge").fit(X, y)
+    double = clone(single).fit(X.astype(np.float64), y.astype(np.float64))
     assert single.layout_ == ("dual" if n_axes == 2 else "grid")
     close(single.predict(X), double.predict(X.astype(np.float64)), 1e-4)
 
@@ -643,7 +643,7 @@ def test_standard_deviation_is_that_of_a_gaussian_process(layout, rng):
         X = rng.uniform(-1, 2, X.shape)
     elif layout == "scattered":
         X, encoder = rng.uniform(-1, 2, X.shape), ShiftedBasisEncoder("bspline", n_shifts=3)
-    model = KroneckerRidge(encoder, alpha=0.1).fit(X, y, weights)
+    model = KroneckerRidge(encoder, alpha=0.1, penalty="ridge").fit(X, y, weights)
     assert model.layout_ == ("grid" if layout == "weights" else layout)
     dense = DenseRidge(model).fit(X, y, weights)
     noise = model.noise_variance_[0]
@@ -753,7 +753,7 @@ def test_memory_is_refused_with_sizes(rng):
     refused = r"matrix of 300 x 300 .* [\d,]+ products of the features"
     few = limits(dual_up_to=100, direct_up_to=100, iterated_axes=1)
     with few, pytest.raises(ValueError, match=refused):
-        KroneckerRidge().fit(X, X[:, 0])
+        KroneckerRidge(penalty="ridge").fit(X, X[:, 0])
     line = np.arange(2_000_000.0)[:, None]
     with pytest.raises(ValueError, match=r"GiB .*available"):
         KroneckerRidge(ShiftedBasisEncoder("bspline")).fit(line, line[:, 0])
@@ -923,7 +923,8 @@ def test_an_own_basis():
     ("model", "error", "message"),
     [
         (KroneckerRidge(alpha=-1), ValueError, "alpha must be finite and at least 0"),
-        (KroneckerRidge(alpha="1"), TypeError, "alpha must be a number"),
+        (KroneckerRidge(alpha="1"), ValueError, "alpha must be a number"),
+        (KroneckerRidge(alpha=[1]), TypeError, "alpha must be a number"),
         (KroneckerRidge(penalty="lasso"), ValueError, "penalty must be one of"),
         (KroneckerRidge(3), TypeError, "encoder must be an encoder"),
         (KroneckerRidge([FourierEncoder()]), ValueError, "one per axis: X has 2 axes. Got 1"),

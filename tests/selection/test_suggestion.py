@@ -112,7 +112,7 @@ def test_kronecker_ridge_is_ranked_by_its_own_leave_one_out(head, rng):
     suggestion = suggest_encoder(X, y, head, candidates(2, 4))
     search = KroneckerRidgeCV(alphas=[1e-3])
     if isinstance(head, KroneckerRidge):
-        search.set_params(penalties=[head.penalty])
+        search.set_params(penalties="ridge")
     scores = [
         -clone(search).set_params(encoders=[e]).fit(X, y).best_score_ for e in candidates(2, 4)
     ]
