@@ -4,6 +4,7 @@
 an array may be of another namespace, and scikit-learn has no types yet: those are Any.
 """
 
+import warnings
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, assert_type
@@ -25,6 +26,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     LearnableFourierEncoder,
     LogFourierEncoder,
+    PoorFitWarning,
     RandomFourierEncoder,
     ReconstructionDisplay,
     ShiftedBasisEncoder,
@@ -149,8 +151,15 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
 
 
+def silenced() -> None:
+    category: type[UserWarning] = PoorFitWarning
+    warnings.filterwarnings("ignore", category=category)
+
+
 def main() -> None:
     X, y = samples()
+    with warnings.catch_warnings():
+        silenced()
     encoders(X)
     regressors(X, y)
     modules(X)

@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sk_posenc.core.settings import parse_number
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker._encoders import missing_settings
+from sk_posenc.kronecker._encoders import missing_settings, warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._problem import Problem
@@ -151,6 +151,8 @@ class KroneckerRidge(KroneckerHead):
         Where `condition_` is above 1e12.
     ConvergenceWarning
         Where conjugate gradients do not reach `tol` in `max_iter` steps.
+    PoorFitWarning
+        Where most samples lie outside the `domain` of an encoder.
 
     See Also
     --------
@@ -243,6 +245,7 @@ class KroneckerRidge(KroneckerHead):
             encoder = ShiftedBasisEncoder(penalty.default_basis)
         problem = Problem(samples, encoder, penalty, alphas=[alpha], place=self._place)
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+        warn_of_axes_outside(self.encoders_, X, type(self).__name__)
 
     def _can_partial_fit(self) -> bool:
         missing = missing_settings(self.encoder)

@@ -7,9 +7,11 @@ from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import alphas_of, candidates_of
+from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._samples import Samples
@@ -90,6 +92,13 @@ class KroneckerRidgeCV(KroneckerHead):
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
         As in :class:`KroneckerRidge`.
+
+    Warns
+    -----
+    PoorFitWarning
+        Where even the best candidate explains less than a tenth of the variance of samples left
+        out, or most samples lie outside the `domain` of an encoder. The warnings of
+        :class:`KroneckerRidge` are given too.
 
     See Also
     --------
@@ -255,6 +264,9 @@ class KroneckerRidgeCV(KroneckerHead):
             )
         self._fit_final(samples, kept[1], problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
+        warn_of_axes_outside(self.encoders_, kept[0], type(self).__name__)
+        explained = units.explained(float(np.nanmax(results["mean_test_score"])))
+        warn_of_poor_fit(explained, f"the best candidate of {type(self).__name__}")
 
 
 def _as_given(encoders: list[Any]) -> Any:
