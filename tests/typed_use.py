@@ -76,7 +76,7 @@ def samples() -> tuple[Floats, Floats]:
 def encoders(X: Floats) -> None:
     assert_type(ShiftedBasisEncoder("triangle", stable_rank=4).fit(X), ShiftedBasisEncoder)
     assert_type(ShiftedBasisEncoder(Cosine(), stable_rank=[3, 4]).fit(X), ShiftedBasisEncoder)
-    assert_type(FourierEncoder(3, domain=(0.0, 1.0)).fit(X), FourierEncoder)
+    assert_type(FourierEncoder(3, domain=(0.0, 512.0)).fit(X), FourierEncoder)
     assert_type(LogFourierEncoder(3).fit(X), LogFourierEncoder)
     assert_type(RandomFourierEncoder(32, random_state=0).fit(X), RandomFourierEncoder)
     assert_type(LearnableFourierEncoder(8, random_state=0).fit(X), LearnableFourierEncoder)
@@ -87,7 +87,7 @@ def encoders(X: Floats) -> None:
 
 
 def regressors(X: Floats, y: Floats) -> None:
-    encoder = FourierEncoder(stable_rank=4, domain=(0.0, 1.0))
+    encoder = FourierEncoder(stable_rank=4, domain=(0.0, 512.0))
     ridge = KroneckerRidge(encoder, alpha=1e-3)
     assert_type(ridge.fit(X, y, sample_weight=np.ones(len(y))), KroneckerRidge)
     blocks = KroneckerRidge(encoder).partial_fit(X[:32], y[:32])

@@ -8,6 +8,9 @@ from sk_posenc.core.poor_fit import tell
 # More than this share of the samples outside is a mistake, not a margin.
 _MOST_OUTSIDE = 0.5
 
+# Fewer samples may be placeholders, given to an encoder that has all its settings.
+_FEWEST = 10
+
 # Coordinates may miss the domain by rounding: by this share of its width.
 _SLACK = 1e-6
 
@@ -33,7 +36,7 @@ def warn_of_samples_outside(
 
     Functions whose boundary is "none" go on outside, and a periodic axis wraps: nothing is lost.
     """
-    if boundary not in ("extend", "cut"):
+    if boundary not in ("extend", "cut") or x.shape[0] < _FEWEST:
         return
     xp = array_namespace(x)
     share = float(to_numpy(xp.mean(xp.astype(outside(x, ends), x.dtype))))

@@ -93,11 +93,9 @@ def fit_axis(encoder: Any, samples: AxisSamples) -> Any:
 def warn_of_axes_outside(encoders: Sequence[Any], X: NDArray, who: str) -> None:
     """Warn of axes with most samples outside the domain that was given to their encoder."""
     for axis, encoder in enumerate(encoders):
-        if getattr(encoder, "domain", None) is None or not isinstance(encoder, AxisFunctions):
-            continue
-        stops = encoder._stops_at_ends
-        boundary = "extend" if stops else encoder._boundary(0)
-        warn_of_samples_outside(X[:, axis], encoder._domain(), boundary, axis, who)
+        if isinstance(encoder, AxisFunctions) and encoder.domain is not None:
+            boundary = "extend" if encoder._stops_at_ends else encoder._boundary(0)  # type: ignore[attr-defined]
+            warn_of_samples_outside(X[:, axis], encoder._domain(), boundary, axis, who)
 
 
 def axis_features(encoder: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:

@@ -5,7 +5,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn import config_context
 
 from sk_posenc import (
     CoordinateMLPRegressor,
@@ -18,10 +17,10 @@ from sk_posenc import (
     ShiftedBasisEncoder,
     encoding_report,
 )
-from sk_posenc.core.outside import outside
+from sk_posenc.core.outside import outside, warn_of_samples_outside
 
 # Of the second axis three quarters lie outside (0, 1), of the first none.
-X = np.column_stack([np.linspace(0, 1, 200), np.linspace(0, 4, 200) ** 1.0])
+X = np.column_stack([np.linspace(0, 1, 200), np.linspace(0, 4, 200)])
 Y = np.sin(3 * X[:, 0]) + X[:, 1]
 
 
@@ -85,17 +84,21 @@ def test_networks_warn_at_the_line_of_the_user():
             ShiftedBasisEncoder("bspline", stable_rank=5, n_shifts=9, domain=(0, 1)), alpha=1.0
         ).partial_fit(X, Y),
         lambda: encoding_report(ShiftedBasisEncoder(domain=(0, 1)), X),
+        lambda: ShiftedBasisEncoder(domain=(5, 9)).fit(X[:9]),  # placeholders
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_no_warning(fit):
     assert not told(fit)
 
 
-def test_tensors_under_dispatch():
-    with config_context(array_api_dispatch=False):
-        (warning,) = told(lambda: ShiftedBasisEncoder(domain=(0, 1)).fit(torch.asarray(X)))
-    assert "of axis 1" in str(warning.message)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_tensors(dtype):
+    x = torch.asarray(X[:, 1], dtype=dtype)
+    (warning,) = told(lambda: warn_of_samples_outside(x, (0.0, 1.0), "extend", 1, "it"))
+    assert "it expects" in str(warning.message)
+    assert "75% of them" in str(warning.message)
+    assert not told(lambda: warn_of_samples_outside(x, (0.0, 2.1), "extend", 1, "it"))
 
 
 def test_rounding_is_not_outside():
