@@ -1,5 +1,6 @@
 # Every public name and its module. Type checkers read this, and lazy_loader when it is imported.
 
+from .core.poor_fit import PoorFitWarning
 from .core.stable_rank import stable_rank
 from .datasets.grid_samples import grid_samples, samples_to_grid
 from .datasets.signals import load_signal
@@ -49,6 +50,7 @@ __all__ = [
     "KroneckerRidgeCV",
     "LearnableFourierEncoder",
     "LogFourierEncoder",
+    "PoorFitWarning",
     "RandomFourierEncoder",
     "ReconstructionDisplay",
     "ShiftedBasisEncoder",

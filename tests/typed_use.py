@@ -4,6 +4,7 @@
 an array may be of another namespace, and scikit-learn has no types yet: those are Any.
 """
 
+import warnings
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, assert_type
@@ -25,6 +26,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     LearnableFourierEncoder,
     LogFourierEncoder,
+    PoorFitWarning,
     RandomFourierEncoder,
     ReconstructionDisplay,
     ShiftedBasisEncoder,
@@ -75,7 +77,7 @@ def samples() -> tuple[Floats, Floats]:
 def encoders(X: Floats) -> None:
     assert_type(ShiftedBasisEncoder("triangle", stable_rank=4).fit(X), ShiftedBasisEncoder)
     assert_type(ShiftedBasisEncoder(Cosine(), stable_rank=[3, 4]).fit(X), ShiftedBasisEncoder)
-    assert_type(FourierEncoder(3, domain=(0.0, 1.0)).fit(X), FourierEncoder)
+    assert_type(FourierEncoder(3, domain=(0.0, 512.0)).fit(X), FourierEncoder)
     assert_type(LogFourierEncoder(3).fit(X), LogFourierEncoder)
     assert_type(RandomFourierEncoder(32, random_state=0).fit(X), RandomFourierEncoder)
     assert_type(LearnableFourierEncoder(8, random_state=0).fit(X), LearnableFourierEncoder)
@@ -91,7 +93,7 @@ def encoders(X: Floats) -> None:
 
 
 def regressors(X: Floats, y: Floats) -> None:
-    encoder = FourierEncoder(stable_rank=4, domain=(0.0, 1.0))
+    encoder = FourierEncoder(stable_rank=4, domain=(0.0, 512.0))
     ridge = KroneckerRidge(encoder, alpha=1e-3)
     assert_type(ridge.fit(X, y, sample_weight=np.ones(len(y))), KroneckerRidge)
     blocks = KroneckerRidge(encoder).partial_fit(X[:32], y[:32])
@@ -155,8 +157,15 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
 
 
+def silenced() -> None:
+    category: type[UserWarning] = PoorFitWarning
+    warnings.filterwarnings("ignore", category=category)
+
+
 def main() -> None:
     X, y = samples()
+    with warnings.catch_warnings():
+        silenced()
     encoders(X)
     regressors(X, y)
     modules(X)

@@ -13,6 +13,7 @@ from scipy import linalg
 
 from sk_posenc.core.arrays import Array, to_numpy
 from sk_posenc.core.encoding import AxisTraits
+from sk_posenc.core.outside import warn_of_samples_outside
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.shortfalls import shortfalls_warn
 from sk_posenc.core.stable_rank import stable_rank, stable_rank_of_gram
@@ -63,6 +64,10 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
         self.domain_ = _resolve_domain(self.domain, X)
         self._ends = [(float(low), float(high)) for low, high in self.domain_]
         self._asked = self._fit_axes(samples_per_axis(X)).tolist()
+        if self.domain is not None:
+            for axis, ends in enumerate(self._ends):
+                boundary = self._boundary(axis)
+                warn_of_samples_outside(X[:, axis], ends, boundary, axis, type(self).__name__)
 
     def _measure(self) -> None:
         axes = range(self.n_features_in_)

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, clone
 
-from sk_posenc.encoders.axis_functions import AxisSamples, functions_of
+from sk_posenc.core.outside import warn_of_samples_outside
+from sk_posenc.core.poor_fit import poor_fits_untold
+from sk_posenc.encoders.axis_functions import AxisFunctions, AxisSamples, functions_of
 
 _PER_AXIS = (
     "stable_rank",
@@ -83,8 +85,17 @@ def fit_axis(encoder: Any, samples: AxisSamples) -> Any:
     settings = functions_of(own)._settings_for(samples)
     if settings:
         own.set_params(**settings)
-    own.fit(samples.x[:, None])
+    with poor_fits_untold():  # the head tells, of the samples of all axes
+        own.fit(samples.x[:, None])
     return functions_of(own)._without_aliases(samples.x) if samples.on_grid else own
+
+
+def warn_of_axes_outside(encoders: Sequence[Any], X: NDArray, who: str) -> None:
+    """Warn of axes with most samples outside the domain that was given to their encoder."""
+    for axis, encoder in enumerate(encoders):
+        if isinstance(encoder, AxisFunctions) and encoder.domain is not None:
+            boundary = "extend" if encoder._stops_at_ends else encoder._boundary(0)  # type: ignore[attr-defined]
+            warn_of_samples_outside(X[:, axis], encoder._domain(), boundary, axis, who)
 
 
 def axis_features(encoder: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """Targets in units of their own, so that nothing hangs on the unit of y."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +61,14 @@ class Units:
     def relative(self, columns: NDArray) -> NDArray[np.float64]:
         """Errors or centred targets (n, q), each in its own spread."""
         return columns / self.spread
+
+    def explained(self, score: float) -> float:
+        """The share of the variance that a score leaves; NaN where all targets are constant."""
+        n_varying = np.count_nonzero(np.isfinite(self.spread))
+        if not n_varying:
+            return math.nan
+        relative = -score / self.size / self.size  # a square may be 0 or infinite
+        return float(1 - relative * len(self.spread) / n_varying)
 
     def scores(self, relative: NDArray) -> NDArray[np.float64]:
         """Scores in squares of the unit of y, as if all targets had the spread `size`."""

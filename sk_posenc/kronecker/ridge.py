@@ -10,7 +10,7 @@ from sklearn.utils.metaestimators import available_if
 
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._automatic import Asked
-from sk_posenc.kronecker._encoders import missing_settings
+from sk_posenc.kronecker._encoders import missing_settings, warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._normal import NormalEquations
@@ -183,6 +183,8 @@ class KroneckerRidge(NestedEncoder, KroneckerHead):
         Where `condition_` is above 1e12.
     ConvergenceWarning
         Where conjugate gradients do not reach `tol` in `max_iter` steps.
+    PoorFitWarning
+        Where most samples lie outside the `domain` of an encoder.
 
     See Also
     --------
@@ -281,6 +283,7 @@ class KroneckerRidge(NestedEncoder, KroneckerHead):
         )
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
         self.alpha_, self.penalty_ = alpha, penalty.given
+        warn_of_axes_outside(self.encoders_, X, type(self).__name__)
 
     def _settings_for(self, X: NDArray, encoder: Any) -> tuple[float, str | float]:
         """Alpha and penalty with which an encoder would be fitted to samples."""

@@ -7,10 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
+from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
@@ -94,6 +96,13 @@ default=None
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_
         As in :class:`KroneckerRidge`.
+
+    Warns
+    -----
+    PoorFitWarning
+        Where even the best candidate explains less than a tenth of the variance of samples left
+        out, or most samples lie outside the `domain` of an encoder. The warnings of
+        :class:`KroneckerRidge` are given too.
 
     See Also
     --------
@@ -215,6 +224,7 @@ default=None
         if self._is_automatic() and can_learn(samples):
             paths, results, best = learnt_search(samples, columns, units)
             self._fit_best(samples, kept[1], paths, results, best, units)
+            self._warn(kept[0], units)
             return
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
         alphas = alphas_of(self.alphas, paths)
@@ -251,6 +261,12 @@ default=None
                 )
             problem = problems[best // len(alphas)]
         self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
+        self._warn(kept[0], units)
+
+    def _warn(self, X: NDArray, units: Units) -> None:
+        name = type(self).__name__
+        warn_of_axes_outside(self.encoders_, X, name)
+        warn_of_poor_fit(units.explained(self.best_score_), f"the best candidate of {name}")
 
     def _is_automatic(self) -> bool:
         """Whether all is left to the samples."""

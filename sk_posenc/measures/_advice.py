@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.outside import FATES, outside
 from sk_posenc.measures.report import EncodingReport
 
 # Within these bounds there is no warning.
@@ -84,21 +85,16 @@ def traps(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
 
 
 def _check_domain(report: EncodingReport, encoder: Any, X: NDArray) -> Iterator[str]:
-    fates = {
-        "extend": "count as its nearest end, all of them as one point",
-        "cut": "have fading columns, or none",
-        "none": "are not covered by its stable rank",
-    }
     for axis, (low, high) in enumerate(encoder._ends):
         x, name = X[:, axis].astype(np.float64), report.axis_names[axis]
         boundary = encoder._boundary(axis)
         if boundary == "periodic":
             continue
-        outside = float(np.mean(_uncovered(encoder, axis, X)))
-        if outside:
+        uncovered = float(np.mean(_uncovered(encoder, axis, X)))
+        if uncovered:
             yield (
-                f"{outside:.2%} of the samples lie outside the domain ({low:.6g}, {high:.6g}) of "
-                f"axis {name} and {fates[boundary]}: fit with a domain that covers "
+                f"{uncovered:.2%} of the samples lie outside the domain ({low:.6g}, {high:.6g}) of "
+                f"axis {name} and {FATES[boundary]}: fit with a domain that covers "
                 f"({x.min():.6g}, {x.max():.6g})."
             )
         elif 0 < np.ptp(x) < 0.5 * (high - low):
@@ -197,6 +193,5 @@ def _check_resolution(report: EncodingReport, encoder: Any, X: NDArray) -> Itera
 
 def _uncovered(encoder: Any, axis: int, X: NDArray) -> NDArray[np.bool_]:
     """Which samples lie outside the domain of an axis, by more than rounding."""
-    (low, high), x = encoder._ends[axis], X[:, axis].astype(np.float64)
-    slack = 1e-6 * (high - low)
-    return (x < low - slack) | (x > high + slack)
+    mask: NDArray[np.bool_] = outside(X[:, axis].astype(np.float64), encoder._ends[axis])
+    return mask

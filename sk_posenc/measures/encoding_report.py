@@ -11,13 +11,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import AxisTraits
+from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.measures._advice import memorises, traps
+from sk_posenc.measures._layout_advice import layout_findings
 from sk_posenc.measures._trials import fit_linear, try_axis
 from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
 from sk_posenc.measures.report import EncodingReport
+from sk_posenc.measures.sample_layout import sample_layout
 from sk_posenc.measures.similarity_radius import similarity_radius
 from sk_posenc.measures.spectrum import (
     rows_that_fit,
@@ -73,6 +76,10 @@ def encoding_report(
     white noise. With about as many columns as samples, its values are far larger between the
     samples than at them (double descent).
 
+    It also says how the samples lie: uneven along an axis, farther apart along one axis than
+    along another, clustered, or several at one place. Numbers and findings are in the attribute
+    ``layout``. Samples on a grid, and uniformly random ones, are no finding.
+
     Examples
     --------
     >>> import numpy as np
@@ -107,7 +114,7 @@ def _report(
     n_measured = rows_that_fit(encoder, len(X), max_samples)
     spectrum = spectrum_of_encoding(encoder, X[subsample(len(X), n_measured, random_state)])
     n_axes, n_per_axis = X.shape[1], samples_per_axis(X)
-    spans = np.ptp(X.astype(np.float64), axis=0)
+    spacing = np.ptp(X.astype(np.float64), axis=0) / np.maximum(n_per_axis - 1, 1)
     traits = [encoder._axis_traits(axis) for axis in range(n_axes)]
     trials = []
     for axis in range(n_axes):
@@ -121,7 +128,7 @@ def _report(
         n_features=encoder._n_features_out,
         axis_names=[str(name) for name in getattr(encoder, "feature_names_in_", range(n_axes))],
         samples_per_axis=n_per_axis,
-        spacing=spans / np.maximum(n_per_axis - 1, 1),
+        spacing=spacing,
         columns_per_axis=_columns_per_axis(encoder),
         stable_rank_asked=[each.asked for each in traits],
         stable_rank=to_numpy(encoder.stable_rank_),
@@ -131,12 +138,14 @@ def _report(
         fading=np.array([trial["fading"] for trial in trials]),
         slow_error=np.array([trial["slow_error"] for trial in trials]),
         gain=np.array([trial["gain"] for trial in trials]),
+        layout=sample_layout(X, n_per_axis, spacing),
         whole_stable_rank=spectrum.stable_rank,
         rank=spectrum.rank,
         condition_number=spectrum.condition_number,
         **head,
     )
     report.memorises.extend(memorises(report, encoder, y is not None))
+    report.layout.findings.extend(layout_findings(report, encoder))
     report.warnings.extend(traps(report, encoder, X))
     return report
 
@@ -148,7 +157,7 @@ def _resolve(given: Any, X: Any) -> tuple[Any, Any]:
     try:
         check_is_fitted(encoder)
     except NotFittedError:
-        with shortfalls_untold():  # the report tells of them
+        with shortfalls_untold(), poor_fits_untold():  # the report tells of them
             encoder = clone(encoder).fit(X)
     return encoder, X
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.measures.sample_layout import SampleLayout
+
 
 @dataclass(frozen=True)
 class EncodingReport:
@@ -50,6 +52,8 @@ class EncodingReport:
     gain : ndarray of shape (n_axes,)
         Size of such a head's fit to white noise between the samples, divided by its size at
         them. A well-behaved interpolation has about 1.
+    layout : SampleLayout
+        How the samples lie: evenly, crowded, in clusters, or several at one place.
     whole_stable_rank : float
     rank : int
         Of the rows measured.
@@ -83,6 +87,7 @@ class EncodingReport:
     fading: NDArray[np.float64]
     slow_error: NDArray[np.float64]
     gain: NDArray[np.float64]
+    layout: SampleLayout
     whole_stable_rank: float
     rank: int
     condition_number: float
@@ -129,7 +134,12 @@ class EncodingReport:
 
     def _lists(self) -> list[tuple[str, list[str]]]:
         change = self.warnings or ["No trap found."]
-        return [("What it can memorise", self.memorises), ("What to change", change)]
+        lie = self.layout.findings or ["Evenly, or at random."]
+        return [
+            ("What it can memorise", self.memorises),
+            ("How the samples lie", lie),
+            ("What to change", change),
+        ]
 
     def __str__(self) -> str:
         lines = [*textwrap.wrap(self.encoder, 96), ""]

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_pair
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive
 from sk_posenc.core.shortfalls import shortfalls_untold
@@ -216,8 +217,8 @@ def suggest_encoder(
         max_samples = parse_integer(max_samples, "max_samples", _FEWEST_ROWS, " or None")
     if training_time is not None:
         training_time = parse_positive(training_time, "training_time", " or None")
-    # the stable rank that a candidate reaches is in the table
-    with config_context(array_api_dispatch=False), shortfalls_untold():
+    # the stable rank that a candidate reaches is in the table, and how well it fits
+    with config_context(array_api_dispatch=False), shortfalls_untold(), poor_fits_untold():
         coordinates, targets = _check_samples(X, y)
         criterion = criterion_for(
             head, coordinates, targets, max_samples, training_time, check_random_state(random_state)

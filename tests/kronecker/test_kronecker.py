@@ -38,6 +38,9 @@ from sk_posenc.kronecker._structured import apply_along_axes, bands_of
 from sk_posenc.kronecker.ridge import KroneckerRidge
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
+# Many targets here are noise.
+pytestmark = pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")
+
 PENALTIES = ["ridge", "slope", "curvature"]
 
 

@@ -46,6 +46,10 @@ MODELS = [
 ]
 
 
+# Many targets here are noise.
+pytestmark = pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")
+
+
 def fits_of_tensors_that_require_gradients(model):
     X, y = scattered(60, 2)
     Z, weights = X[:7] * 0.9, np.linspace(1, 2, len(X))

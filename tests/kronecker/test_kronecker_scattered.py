@@ -186,6 +186,7 @@ def test_stopping_looks_into_the_holes():
     assert np.abs(early.predict(X) - exact.predict(X))[hole].max() > 0.02
 
 
+@pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")  # targets are noise
 def test_nan_is_a_hole_only_where_asked():
     X, y = make_grid((12, 13), 2)
     y[[3, 40, 77]] = np.nan
@@ -456,6 +457,7 @@ def test_noise_far_below_the_samples_is_smoothed():
     assert np.std(search.predict(X) - truth) < 0.04
 
 
+@pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")  # targets are noise
 def test_a_few_samples_are_enough_to_choose(iterating):
     X, y = scattered(6, 2, 1)
     assert np.isfinite(KroneckerRidgeCV(penalties=[1.5, 2.0]).fit(X, y).best_score_)

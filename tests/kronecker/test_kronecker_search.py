@@ -17,6 +17,9 @@ from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker.ridge import KroneckerRidge
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
+# Many targets here are noise.
+pytestmark = pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")
+
 BSPLINE = ShiftedBasisEncoder("bspline", n_shifts=7, stable_rank=3, domain=(-1.0, 2.0))
 # Up to these alphas a fit is taken to interpolate.
 GENTLE = {"ridge": 1e-3, "slope": 1e-2, "curvature": 1e-3, 2.0: 1e-3}
