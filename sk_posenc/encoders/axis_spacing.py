@@ -72,7 +72,7 @@ class AxisSpacing:
     def __call__(self, x: NDArray) -> NDArray[np.float64]:
         """Places in u of coordinates."""
         x = np.asarray(x, dtype=np.float64)
-        even = self._even(x)
+        even = self.evenly(x)
         if not self._bends:
             return even
         inside = np.clip(self._ranks(np.clip(self._scaled(x), *self._ends)), 0.0, 1.0)
@@ -144,7 +144,7 @@ class AxisSpacing:
         apart[-1] = True
         return PchipInterpolator(places[apart], self.ranks[apart])
 
-    def _even(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def evenly(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The share of the domain that lies below a coordinate."""
         low, high = self._ends
         with np.errstate(over="ignore"):

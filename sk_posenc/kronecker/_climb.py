@@ -12,6 +12,7 @@ from sk_posenc.kronecker._stage import Resolution
 # The Gaussian follows signals without an edge, "matern32" steps and kinks, "matern72" those
 # between. A start from one alone does not find the others.
 BASES = ("gaussian", "matern72", "matern32")
+_FIRST = ("gaussian", "matern32")
 SPACINGS = (0.0, 0.5, 0.9)
 
 # Stable ranks as powers of 2, from a plane (of a Gaussian 4.5 domains wide) to two functions for
@@ -38,14 +39,23 @@ class Climb:
     score : callable
         Of a Resolution; the smaller the better.
     n_axes, n_places : int
+    spacings : sequence of float
+        Those that are tried.
 
     Attributes
     ----------
     scores : dict of Resolution to float
     """
 
-    def __init__(self, score: Callable[[Resolution], float], n_axes: int, n_places: int) -> None:
+    def __init__(
+        self,
+        score: Callable[[Resolution], float],
+        n_axes: int,
+        n_places: int,
+        spacings: Sequence[float] = SPACINGS,
+    ) -> None:
         self._score, self._n_axes, self._n_places = score, n_axes, n_places
+        self._spacings = spacings
         self._highest = math.log2(max(n_places, 2)) + _BEYOND_PLACES
         self.scores: dict[Resolution, float] = {}
 
@@ -63,8 +73,8 @@ class Climb:
 
     def _starts(self) -> Iterator[Resolution]:
         top = math.log2(max(2.0, self._n_places ** (1 / self._n_axes))) + _START_BEYOND
-        for basis in (BASES[0], BASES[-1]):
-            for spacing in (SPACINGS[0], SPACINGS[-1]):
+        for basis in _FIRST:
+            for spacing in dict.fromkeys((self._spacings[0], self._spacings[-1])):
                 for octave in np.arange(0.0, top, _START):
                     yield Resolution(basis, (float(octave),) * self._n_axes, spacing)
 
@@ -75,7 +85,7 @@ class Climb:
         for direction in [np.ones(self._n_axes), *(axes if self._n_axes > 1 else [])]:
             if not self._goes(step * direction):
                 self._goes(-step * direction)
-        for spacing in SPACINGS:
+        for spacing in self._spacings:
             self._try(replace(self.best, spacing=spacing))
         for basis in BASES:
             self._try(replace(self.best, basis=basis))

@@ -64,14 +64,15 @@ def judge(
     With h the roots, A = h K h + alpha and the constant that fits best, let r be the dual
     residuals and D the diagonal of the inverse of A, both freed of the constant. Then
 
-    - LOO, the mean of (r / D)^2, is the squared error at a place without its samples;
-    - LPL, the mean of r^2 / D over the geometric mean of D, is what the density of each
-      place given the others says of it;
-    - FAR, the mean variance of the model at the points between over the mean of 1 / D, tells
-      how much less the model knows there than at a place that is left out, if more than 1;
+    - LOO, the mean of h |r / D|, is the error at a place without its samples;
+    - LPL, the mean of |r| / sqrt D over the geometric mean of sqrt D, is what the density of
+      each place given the others says of that error;
+    - FAR, the mean variance of the model at the points between over the mean of 1 / D, or 1
+      if it is less, is how much less the model knows there than at a place that is left out;
     - REML, (y' r / n) (det A 1' A^-1 1)^(1/n), is what the density of all samples says.
 
-    The criterion is (log LOO + log LPL) / 2 + log FAR + min(1/2, 5 / sqrt n) log REML.
+    The criterion is log LOO + log LPL + log FAR + min(1/2, 5 / sqrt n) log REML. Errors are
+    absolute, as a few large ones, at an end or an edge, tell little of the others.
     """
     shape, q, n = roots.shape, len(cells), roots.size
     left = [factor.left for factor in factors]
@@ -97,15 +98,16 @@ def judge(
         inverse = apply_along_axes((1 / values).reshape(-1, *shape), squares).reshape(-1, n)
         diagonal = np.maximum(inverse - dual[:, -1] ** 2 / ones[:, None], _LEAST)[:, None]
         residuals = dual[:, :-1]
-        loo = np.mean((residuals / diagonal) ** 2, axis=2)  # (m, q), times weights
-        lpl = np.mean(residuals**2 / diagonal, axis=2)
+        errors = residuals / diagonal  # times the roots of the weights
+        loo = np.mean(np.abs(errors) * roots.ravel(), axis=2)  # (m, q)
+        lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
         unsure = np.maximum(1 - (1 / values) @ (cross**2).T, 0.0)  # (m, n_points)
         unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
         far = np.mean(unsure, axis=1) / np.mean(1 / diagonal[:, 0], axis=1)
         fit = np.mean(shrunk * centred, axis=2)
-        density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2)
-        of_outputs = (np.log(loo + _LEAST) + density) / 2 + share * np.log(fit + _LEAST)
+        density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2) / 2
+        of_outputs = np.log(loo + _LEAST) + density + share * np.log(fit + _LEAST)
         volume = share * (np.sum(np.log(values), axis=1) + np.log(ones)) / n
         criterion[at] = np.mean(of_outputs, axis=1) + np.log(np.maximum(far, 1.0)) + volume
-        squared[at] = np.mean(loo, axis=1)
+        squared[at] = np.mean(errors**2, axis=(1, 2))
     return Judged(criterion, squared)

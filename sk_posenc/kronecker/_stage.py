@@ -19,6 +19,9 @@ from sk_posenc.kronecker._samples import Samples
 # the mean of its variance to a tenth.
 _POINTS = 128
 
+# A map that moves no sample by more, in widths of the domain, moves it by rounding.
+_NO_MOVE = 1e-6
+
 
 @dataclass(frozen=True)
 class Resolution:
@@ -109,6 +112,14 @@ class Stage:
     def n_axes(self) -> int:
         return len(self.coordinates)
 
+    @cached_property
+    def is_even(self) -> bool:
+        """Whether maps that follow the samples of each axis change nothing."""
+        moved = [
+            spacing(spacing.knots) - spacing.evenly(spacing.knots) for spacing in self.spacings
+        ]
+        return max(float(np.max(np.abs(each))) for each in moved) < _NO_MOVE
+
     @property
     def largest(self) -> int:
         """Rows of the largest matrix whose eigenvalues a judgement needs."""
@@ -145,8 +156,7 @@ class Stage:
 
     def shares(self) -> list[NDArray[np.float64]]:
         """Coordinates in widths of the domain."""
-        maps = [spacing.with_strength(0.0) for spacing in self.spacings]
-        return [to(x) for to, x in zip(maps, self.coordinates, strict=True)]
+        return [each.evenly(x) for each, x in zip(self.spacings, self.coordinates, strict=True)]
 
     def judge(self, resolution: Resolution, alphas: NDArray) -> Judged:
         factors = self._factored(resolution)

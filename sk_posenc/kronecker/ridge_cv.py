@@ -224,6 +224,8 @@ default=None
         if self._is_automatic() and can_learn(samples):
             paths, results, best = learnt_search(samples, columns, units)
             self._fit_best(samples, kept[1], paths, results, best, units)
+            # without shifts, of which a kernel of similarities needs none
+            self.best_encoder_ = _as_given(results["params"][best]["encoder"])
             self._warn(kept[0], units)
             return
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
