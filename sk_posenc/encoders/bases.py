@@ -146,6 +146,29 @@ class BSpline(Basis):
         return 151 / (315 * bandwidth)
 
 
+class Matern12(Basis):
+    """exp(-u) from u = 0 on, and 0 before; the bandwidth is where it has fallen to 1 / e.
+
+    Similarity exp(-|delta|), the Matern kernel of smoothness 1/2; stable rank 1 / (2 bandwidth).
+    It jumps at every shift.
+    """
+
+    shifts_per_rank = 18.0
+    energy = 0.5
+    reach = -math.log(NEGLIGIBLE)
+    _whole_reach = 36.1
+
+    def phi(self, u: Array, xp: ModuleType) -> Array:
+        return xp.where(u >= 0, _exponential(xp.abs(u), xp), xp.zeros_like(u))
+
+    def similarity(self, delta: Array) -> Array:
+        xp = array_namespace(delta)
+        return _exponential(xp.abs(delta), xp)
+
+    def stable_rank(self, bandwidth: float) -> float:
+        return 1 / (2 * bandwidth)
+
+
 class Matern32(Basis):
     """exp(-|u|); the bandwidth is where it has fallen to 1 / e.
 
@@ -275,6 +298,7 @@ _BASES: dict[str, Basis] = {
     "rectangle": Rectangle(),
     "impulse": Impulse(),
     "bspline": BSpline(),
+    "matern12": Matern12(),
     "matern32": Matern32(),
     "matern72": Matern72(),
     "sine": Sine(),

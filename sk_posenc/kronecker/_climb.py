@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from sk_posenc.kronecker._stage import Resolution
 
-# The Gaussian follows signals without an edge, "matern32" steps and kinks, "matern72" those
-# between. A start from one alone does not find the others.
-BASES = ("gaussian", "matern72", "matern32")
+# Products over the axes: the Gaussian follows signals without an edge, "matern32" steps and kinks,
+# "matern72" those between. A start from the Gaussian alone does not find the others.
+PRODUCTS = ("gaussian", "matern72", "matern32")
 _FIRST = ("gaussian", "matern32")
+
+# Functions of the distance: "matern12" is for photographs and terrain. Not on a grid, where each
+# axis by itself takes a small part of the time.
+RADIAL = ("matern12", "matern32", "matern72")
+
 SPACINGS = (0.0, 0.5, 0.9)
 
 # Stable ranks as powers of 2, from a plane (of a Gaussian 4.5 domains wide) to two functions for
@@ -40,7 +45,8 @@ class Climb:
         Of a Resolution; the smaller the better.
     n_axes, n_places : int
     spacings : sequence of float
-        Those that are tried.
+    radial : sequence of str
+        Bases whose similarity is tried as one of the distance.
 
     Attributes
     ----------
@@ -52,10 +58,12 @@ class Climb:
         score: Callable[[Resolution], float],
         n_axes: int,
         n_places: int,
+        *,
         spacings: Sequence[float] = SPACINGS,
+        radial: Sequence[str] = RADIAL,
     ) -> None:
         self._score, self._n_axes, self._n_places = score, n_axes, n_places
-        self._spacings = spacings
+        self._spacings, self._radial = spacings, radial
         self._highest = math.log2(max(n_places, 2)) + _BEYOND_PLACES
         self.scores: dict[Resolution, float] = {}
 
@@ -87,8 +95,10 @@ class Climb:
                 self._goes(-step * direction)
         for spacing in self._spacings:
             self._try(replace(self.best, spacing=spacing))
-        for basis in BASES:
-            self._try(replace(self.best, basis=basis))
+        for basis in PRODUCTS:
+            self._try(replace(self.best, basis=basis, radial=False))
+        for basis in self._radial:
+            self._try(replace(self.best, basis=basis, radial=True))
         return self.best != before
 
     def _goes(self, move: NDArray) -> bool:

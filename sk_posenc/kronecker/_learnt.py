@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._climb import SPACINGS, Climb
+from sk_posenc.kronecker._climb import RADIAL, SPACINGS, Climb
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._samples import Samples
@@ -48,8 +48,14 @@ class Judgements:
         return float(self.known[resolution].criterion.min())
 
     def climb(self) -> Resolution:
-        spacings = SPACINGS[:1] if self.stage.is_even else SPACINGS
-        return Climb(self.score, self.stage.n_axes, self.stage.n_places, spacings).run()
+        stage = self.stage
+        return Climb(
+            self.score,
+            stage.n_axes,
+            stage.n_places,
+            spacings=SPACINGS[:1] if stage.is_even else SPACINGS,
+            radial=() if stage.is_grid or stage.n_axes == 1 else RADIAL,
+        ).run()
 
 
 def learnt_search(

@@ -33,19 +33,18 @@ class Resolution:
     octaves : tuple of n_axes floats
         Stable ranks, as powers of 2.
     spacing : float
+    radial : bool
+        Whether the similarity is one of the distance, not a product over the axes.
     """
 
     basis: str
     octaves: tuple[float, ...]
     spacing: float
+    radial: bool = False
 
     def width(self, axis: int) -> float:
         """The bandwidth along an axis, in widths of the domain."""
         return resolve_basis(self.basis).bandwidth(2 ** self.octaves[axis])
-
-    def similarity(self, axis: int, delta: NDArray) -> NDArray[np.float64]:
-        """Of coordinates that lie so far apart, in widths of the domain."""
-        return np.asarray(resolve_basis(self.basis).similarity(delta / self.width(axis)))
 
     def encoders(self, lengths: Sequence[float]) -> list[ShiftedBasisEncoder]:
         """Of each axis, whose domain has that length. No matrix has a stable rank below 1."""
@@ -172,38 +171,44 @@ class Stage:
         axes = range(self.n_axes)
         if self.is_grid:
             return [self._factor(resolution, axis) for axis in axes]
-        kernel = np.multiply.outer(self._roots[0], self._roots[0])
-        for axis in axes:
-            kernel *= self._kernel(resolution, axis)
-        return [factor_kernel(kernel)]
+        kernel = self._joint(resolution, [self._apart(resolution, axis) for axis in axes])
+        return [factor_kernel(kernel * np.multiply.outer(self._roots[0], self._roots[0]))]
 
-    def _factor(self, resolution: Resolution, axis: int) -> AxisFactor:
-        key = (axis, resolution.basis, resolution.octaves[axis], resolution.spacing)
-        if key not in self._factors:
-            roots = self._roots[axis]
-            kernel = self._kernel(resolution, axis) * roots[:, None] * roots
-            self._factors[key] = factor_kernel(kernel)
-        return self._factors[key]
+    def _joint(self, resolution: Resolution, apart: list[NDArray]) -> NDArray[np.float64]:
+        """The kernel of rows that lie so far apart along each axis, in bandwidths."""
+        similarity = resolve_basis(resolution.basis).similarity
+        if resolution.radial:
+            return np.asarray(similarity(np.sqrt(sum(each**2 for each in apart))))
+        return math.prod(np.asarray(similarity(each)) for each in apart)
 
-    def _across(self, resolution: Resolution) -> list[NDArray]:
-        """Kernels of the points between places and the places, times the roots of weights."""
-        kernels = [
-            self._kernel(resolution, axis, self._between[axis]) for axis in range(self.n_axes)
-        ]
-        if self.is_grid:
-            return [rows * roots for rows, roots in zip(kernels, self._roots, strict=True)]
-        return [math.prod(kernels) * self._roots[0]]
-
-    def _kernel(
+    def _apart(
         self, resolution: Resolution, axis: int, x: NDArray | None = None
     ) -> NDArray[np.float64]:
-        """Of the coordinates of an axis, or of points there and these coordinates."""
         key = (axis, resolution.spacing, x is None)
         if key not in self._mapped:
             spacing = self.spacings[axis].with_strength(resolution.spacing)
             own = spacing(self.coordinates[axis])
             self._mapped[key] = (own if x is None else spacing(x))[:, None] - own
-        return resolution.similarity(axis, self._mapped[key])
+        return self._mapped[key] / resolution.width(axis)
+
+    def _factor(self, resolution: Resolution, axis: int) -> AxisFactor:
+        key = (axis, resolution.basis, resolution.octaves[axis], resolution.spacing)
+        if key not in self._factors:
+            roots = self._roots[axis]
+            kernel = self._joint(resolution, [self._apart(resolution, axis)])
+            kernel *= np.multiply.outer(roots, roots)
+            self._factors[key] = factor_kernel(kernel)
+        return self._factors[key]
+
+    def _across(self, resolution: Resolution) -> list[NDArray]:
+        """Kernels of the points between places and the places, times the roots of weights."""
+        apart = [self._apart(resolution, axis, self._between[axis]) for axis in range(self.n_axes)]
+        if not self.is_grid:
+            return [self._joint(resolution, apart) * self._roots[0]]
+        return [
+            self._joint(resolution, [each]) * roots
+            for each, roots in zip(apart, self._roots, strict=True)
+        ]
 
 
 def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:
