@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc.encoders.axis_settings import CLOSED_FORM_SHARE, SCATTERED_SHARE
+from sk_posenc.encoders.basis import Basis
 from sk_posenc.encoders.csr import Windows
 
 
@@ -57,6 +58,8 @@ class AxisFunctions:
     - ``_head_features(x)`` and ``_derivative(x, order)``: the functions, (n, k);
     - ``_similarity_to(x, others, order)`` and ``_own_similarity(x, order)``: their similarity,
       where it is a function of the displacement alone, (m, n) and (m,);
+    - ``_radial_basis()`` and ``_in_bandwidths(x)``: a basis whose similarity is one of the distance
+      in several axes too, and coordinates in its unit;
     - ``_functions_on_domain()``: how many shifts or half waves lie on the domain;
     - ``_window()``: the shifts within reach of coordinates; None where functions do not end.
     """
@@ -122,6 +125,18 @@ class AxisFunctions:
             f'FourierEncoder, LogFourierEncoder or RandomFourierEncoder, or penalty="ridge". '
             f"Got {self!r}."
         )
+
+    def _radial_basis(self) -> Basis:
+        """The basis whose similarity is also one of points in several axes, at their distance."""
+        raise ValueError(
+            'penalty="radial" needs a ShiftedBasisEncoder with "gaussian", "matern12", "matern32" '
+            'or "matern72", that is not periodic: use one, or penalty="similarity". '
+            f"Got {self!r}."
+        )
+
+    def _in_bandwidths(self, x: NDArray) -> NDArray[np.float64]:
+        """Coordinates in bandwidths of the basis."""
+        raise NotImplementedError
 
     def _own_similarity(self, x: NDArray, order: int) -> NDArray[np.float64]:
         """That of the derivatives of some order, each with itself; 1 for order 0."""

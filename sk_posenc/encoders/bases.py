@@ -20,6 +20,7 @@ class Gaussian(Basis):
     The similarity is exp(-delta**2 / 4), the stable rank 1 / (2 sqrt(pi) bandwidth).
     """
 
+    _radial = True
     shifts_per_rank = 2.6
     energy = math.sqrt(math.pi)
     reach = math.sqrt(-2 * math.log(NEGLIGIBLE))
@@ -153,6 +154,7 @@ class Matern12(Basis):
     It jumps at every shift.
     """
 
+    _radial = True
     shifts_per_rank = 18.0
     energy = 0.5
     reach = -math.log(NEGLIGIBLE)
@@ -176,6 +178,7 @@ class Matern32(Basis):
     1 / (4 bandwidth). It has a kink at every shift, and no derivative.
     """
 
+    _radial = True
     shifts_per_rank = 18.0
     energy = 1.0
     reach = -math.log(NEGLIGIBLE)
@@ -206,6 +209,7 @@ class Matern72(Basis):
     smoothness 7/2; stable rank 1 / (6.4 bandwidth).
     """
 
+    _radial = True
     shifts_per_rank = 5.4
     energy = 2.5
     reach = 14.2367  # where it falls below NEGLIGIBLE

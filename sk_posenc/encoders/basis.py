@@ -72,6 +72,9 @@ class Basis:
     period: float | None = None
     shifts_per_rank: float | None = None
 
+    # Whether the similarity is a kernel of points in any number of axes too, at their distance.
+    _radial: bool = False
+
     # The stable rank of "auto" in closed-form heads, as a share of the samples per axis.
     _interpolating_share: float = CLOSED_FORM_SHARE
 

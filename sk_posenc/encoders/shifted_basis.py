@@ -366,6 +366,14 @@ class ShiftedBasisEncoder(AxisEncoder):
     def _similarity_derivative(self, delta: NDArray, order: int) -> NDArray[np.float64]:
         return np.asarray(self._axis_similarity(0, delta, order))
 
+    def _radial_basis(self) -> Basis:
+        if not self._basis._radial or self._wraps(0) or not self._equidistant:
+            return super()._radial_basis()
+        return self._basis
+
+    def _in_bandwidths(self, x: NDArray) -> NDArray[np.float64]:
+        return self._counted(x) / float(self.bandwidth_[0])
+
     def _derivative_inside(self, x: NDArray[np.float64], order: int) -> NDArray[np.float64]:
         middle = np.mean(self.domain_[0], keepdims=True)
         plain = self._functions_at(middle, 0)[0]

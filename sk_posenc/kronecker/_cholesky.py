@@ -34,7 +34,7 @@ class ByCholesky(Solver):
 
     def __init__(self, design: SimilarityDesign) -> None:
         super().__init__(design)
-        if not design.samples.is_grid:
+        if not design.by_axis:
             self.expansion = Dual(design)
         self._last: _Factor | None = None
 
@@ -90,7 +90,7 @@ def cholesky_of(design: Design, alphas: Sequence[float] | NDArray) -> ByCholesky
     """The solver of a single alpha, where it is faster than eigenvalues for many."""
     if not isinstance(design, SimilarityDesign) or len(alphas) > 1 or alphas[0] == 0:
         return None
-    if design.samples.is_grid and len(design.axes) > 1:
+    if design.by_axis and len(design.axes) > 1:
         return None
     return ByCholesky(design) if design.n_occupied > limits_now().eigen_up_to else None
 

@@ -11,12 +11,12 @@ from sk_posenc.kronecker._stage import Resolution
 
 # Products over the axes: the Gaussian follows signals without an edge, "matern32" steps and kinks,
 # "matern72" those between. A start from the Gaussian alone does not find the others.
-PRODUCTS = ("gaussian", "matern72", "matern32")
+PRODUCT_BASES = ("gaussian", "matern72", "matern32")
 _FIRST = ("gaussian", "matern32")
 
 # Functions of the distance: "matern12" is for photographs and terrain. Not on a grid, where each
 # axis by itself takes a small part of the time.
-RADIAL = ("matern12", "matern32", "matern72")
+RADIAL_BASES = ("matern12", "matern32", "matern72")
 
 SPACINGS = (0.0, 0.5, 0.9)
 
@@ -60,7 +60,7 @@ class Climb:
         n_places: int,
         *,
         spacings: Sequence[float] = SPACINGS,
-        radial: Sequence[str] = RADIAL,
+        radial: Sequence[str] = RADIAL_BASES,
     ) -> None:
         self._score, self._n_axes, self._n_places = score, n_axes, n_places
         self._spacings, self._radial = spacings, radial
@@ -95,7 +95,7 @@ class Climb:
                 self._goes(-step * direction)
         for spacing in self._spacings:
             self._try(replace(self.best, spacing=spacing))
-        for basis in PRODUCTS:
+        for basis in PRODUCT_BASES:
             self._try(replace(self.best, basis=basis, radial=False))
         for basis in self._radial:
             self._try(replace(self.best, basis=basis, radial=True))

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._climb import RADIAL, SPACINGS, Climb
+from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import search_results
 from sk_posenc.kronecker._stage import Resolution, Stage
 from sk_posenc.kronecker._targets import Units
-from sk_posenc.kronecker.penalties import SIMILARITY
+from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
 
 # Fewer places have no place left to learn from when one is left out.
 _LEAST_PLACES = 3
@@ -54,7 +54,7 @@ class Judgements:
             stage.n_axes,
             stage.n_places,
             spacings=SPACINGS[:1] if stage.is_even else SPACINGS,
-            radial=() if stage.is_grid or stage.n_axes == 1 else RADIAL,
+            radial=() if stage.is_grid or stage.n_axes == 1 else RADIAL_BASES,
         ).run()
 
 
@@ -69,10 +69,13 @@ def learnt_search(
         Targets.
     """
     relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
+    varies = np.isfinite(units.spread)  # constant targets tell nothing
+    relative = relative[:, varies if varies.any() else slice(0, 1)]
     judgements = _judged(Stage.of(samples, samples.to_cells(relative)), SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
-        Candidate(stage.encoders(each), None, SIMILARITY, each.spacing) for each in resolutions
+        Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
+        for each in resolutions
     ]
     judged = [judgements.known[each] for each in resolutions]
     errors = np.concatenate([each.squared_error for each in judged])

@@ -16,13 +16,17 @@ from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients, direct_limit
+from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._similarity import SimilarityDesign, factorised
-from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SIMILARITY, Penalty
+from sk_posenc.kronecker.penalties import ADAPTIVE, RADIAL, RIDGE, SIMILARITY, Penalty
 
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
+
+
+_DESIGNS: dict[Penalty, type[Design]] = {SIMILARITY: SimilarityDesign, RADIAL: RadialDesign}
 
 
 class Problem:
@@ -68,7 +72,7 @@ class Problem:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
         axes = fit_axes(samples, encoder, penalty, share, spacing)
-        kind = SimilarityDesign if penalty == SIMILARITY else Design
+        kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
         self.layout, iterates = _layout_of(design)
         if isinstance(design, SimilarityDesign):
@@ -154,15 +158,15 @@ def _layout_of(design: Design) -> tuple[str, bool]:
     return "scattered", not small
 
 
-def _kernel_layout(design: Design) -> str:
-    if design.samples.is_grid:
+def _kernel_layout(design: SimilarityDesign) -> str:
+    if design.by_axis:
         design.check_axes()
         return "grid"
     n, most = design.n_occupied, limits_now().dual_up_to
     if n > most:
         raise ValueError(
-            'too large: penalty="similarity" off a full grid needs a matrix of samples x samples, '
-            f"of at most {most:,} samples: use fewer, or another penalty. Got {n:,} samples."
+            f'too large: penalty="{design.penalty.given}" needs a matrix of samples x samples '
+            f"here, and {most:,} at most: use fewer, or another penalty. Got {n:,} samples."
         )
     check_memory((n, n), 24, "use fewer samples, or another penalty")
     return "dual"

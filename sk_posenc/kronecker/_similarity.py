@@ -25,6 +25,11 @@ class SimilarityDesign(Design):
 
     on_host = True
 
+    @property
+    def by_axis(self) -> bool:
+        """Whether the kernel is a Kronecker product of kernels of the axes."""
+        return self.samples.is_grid
+
     def cross_kernel(self, features: Sequence[NDArray]) -> NDArray:
         first, *others = (each[:, i] for each, i in zip(features, self.rows(), strict=True))
         for each in others:
@@ -90,7 +95,7 @@ class SimilarityByKernel(ByKernel):
 
 
 def factorised(design: SimilarityDesign) -> Factored:
-    return SimilarityByAxis(design) if design.samples.is_grid else SimilarityByKernel(design)
+    return SimilarityByAxis(design) if design.by_axis else SimilarityByKernel(design)
 
 
 def _weighted_axis(design: Design, a: int) -> NDArray[np.float64]:

@@ -179,7 +179,7 @@ class Stage:
         similarity = resolve_basis(resolution.basis).similarity
         if resolution.radial:
             return np.asarray(similarity(np.sqrt(sum(each**2 for each in apart))))
-        return math.prod(np.asarray(similarity(each)) for each in apart)
+        return np.asarray(math.prod(similarity(each) for each in apart))
 
     def _apart(
         self, resolution: Resolution, axis: int, x: NDArray | None = None

@@ -181,17 +181,35 @@ class Similarity(Penalty):
 
     def refuse_blocks(self) -> None:
         raise ValueError(
-            'penalty="similarity" needs all samples at once, and partial_fit and merge keep sums '
-            'over them: use fit, or penalty="ridge". Got penalty="similarity".'
+            f'penalty="{self.given}" needs all samples at once, and partial_fit and merge keep '
+            f'sums over them: use fit, or penalty="ridge". Got penalty="{self.given}".'
         )
+
+
+class Radial(Similarity):
+    """The same for one similarity of the distance, in bandwidths, in place of the product."""
+
+    @property
+    def given(self) -> str:  # type: ignore[override]
+        return "radial"
+
+    def functions(self, axis: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:
+        if order:
+            raise ValueError(
+                'penalty="radial" has no derivatives: use penalty="similarity", or smoothness such '
+                f"as penalty=2.0. Got an order of {order}."
+            )
+        functions = functions_of(axis.encoder)
+        functions._radial_basis()
+        return functions._in_bandwidths(x)[:, None] - functions._in_bandwidths(axis.coordinates)
 
 
 RIDGE, SLOPE, CURVATURE = (Differences(order) for order in range(3))
 ADAPTIVE = Adaptive()
-SIMILARITY = Similarity()
+SIMILARITY, RADIAL = Similarity(), Radial()
 
 _NAMED: dict[str, Penalty] = {
-    str(each.given): each for each in (RIDGE, SLOPE, CURVATURE, ADAPTIVE, SIMILARITY)
+    str(each.given): each for each in (RIDGE, SLOPE, CURVATURE, ADAPTIVE, SIMILARITY, RADIAL)
 }
 
 
