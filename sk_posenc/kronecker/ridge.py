@@ -195,7 +195,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
 
     Examples
     --------
-    >>>     >>> from sk_posenc import KroneckerRidge, grid_samples
+    >>> import numpy as np
+    >>> from sk_posenc import KroneckerRidge, grid_samples
     >>> x = np.arange(64) / 64
     >>> X, y = grid_samples(np.sin(6 * x)[:, None] * np.cos(4 * x), axes=(x, x))
     >>> model = KroneckerRidge().fit(X, y)

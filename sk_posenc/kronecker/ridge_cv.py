@@ -34,16 +34,17 @@ __all__ = ["KroneckerRidgeCV"]
 
 
 class KroneckerRidgeCV(KroneckerHead):
-    r"""Kronecker ridge with encoder, stable rank, penalty and alpha chosen by cross-validation.
+    r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
-    For each encoder, stable rank and penalty, one factorisation per axis gives the exact
-    leave-one-out errors for all alphas.
+    With its defaults, and for up to 4,096 places of samples, the search learns the basis, the
+    stable rank of each axis, the spacing of the shifts and alpha (see *Learnt resolution* in the
+    Notes). With more places, or any of the first five parameters, it tries a list of candidates.
 
     Parameters
     ----------
     encoders : encoder or list of encoders, default=None
-        Candidates; each may be a list of one per axis. None: the B-spline, and the triangle
-        for the penalty "adaptive".
+        Candidates; each may be a list of one per axis. None, where candidates are listed: the
+        B-spline, and the triangle for the penalty "adaptive".
     stable_ranks : list of float, default=None
         Candidates, as shares of the samples per axis. They replace the settings of the encoders.
         None: the settings of the encoders.
@@ -51,12 +52,12 @@ class KroneckerRidgeCV(KroneckerHead):
         Candidates, greater than 0; the one with the best score is chosen. None: a range that
         depends on the penalty; the guide's page *Defaults* has the numbers. With ``cv=None``
         on a grid, the smallest good one of this range is chosen (see Notes).
-    penalties : list of {"ridge", "slope", "curvature", "adaptive", "similarity"} or floats, \
-default=None
-        Candidates, or a single one. None: where all encoders are ShiftedBasisEncoders and there
-        are up to three axes, "slope" on a grid, and several exponents of smoothness off it (in
-        three axes "adaptive" too, unless samples are few or very many). In all other cases
-        "ridge". The guide's page *Defaults* has the numbers.
+    penalties : list of {"ridge", "slope", "curvature", "adaptive", "similarity", "radial"} or \
+floats, default=None
+        Candidates, or a single one. None, where candidates are listed: where all encoders are
+        ShiftedBasisEncoders and there are up to three axes, "slope" on a grid, and several
+        exponents of smoothness off it (in three axes "adaptive" too, unless samples are few or
+        very many). In all other cases "ridge". The guide's page *Defaults* has the numbers.
     cv : int, splitter or iterable, default=None
         None: exact leave-one-out. Of many candidates, generalised cross-validation makes a
         shortlist. Where conjugate gradients are used, the domain is cut into cells as wide as
@@ -74,22 +75,25 @@ default=None
     Attributes
     ----------
     best_encoder_ : encoder or list of one per axis
-        Unfitted. A KroneckerRidge with it, `alpha_` and `penalty_` is the chosen model, within
-        `tol` where conjugate gradients are used.
+        Unfitted. A KroneckerRidge with it, `alpha_`, `penalty_` and `spacing_` is the chosen
+        model, within `tol` where conjugate gradients are used.
     alpha_ : float
     penalty_ : str or float
+        "similarity" or "radial" where the resolution is learnt.
+    spacing_ : float
     best_index_ : int
         Row of `cv_results_` of the chosen candidate.
     best_score_ : float
         Mean score of the chosen candidate.
     cv_results_ : dict of arrays
         As that of GridSearchCV: "params", "param_encoder", "param_stable_rank",
-        "param_penalty", "param_alpha", "split0_test_score", ..., "mean_test_score",
-        "std_test_score", "rank_test_score", "mean_fit_time" and similar. Scores are negative
-        mean squared errors. With ``cv=None`` there is one split, in which each sample is left
-        out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
+        "param_penalty", "param_spacing", "param_alpha", "split0_test_score", ...,
+        "mean_test_score", "std_test_score", "rank_test_score", "mean_fit_time" and similar.
+        Scores are negative mean squared errors. With ``cv=None`` there is one split, in which
+        each sample is left out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
         every candidate (those not on the shortlist have the score NaN), and "admitted" marks
-        the alphas that are admitted (see Notes).
+        the alphas that are admitted (see Notes). Where the resolution is learnt, each place is
+        left out in turn, and the best candidate is that with the largest "mean_test_criterion".
     encoders_, layout_, coefficients_, dual_coefficients_, intercept_
         As in :class:`KroneckerRidge`.
     condition_, n_iter_, noise_variance_
@@ -110,10 +114,34 @@ default=None
 
     Notes
     -----
-    *Leave-one-out.* All samples at one place are left out together. The encoders and the
-    absolute strength of the penalty stay fixed, and the mean of the targets is that of the other
-    samples. Of several targets, the errors of each count in units of its own spread; scores are
-    then scaled to the mean square of these spreads.
+    *Learnt resolution.* The model is kernel ridge with a constant. The kernel of two points is
+    the product over the axes of the similarities of a basis ("gaussian", "matern32" or
+    "matern72"; ``penalty="similarity"``), or, off a grid, the similarity of "matern12",
+    "matern32" or "matern72" at their distance (``penalty="radial"``). Axes with uneven samples
+    are tried as they are, and mapped half way and nine tenths of the way to even ones
+    (`spacing`). The search starts from stable ranks that are equal on all axes, and climbs: all
+    axes, each axis, the spacing, the basis, in steps of 2 and then of its root. One
+    eigendecomposition serves all alphas. With h the roots of the weights, K the kernel,
+    :math:`A = h K h + \alpha`, r the dual residuals and D the diagonal of :math:`A^{-1}`, both
+    freed of the constant, the climb maximises minus
+
+    .. math:: \log \overline{h |r / D|} + \log \overline{|r| / \sqrt D}
+              - \tfrac12 \overline{\log D} + \log \max(1, F)
+              + \min(\tfrac12, 5 / \sqrt n) \log R
+
+    The first term is the error at a place that is left out with all its samples. The next two
+    are the density that the other places give it. F is how much less the model knows at points
+    between the places than at a place left out: its variance there, over the mean of 1 / D. So
+    gaps count as much as samples next to each other. :math:`R = \frac1n y^\top r
+    (\det A\, 1^\top A^{-1} 1)^{1/n}` is the restricted likelihood of all samples, for few of
+    them. Several outputs count each in its own spread, and the mean of their criteria decides.
+    Above 600 places, the climb is made on each of three parts of 400 places: at random, in whole
+    neighbourhoods, and half of each. Up to 1,000 places then judge the three that it found.
+
+    *Leave-one-out* of listed candidates. All samples at one place are left out together. The
+    encoders and the absolute strength of the penalty stay fixed, and the mean of the targets is
+    that of the other samples. Of several targets, the errors of each count in units of its own
+    spread; scores are then scaled to the mean square of these spreads.
 
     On a grid, leave-one-out predicts a pixel from neighbours one spacing away, and takes finer
     detail for noise. On a clean photograph its choice would smooth away up to 2 dB between the
