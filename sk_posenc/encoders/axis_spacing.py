@@ -79,6 +79,10 @@ class AxisSpacing:
         inside[x >= self.high] = 1.0  # a cubic misses its end by its rounding
         return self.strength * inside + (1 - self.strength) * even
 
+    def moves(self) -> float:
+        """How far it moves a knot at most, in widths of the domain."""
+        return float(np.max(np.abs(self(self.knots) - self.evenly(self.knots))))
+
     def derivative(self, x: NDArray, order: int) -> NDArray[np.float64]:
         """Derivative of the map, of order 1 or 2; that of order 2 jumps at the knots."""
         x = np.asarray(x, dtype=np.float64)

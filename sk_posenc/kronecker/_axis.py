@@ -189,7 +189,8 @@ def same_settings(first: Any, second: Any) -> bool:
 
 def _alike(one: Any, two: Any) -> bool:
     """Whether settings are equal: values, or copies of an object such as a basis or a seed."""
-    if np.shape(one) == np.shape(two) and bool(np.all(np.equal(one, two))):
+    first, second = (np.asarray(each, dtype=object) for each in (one, two))
+    if first.shape == second.shape and bool(np.all(first == second)):
         return True
     if type(one) is not type(two):
         return False

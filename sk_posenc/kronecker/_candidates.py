@@ -60,7 +60,7 @@ class Candidate:
         """Whether both are alike but for the exponent of smoothness."""
         return (
             self.encoder is other.encoder
-            and self.share == other.share
+            and (self.share, self.spacing) == (other.share, other.spacing)
             and type(self.penalty) is type(other.penalty) is Smoothness
         )
 

@@ -68,10 +68,7 @@ def learnt_search(
     columns : ndarray of shape (n_samples, q)
         Targets.
     """
-    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
-    varies = np.isfinite(units.spread)  # constant targets tell nothing
-    relative = relative[:, varies if varies.any() else slice(0, 1)]
-    judgements = _judged(Stage.of(samples, samples.to_cells(relative)), SIMILARITY.alphas)
+    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -86,6 +83,19 @@ def learnt_search(
     results = search_results(paths, judgements.alphas, scores, times[:, None], None)
     results["mean_test_criterion"] = -criterion
     return paths, results, int(np.argmin(criterion))
+
+
+def best_of_parts(samples: Samples, columns: NDArray, units: Units) -> Resolution:
+    """The resolution that parts of many places find and judge best."""
+    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
+    return min(judgements.known, key=judgements.score)
+
+
+def _stage(samples: Samples, columns: NDArray, units: Units) -> Stage:
+    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
+    varies = np.isfinite(units.spread)  # constant targets tell nothing
+    relative = relative[:, varies if varies.any() else slice(0, 1)]
+    return Stage.of(samples, samples.to_cells(relative))
 
 
 def _judged(whole: Stage, alphas: NDArray) -> Judgements:

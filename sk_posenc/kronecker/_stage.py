@@ -86,11 +86,15 @@ class Stage:
         self._factors: dict[tuple, AxisFactor] = {}
         self._mapped: dict[tuple, NDArray[np.float64]] = {}
 
+    @staticmethod
+    def spacings_of(samples: Samples) -> list[AxisSpacing]:
+        """The map of each axis that follows all samples."""
+        return [AxisSpacing.through(x, 1.0, axis) for axis, x in enumerate(samples.coordinates)]
+
     @classmethod
     def of(cls, samples: Samples, cells: NDArray) -> "Stage":
         """All places of samples, and their targets by `Samples.to_cells` in spreads."""
-        coordinates = samples.coordinates
-        spacings = [AxisSpacing.through(x, 1.0, axis) for axis, x in enumerate(coordinates)]
+        coordinates, spacings = samples.coordinates, cls.spacings_of(samples)
         if samples.is_grid:
             weights = samples.axis_weights or [np.ones(n) for n in samples.shape]
             roots = [np.sqrt(each) for each in weights]
@@ -114,10 +118,7 @@ class Stage:
     @cached_property
     def is_even(self) -> bool:
         """Whether maps that follow the samples of each axis change nothing."""
-        moved = [
-            spacing(spacing.knots) - spacing.evenly(spacing.knots) for spacing in self.spacings
-        ]
-        return max(float(np.max(np.abs(each))) for each in moved) < _NO_MOVE
+        return max(spacing.moves() for spacing in self.spacings) < _NO_MOVE
 
     @property
     def largest(self) -> int:

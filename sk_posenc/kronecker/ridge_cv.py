@@ -17,6 +17,7 @@ from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     best_of,
@@ -90,10 +91,11 @@ floats, default=None
         "param_penalty", "param_spacing", "param_alpha", "split0_test_score", ...,
         "mean_test_score", "std_test_score", "rank_test_score", "mean_fit_time" and similar.
         Scores are negative mean squared errors. With ``cv=None`` there is one split, in which
-        each sample is left out in turn. "mean_test_gcv" is then the negative generalised cross-validation score of
-        every candidate (those not on the shortlist have the score NaN), and "admitted" marks
-        the alphas that are admitted (see Notes). Where the resolution is learnt, each place is
-        left out in turn, and the best candidate is that with the largest "mean_test_criterion".
+        each sample is left out in turn. "mean_test_gcv" is then the negative generalised
+        cross-validation score of every candidate (those not on the shortlist have the score
+        NaN), and "admitted" marks the alphas that are admitted (see Notes). Where the resolution
+        is learnt, each place is left out in turn, and the best candidate is that with the
+        largest "mean_test_criterion".
     encoders_, layout_, coefficients_, dual_coefficients_, intercept_
         As in :class:`KroneckerRidge`.
     condition_, n_iter_, noise_variance_
@@ -257,6 +259,8 @@ floats, default=None
             self._warn(kept[0], units)
             return
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        if self._is_automatic():
+            paths += candidates_of_part(samples, columns, units, paths)
         alphas = alphas_of(self.alphas, paths)
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}

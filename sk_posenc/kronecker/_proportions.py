@@ -1,0 +1,62 @@
+"""Candidates for many samples of uneven or unlike axes, from what a part of them shows."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.encoders.bases import resolve_basis
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._learnt import best_of_parts
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._targets import Units
+
+# A map that moves no knot farther, in widths of the domain, is taken for chance: 100 samples at
+# random move one by 0.1 or more once in five times, 1,000 never.
+_UNEVEN = 0.1
+
+# Axes whose domains differ by less are taken for alike.
+_LONGER = 3.0
+
+# Stable ranks, as powers of 2, that differ by less are taken for equal.
+_APART = 1.0
+
+
+def candidates_of_part(
+    samples: Samples, columns: NDArray, units: Units, known: list[Candidate]
+) -> list[Candidate]:
+    """The candidates with spacing and proportions of a part; none where axes are even and alike.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, q)
+        Targets.
+    known : list of Candidate
+        Those that take axes as they are.
+    """
+    spacings = Stage.spacings_of(samples)
+    moved = max(each.moves() for each in spacings)
+    lengths = [each.high - each.low for each in spacings]
+    unlike = not samples.on_grid and max(lengths) > _LONGER * min(lengths)
+    if moved < _UNEVEN and not unlike:
+        return []
+    found = best_of_parts(samples, columns, units)
+    octaves = np.array(found.octaves) - np.mean(found.octaves)
+    if samples.on_grid or np.ptp(octaves) < _APART:
+        octaves[:] = 0.0
+    if not found.spacing and not octaves.any():
+        return []
+    return [_with(found, octaves, samples, each) for each in known]
+
+
+def _with(
+    found: Resolution, octaves: NDArray[np.float64], samples: Samples, candidate: Candidate
+) -> Candidate:
+    if not octaves.any():
+        return Candidate(candidate.encoder, None, candidate.penalty, found.spacing)
+    penalty = candidate.penalty
+    basis = resolve_basis(penalty.searched_basis)
+    share = basis._interpolating_share * (penalty.finer(False) or 1.0)
+    ranks = np.maximum(share * samples.n_per_axis * np.exp2(octaves), 1.0)
+    encoders = [ShiftedBasisEncoder(penalty.searched_basis, stable_rank=r) for r in ranks.tolist()]
+    return Candidate(encoders, None, penalty, found.spacing)
