@@ -37,7 +37,7 @@ __all__ = ["KroneckerRidgeCV"]
 class KroneckerRidgeCV(KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
-    With its defaults, and for up to 4,096 places of samples, the search learns the basis, the
+    With its defaults, and for up to 3,000 places of samples, the search learns the basis, the
     stable rank of each axis, the spacing of the shifts and alpha (see *Learnt resolution* in the
     Notes). With more places, or any of the first five parameters, it tries a list of candidates.
 
