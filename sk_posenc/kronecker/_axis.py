@@ -15,12 +15,11 @@ from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_spacing import AxisSpacing
 from sk_posenc.kronecker._encoders import encoders_per_axis, fit_axis
-from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._samples import Samples, is_even
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
 from sk_posenc.kronecker._spacing import (
     features_through,
     fit_spacing,
-    is_even,
     parse_spacing,
 )
 from sk_posenc.kronecker._whitening import Whitening, unwhiten, whiten

@@ -6,7 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.samples_per_axis import samples_per_axis
+
+# Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
+_EVEN = 1.5
 
 # A grid may have up to as many holes as samples.
 _CELLS_PER_SAMPLE = 2
@@ -91,8 +95,15 @@ class Samples:
 
     @property
     def fills_grid(self) -> bool:
-        """Whether every cell of a grid has a sample, whatever samples weigh."""
-        return self.on_grid and (self.weights is None or bool(np.all(self.weights > 0)))
+        """Whether every cell of a grid has a sample, whatever samples weigh.
+
+        Samples of one axis are a grid whatever they are: they count as one where they are even, or
+        too many for anything but a grid.
+        """
+        if not self.on_grid or not (self.weights is None or bool(np.all(self.weights > 0))):
+            return False
+        few = len(self.shape) == 1 and self.n_cells <= limits_now().direct_up_to
+        return not few or is_even(self.coordinates[0])
 
     @property
     def thinning(self) -> float:
@@ -141,6 +152,12 @@ class Samples:
         if self._cell_totals is not None and self.cell is not None:
             weights = self._cell_totals[self.cell]
         return (weights / self.total)[:, None]
+
+
+def is_even(places: NDArray) -> bool:
+    """Whether increasing coordinates are so evenly spaced that as many shifts lie about on them."""
+    gaps = np.diff(places.astype(np.float64, copy=False))
+    return len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())
 
 
 def _factors_of(weights: NDArray) -> list[NDArray] | None:

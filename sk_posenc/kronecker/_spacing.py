@@ -11,9 +11,6 @@ from sk_posenc.encoders.axis_spacing import AxisSpacing, parse_strength
 
 _MOST_ORDERS = 2
 
-# Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
-_EVEN = 1.5
-
 
 def parse_spacing(value: Any, n_axes: int) -> list[float]:
     """How far the shifts of each axis follow its samples."""
@@ -46,12 +43,6 @@ def fit_spacing(encoder: Any, x: NDArray, strength: float, axis: int) -> AxisSpa
             f"axis {axis}, or another boundary. Got 'periodic'."
         )
     return AxisSpacing.through(x, strength, axis)
-
-
-def is_even(places: NDArray[np.float64]) -> bool:
-    """Whether mapped samples are so evenly spaced that as many shifts lie about on them."""
-    gaps = np.diff(places)  # those of a grid increase
-    return len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())
 
 
 def features_through(

@@ -67,8 +67,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
             default="auto"
         What is penalised.
 
-        - "auto" is "ridge" on a full grid, where each cell has a sample. One axis without holes
-          is such a grid, and weights above 0 do not matter. Elsewhere it is smoothness of
+        - "auto" is "ridge" on a full grid, where each cell has a sample, whatever it weighs. One
+          axis is such a grid if its gaps are about alike, or it has more than 2,000 samples.
+          Elsewhere it is smoothness of
           exponent 2, where all encoders are ShiftedBasisEncoders and there are up to three
           axes, else "ridge". An `alpha` that is given applies to whichever is taken.
         - "ridge" penalises the coefficients of each axis, P = I. "slope" and "curvature"
