@@ -17,6 +17,7 @@ from sk_posenc import (
     psnr_score,
     suggest_encoder,
 )
+from sk_posenc.core.limits import limits
 
 OLD = {"penalty": "ridge", "alpha": 1e-6}
 PLACED = ShiftedBasisEncoder("bspline", stable_rank=4, n_shifts=9, domain=(0, 1))
@@ -99,9 +100,13 @@ def test_scattered_samples_ask_for_smoothness(n_axes):
     assert_array_equal(model.predict(X), again.predict(X))
 
 
-def test_uneven_samples_of_one_axis_are_a_grid():
+def test_few_uneven_samples_of_one_axis_are_no_grid():
     X, y = scattered(1, 30)
-    assert used(KroneckerRidge(PLACED).fit(X, y)) == ("ridge", 1e-6)
+    assert used(KroneckerRidge(PLACED).fit(X, y)) == (2.0, 1e-3)
+    even = np.linspace(0, 1, 30)[:, None]
+    assert used(KroneckerRidge(PLACED).fit(even, y)) == ("ridge", 1e-6)
+    with limits(direct_up_to=20):
+        assert used(KroneckerRidge(PLACED).fit(X, y)) == ("ridge", 1e-6)
 
 
 @pytest.mark.parametrize(
