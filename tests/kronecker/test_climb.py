@@ -77,6 +77,27 @@ def test_octaves_have_ends(far, end):
     assert climbed(Resolution("gaussian", (far,), 0.0), 1, n_places=16).octaves == (end,)
 
 
+@pytest.mark.parametrize(
+    ("n_axes", "n_places", "octaves"),
+    [
+        *((1, 100, [0, 2, 4, 6, 8]), (2, 100, [0, 2, 4]), (2, 64, [0, 2, 4])),
+        *((3, 500, [0, 2, 4]), (2, 20, [0, 2]), (6, 3, [0, 2])),
+    ],
+)
+def test_starts_go_up_to_the_places_of_an_axis(n_axes, n_places, octaves):
+    scored = []
+    Climb(lambda each: scored.append(each) or float(len(scored)), n_axes, n_places).run()
+    starts = [
+        Resolution(basis, (float(octave),) * n_axes, spacing)
+        for basis in ("gaussian", "matern32")
+        for spacing in (0.0, 0.9)
+        for octave in octaves
+    ]
+    assert scored[: len(starts)] == starts
+    assert scored[len(starts)] not in starts
+    assert scored[len(starts)].octaves == (1.0,) * n_axes
+
+
 def test_spacings_and_radial_bases_are_those_that_are_given():
     target = Resolution("matern12", (2.0, 2.0), 0.9, radial=True)
     score, scored = bowl(target)

@@ -12,10 +12,10 @@ from sk_posenc import KroneckerRidge, KroneckerRidgeCV, PoorFitWarning, grid_sam
 from sk_posenc.core.limits import limits
 from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._stage import Stage
 
 PARTS = {"climbed_up_to": 60, "part_size": 40, "judged_up_to": 80}
-RNG = np.random.default_rng(1)
-BETWEEN = RNG.uniform(0.05, 0.95, size=(60, 2))
+BETWEEN = np.random.default_rng(1).uniform(0.05, 0.95, size=(60, 2))
 
 
 def noisy(n=60, n_axes=2, noise=0.1, seed=0):
@@ -95,31 +95,6 @@ def test_even_axes_are_not_mapped():
     assert set(model.cv_results_["param_spacing"]) == {0.0}
 
 
-@pytest.mark.parametrize("n_axes", [1, 2])
-def test_each_sample_twice_is_their_mean(n_axes):
-    X, first = noisy(200, n_axes, 0.2)
-    second = first + 0.2 * RNG.standard_normal(200)
-    twice = fitted(np.r_[X, X], np.r_[first, second])
-    once = fitted(X, (first + second) / 2)
-    assert_same_choice(twice, once)
-    np.testing.assert_allclose(twice.predict(X), once.predict(X), atol=1e-9)
-
-
-def test_weights_are_repeats():
-    X, y = noisy()
-    weights = np.where(np.arange(60) % 3, 1.0, 2.0)
-    weighted, repeated = fitted(X, y, weights), fitted(np.r_[X, X[::3]], np.r_[y, y[::3]])
-    assert_same_choice(weighted, repeated)
-    np.testing.assert_allclose(weighted.predict(BETWEEN), repeated.predict(BETWEEN), atol=1e-9)
-
-
-def test_equal_weights_are_none():
-    X, y = noisy()
-    weighted, plain = fitted(X, y, np.full(60, 3.0)), fitted(X, y)
-    assert_same_choice(weighted, plain)
-    np.testing.assert_allclose(weighted.predict(BETWEEN), plain.predict(BETWEEN), atol=1e-9)
-
-
 @pytest.mark.parametrize("holes", ["nan", "weight"])
 @pytest.mark.parametrize("gridded", [False, True])
 def test_holes_are_absent(holes, gridded):
@@ -138,73 +113,9 @@ def test_holes_are_absent(holes, gridded):
     np.testing.assert_allclose(model.predict(BETWEEN), without.predict(BETWEEN), atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    ("factor", "offset"), [(1e-200, 0.0), (1e30, 3e30), (-1.0, 5.0), (1.0, 1e3)]
-)
-def test_the_unit_of_targets_does_not_matter(factor, offset):
-    X, y = noisy()
-    one, two = fitted(X, y), fitted(X, factor * y + offset)
-    assert_same_choice(one, two)
-    np.testing.assert_allclose(
-        (two.predict(BETWEEN) - offset) / factor, one.predict(BETWEEN), atol=1e-8
-    )
-
-
-@pytest.mark.parametrize(
-    ("factor", "offset"),
-    [([1e6, 1], [5e6, 0]), ([1e-9, 1e-9], [0, 1e-9]), ([3, -1], [0, 7]), ([1, 1], [99, -99])],
-)
-def test_units_of_coordinates_do_not_matter(factor, offset):
-    X, y = noisy()
-    one, two = fitted(X, y), fitted(X * factor + offset, y)
-    assert (one.alpha_, one.penalty_, one.spacing_) == (two.alpha_, two.penalty_, two.spacing_)
-    assert one.best_index_ == two.best_index_
-    moved = BETWEEN * factor + offset
-    np.testing.assert_allclose(two.predict(moved), one.predict(BETWEEN), atol=1e-7)
-
-
-def test_single_precision():
-    X, y = noisy()
-    one, two = fitted(X, y), fitted(X.astype(np.float32), y.astype(np.float32))
-    predicted = two.predict(BETWEEN.astype(np.float32))
-    assert np.max(np.abs(predicted - one.predict(BETWEEN))) < 1e-3 * np.std(y)
-
-
-def test_the_order_of_axes_does_not_matter():
-    X, y = noisy()
-    one, two = fitted(X, y), fitted(X[:, ::-1], y)
-    assert encoders_of(one) == encoders_of(two)[::-1]
-    assert one.alpha_ == two.alpha_
-    np.testing.assert_allclose(two.predict(BETWEEN[:, ::-1]), one.predict(BETWEEN), atol=1e-9)
-
-
-@pytest.mark.parametrize("n", [50, 70, 100])
-def test_the_order_of_rows_does_not_matter(n):
-    X, y = noisy(n)
-    shuffled = RNG.permutation(n)
-    with limits(**PARTS):
-        one, two = fitted(X, y), fitted(X[shuffled], y[shuffled])
-    assert_same_choice(one, two)
-    np.testing.assert_allclose(two.predict(BETWEEN), one.predict(BETWEEN), atol=1e-9)
-    tried = len(one.cv_results_["params"]) // len(set(one.cv_results_["param_alpha"]))
-    assert (tried <= 3) == (n > 60)
-
-
-@pytest.mark.parametrize("others", ["ten times", "constant", "constant, large"])
-def test_outputs_beside(others):
-    X, y = noisy()
-    beside = {"ten times": 10 * y, "constant": 0 * y + 4, "constant, large": 0 * y + 1e30}[others]
-    alone, both = fitted(X, y), fitted(X, np.column_stack([y, beside]))
-    assert_same_choice(alone, both)
-    predicted = both.predict(BETWEEN)
-    np.testing.assert_allclose(predicted[:, 0], alone.predict(BETWEEN), atol=1e-9)
-    expected = 10 * predicted[:, 0] if others == "ten times" else np.full(60, beside[0])
-    np.testing.assert_allclose(predicted[:, 1], expected, rtol=1e-9)
-
-
-def test_many_outputs_are_judged_together():
+def test_many_outputs_are_judged_together(rng):
     X, _ = noisy()
-    directions = RNG.normal(size=(2, 40)) * 4
+    directions = rng.normal(size=(2, 40)) * 4
     model = fitted(X, np.sin(X @ directions))
     # what the climb found is all that was judged
     assert len(model.cv_results_["params"]) == len(set(model.cv_results_["param_alpha"]))
@@ -250,6 +161,25 @@ def test_the_chosen_model_is_that_of_its_settings(X, y, changed):
     np.testing.assert_allclose(
         single.predict(between), model.predict(between), atol=1e-8 * np.std(y)
     )
+
+
+@pytest.mark.parametrize(
+    ("n", "least", "most", "found"),
+    [(60, 60, 60, 60), (61, 61, 61, 40), (80, 80, 80, 40), (100, 60, 80, 40)],
+)
+def test_many_places_are_judged_by_parts(n, least, most, found, monkeypatch):
+    sizes, judge = [], Stage.judge
+
+    def counted(stage, *settings):
+        sizes.append(stage.n_places)
+        return judge(stage, *settings)
+
+    monkeypatch.setattr(Stage, "judge", counted)
+    with limits(**PARTS):
+        fitted(*noisy(n))
+    assert least <= max(sizes) <= most
+    assert sizes[0] == found
+    assert sizes.count(max(sizes)) <= 3 or most == found
 
 
 def test_a_distance_is_learnt_where_it_tells():
@@ -328,8 +258,8 @@ def test_two_places_are_too_few():
 
 
 @pytest.mark.parametrize("direction", [[1, 0], [0, 1], [1, 1], [1, -2]])
-def test_places_on_a_line(direction):
-    along = RNG.uniform(size=90)
+def test_places_on_a_line(direction, rng):
+    along = rng.uniform(size=90)
     X, y = np.outer(along, direction) + np.array([3.0, 5.0]), np.sin(6 * along)
     with limits(**PARTS):
         model = fitted(X, y)
