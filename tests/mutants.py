@@ -61,6 +61,7 @@ TESTS = {
     "core/limits": [
         *("core/limits", "plotting/plotting", "measures/encoding_report"),
         *(f"kronecker/kronecker{name}" for name in ("", "_adaptive", "_scattered", "_search")),
+        "kronecker/learnt_search",
     ],
     "core/outside": ["core/outside", "measures/encoding_report"],
     "core/poor_fit": ["core/poor_fit", "core/outside"],
@@ -71,7 +72,9 @@ TESTS = {
     "encoders": [*FOURIER, "encoders/learnable", *BASES],
     "encoders/csr": BASES,
     "encoders/_quasi_random": ["encoders/quasi_random", "encoders/fourier"],
-    "encoders/axis_spacing": ["encoders/spacing", "kronecker/kronecker_spacing"],
+    "encoders/axis_spacing": [
+        *("encoders/spacing", "kronecker/kronecker_spacing", "kronecker/criterion")
+    ],
     "encoders/bases": BASES,
     "encoders/basis": BASES,
     "encoders/fourier": FOURIER,
@@ -81,12 +84,18 @@ TESTS = {
     "encoders/shifted_basis": BASES,
     "encoders/spacing": ["encoders/spacing", "package", "refits"],
     "kronecker/_automatic": ["kronecker/kronecker_defaults"],
+    "kronecker/_climb": ["kronecker/climb", "kronecker/learnt_search"],
+    "kronecker/_criterion": ["kronecker/criterion"],
+    "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
+    "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
+    "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
     "kronecker/_nested": ["kronecker/kronecker_defaults"],
     "kronecker": [
         *("kronecker/kronecker", "refits"),
         *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "defaults", "device")),
         *(f"kronecker/kronecker_{name}" for name in ("iterative", "processors", "scattered")),
         *(f"kronecker/kronecker_{name}" for name in ("search", "similarity", "spacing")),
+        *("kronecker/learnt_search", "kronecker/learnt_units"),
     ],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],

@@ -186,10 +186,16 @@ def same_settings(first: Any, second: Any) -> bool:
     return all(_alike(value, two[name]) for name, value in one.items())
 
 
+def _equal(one: Any, two: Any) -> bool:
+    try:
+        return np.shape(one) == np.shape(two) and bool(np.all(np.equal(one, two)))
+    except TypeError:  # a word and a number
+        return False
+
+
 def _alike(one: Any, two: Any) -> bool:
     """Whether settings are equal: values, or copies of an object such as a basis or a seed."""
-    first, second = (np.asarray(each, dtype=object) for each in (one, two))
-    if first.shape == second.shape and bool(np.all(first == second)):
+    if _equal(one, two):
         return True
     if type(one) is not type(two):
         return False

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sk_posenc.kronecker._stage import Resolution
 
@@ -34,6 +34,15 @@ _STEPS = (1.0, 0.5)
 
 # Climbs take 26 to 60 scores; one that takes more wanders among equals.
 _MOST = 80
+
+# Scores that differ by less are equal: of samples without noise the last digits are rounding.
+_TIE = 1e-6
+
+
+def first_of_least(scores: ArrayLike) -> int:
+    """The place of the least score, of equal ones the first, whatever rounding makes of them."""
+    values = np.asarray(scores)
+    return int(np.flatnonzero(values <= values.min() + _TIE)[0])
 
 
 class Climb:
@@ -77,7 +86,7 @@ class Climb:
 
     @property
     def best(self) -> Resolution:
-        return min(self.scores, key=lambda each: self.scores[each])
+        return list(self.scores)[first_of_least(list(self.scores.values()))]
 
     def _starts(self) -> Iterator[Resolution]:
         top = math.log2(max(2.0, self._n_places ** (1 / self._n_axes))) + _START_BEYOND

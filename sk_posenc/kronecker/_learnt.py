@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb
+from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_least
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._samples import Samples
@@ -82,7 +82,7 @@ def learnt_search(
     scores = units.scores(-errors[:, None])
     results = search_results(paths, judgements.alphas, scores, times[:, None], None)
     results["mean_test_criterion"] = -criterion
-    return paths, results, int(np.argmin(criterion))
+    return paths, results, first_of_least(criterion)
 
 
 def best_of_parts(samples: Samples, columns: NDArray, units: Units) -> Resolution:

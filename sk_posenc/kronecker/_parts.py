@@ -34,5 +34,6 @@ def _neighbourhoods(places: NDArray, first: int, size: int) -> NDArray[np.intp]:
     while len(centres) < _NEIGHBOURHOODS:
         centres.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(places - places[centres[-1]], axis=1))
-    around = [tree.query(places[centre], size // _NEIGHBOURHOODS)[1] for centre in centres]
-    return np.unique(np.concatenate(around))
+    each = min(max(1, size // _NEIGHBOURHOODS), len(places))
+    around = tree.query(places[centres], range(1, each + 1))[1]
+    return np.unique(around)

@@ -249,6 +249,11 @@ floats, default=None
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
         samples = Samples(kept[0], kept[2])
+        if self.cv is None and len(samples.occupied) < 2:
+            raise ValueError(
+                "leave-one-out needs samples at 2 places or more, as those at one place are left "
+                "out together: add samples elsewhere, or set cv. Got n_places = 1."
+            )
         columns = kept[1].reshape(len(kept[1]), -1)
         units = Units(samples, columns)
         if self._is_automatic() and can_learn(samples):

@@ -235,6 +235,14 @@ def test_settings_per_axis_reach_their_axis():
     assert not hasattr(encoder, "shifts_")
 
 
+def test_a_word_on_one_axis_and_a_number_on_another():
+    x = np.arange(8.0)
+    X, y = grid_samples(np.add.outer(x, x), axes=(x, x))
+    encoders = [ShiftedBasisEncoder(n_shifts=4), ShiftedBasisEncoder()]
+    model = KroneckerRidge(encoders).fit(X, y)
+    assert [each.get_params()["n_shifts"] for each in model.encoders_] == [4, 8]
+
+
 def test_automatic_settings_on_a_grid():
     X, y = make_grid((20, 30), shuffle=False)
     for basis, share in [("gaussian", 0.42), ("bspline", 151 / 315), ("triangle", 2 / 3)]:

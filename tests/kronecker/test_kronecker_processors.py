@@ -13,6 +13,7 @@ from sk_posenc import KroneckerRidgeCV, grid_samples, load_signal
 
 KERNELS = ("Haswell", "SkylakeX", "Prescott")
 SMOOTH = [1.5, 2.0, 2.5]
+EXPONENTS = [1.25, *SMOOTH]
 
 
 def line(n):
@@ -31,8 +32,27 @@ def holes(n):
     return np.random.default_rng(0).permutation(grid(n))[: n * n * 3 // 5]
 
 
+def table(n):
+    axes = np.geomspace(1e-3, 1, n), np.arange(n) / n
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+
+
+def clustered(n):
+    random = np.random.default_rng(0)
+    middles = random.uniform(size=(8, 3))
+    return middles[random.integers(8, size=n)] + 0.05 * random.standard_normal((n, 3))
+
+
 def wave(X):
     return np.sin(7 * X[:, 0]) * np.cos(5 * X.sum(axis=1))
+
+
+def flat(X):
+    return 0 * X[:, 0]
+
+
+def log_wave(X):
+    return np.sin(2 * np.log(X[:, 0])) + X[:, 1] ** 2
 
 
 def edge(X):
@@ -46,12 +66,17 @@ SIGNALS = {
     "line, steep": (line(150), wave, 4.0),
     "line, adaptive": (line(200), edge, "adaptive"),
     "plane": (plane(200), wave, None),
-    "plane, conjugate gradients": (plane(2_100), wave, None),
+    "plane, conjugate gradients": (plane(2_100), wave, EXPONENTS),
+    "plane, parts": (plane(700), wave, None),
     "plane, adaptive": (plane(400), edge, "adaptive"),
     "grid": (grid(32), wave, None),
+    "grid, slope": (grid(32), wave, "slope"),
     "grid, smooth": (grid(32), wave, SMOOTH),
     "grid, adaptive": (grid(32), edge, "adaptive"),
     "holes": (holes(48), wave, None),
+    "grid, noise alone": (grid(20), flat, None),
+    "table, log axis": (table(20), log_wave, None),
+    "volume, clustered": (clustered(300), wave, None),
 }
 
 
@@ -79,7 +104,8 @@ def choose():
         X, y, penalties = samples(name, noise)
         model = KroneckerRidgeCV(penalties=penalties).fit(X, y)
         values = model.predict(np.concatenate([X[::5], (X[1:] + X[:-1])[::7] / 2]))
-        chosen.append([[str(model.penalty_), model.alpha_], values.tolist()])
+        choice = [model.best_encoder_, model.penalty_, model.spacing_, model.alpha_]
+        chosen.append([str(choice), values.tolist()])
     return chosen
 
 
