@@ -69,6 +69,7 @@ else:
         ShiftedBasisEncoder("triangle", stable_rank=6, domain=(0, 1), boundary="periodic"),
         ShiftedBasisEncoder("bspline", stable_rank=3, tensor_product=True),
         ShiftedBasisEncoder("rectangle", stable_rank=6),
+        ShiftedBasisEncoder("matern12", stable_rank=6, n_shifts=20),
         ShiftedBasisEncoder("impulse", stable_rank=6),
         ShiftedBasisEncoder("sine"),
         ShiftedBasisEncoder("square", boundary="cut"),
