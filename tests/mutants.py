@@ -82,11 +82,13 @@ TESTS = {
     "encoders/spacing": ["encoders/spacing", "package", "refits"],
     "kronecker/_automatic": ["kronecker/kronecker_defaults"],
     "kronecker/_nested": ["kronecker/kronecker_defaults"],
+    "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [
         *("kronecker/kronecker", "refits"),
         *(f"kronecker/kronecker_{name}" for name in ("adaptive", "blocks", "defaults", "device")),
         *(f"kronecker/kronecker_{name}" for name in ("iterative", "processors", "scattered")),
         *(f"kronecker/kronecker_{name}" for name in ("search", "similarity", "spacing")),
+        "kronecker/kronecker_radial",
     ],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],

@@ -18,6 +18,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    encoding_report,
 )
 from sk_posenc.core.limits import limits
 from sk_posenc.encoders.bases import _BASES
@@ -333,6 +334,24 @@ def test_many_axes():
     model = KroneckerRidge(penalty="radial").fit(X, X.sum(axis=1))
     assert model.layout_ == "dual"
     close(model.predict(X), X.sum(axis=1), 1e-3)
+
+
+def test_the_encoder_tells_of_each_axis_and_the_report_says_so():
+    X, y = samples_of("scattered")
+    notes = {}
+    for penalty in ("radial", "similarity"):
+        model = fitted(X, y, penalty=penalty)
+        notes[penalty] = [line for line in encoding_report(model, X).memorises if "radial" in line]
+    assert notes["similarity"] == []
+    assert "The numbers of each axis hold" in notes["radial"][0]
+    model = fitted(X, y)
+    along = np.column_stack([np.linspace(-1, 2, 7), np.full(7, 0.3)])
+    close(model.encoder_.similarity(along), Radial("matern32", 2).kernel(along, along))
+    one = fitted(*samples_of("scattered", 1))
+    assert not any("radial" in line for line in encoding_report(one, X[:, :1]).memorises)
+    search = KroneckerRidgeCV(encoders("matern32"), penalties="radial", alphas=[ALPHA])
+    search.fit(X, y + 3 * X[:, :1])
+    assert search.encoder_._is_of_axes_alone()
 
 
 @given(
