@@ -99,8 +99,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
             orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
             it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
-            "triangle" and "matern32" up to two. An axis whose `spacing` is above 0 has up to two;
-            the second jumps at some of the samples.
+            "triangle" and "matern32" up to two; with "radial" there are none. An axis whose
+            `spacing` is above 0 has up to two; the second jumps at some of the samples.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out
