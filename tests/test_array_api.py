@@ -76,6 +76,7 @@ else:
         LogFourierEncoder(6),
         RandomFourierEncoder(32, stable_rank=4, random_state=0),
         LearnableFourierEncoder(16, mlp=(8, 8), random_state=0),
+        ShiftedBasisEncoder("matern12", stable_rank=6, n_shifts=20),
     ]
 
     @pytest.fixture(params=PLACES, ids=str)

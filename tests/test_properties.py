@@ -25,7 +25,7 @@ from sk_posenc import (
 )
 
 BASES = ["gaussian", "triangle", "rectangle", "impulse", "bspline", "sine", "square"]
-BASES += ["matern32", "matern72"]
+BASES += ["matern12", "matern32", "matern72"]
 ENCODERS = {
     **{basis: ShiftedBasisEncoder(basis) for basis in BASES},
     "periodic": ShiftedBasisEncoder("triangle", boundary="periodic", domain=(0, 1)),
@@ -115,7 +115,8 @@ def test_similarity_depends_on_the_difference_alone(kind, x, delta, move, rank):
 
 
 @pytest.mark.parametrize(
-    "basis", ["gaussian", "triangle", "rectangle", "bspline", "matern32", "matern72"]
+    "basis",
+    ["gaussian", "triangle", "rectangle", "bspline", "matern12", "matern32", "matern72"],
 )
 @settings(max_examples=15)
 @given(narrow=st.floats(0.004, 0.5), ratio=st.floats(1.1, 4))

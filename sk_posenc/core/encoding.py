@@ -71,6 +71,8 @@ class Encoding(TransformerMixin):
     - ``_has_closed_form()``: whether it equals the inner products of encodings;
     - ``_is_product()``: whether each column is a product of one column per axis;
     - ``_is_penalised()``: whether it comes from a head with a penalty of its own;
+    - ``_is_of_axes_alone()``: whether that head has another kernel than this encoding where points
+      differ in several axes;
     - ``_boundary(axis)``: what happens to coordinates outside the domain;
     - ``_of_axis(axis)``: the encoder of an axis, and the number of the axis in that encoder;
     - ``_as_seen(axis, x)``: an encoding, its axis and coordinates of it, such that its functions
@@ -219,6 +221,9 @@ class Encoding(TransformerMixin):
         return False
 
     def _is_penalised(self) -> bool:
+        return False
+
+    def _is_of_axes_alone(self) -> bool:
         return False
 
     def _is_stationary(self) -> bool:

@@ -122,7 +122,8 @@ class Placement:
         # shifts lie evenly about the middle of the domain and may leave a gap at its ends
         gap = (inside - (n - 1)) / 2
         extra = math.floor(beyond + gap + ROUNDING) if beyond else 0
-        index = np.arange(-extra, n + extra) - (n - 1) / 2
+        below = 0 if basis._one_sided else extra
+        index = np.arange(-below, n + extra) - (n - 1) / 2
         return (self.low + self.high) / 2 + index * spacing, spacing
 
     def _refuse_too_many(self, count: float) -> None:

@@ -151,17 +151,19 @@ class Matern12(Basis):
     """exp(-u) from u = 0 on, and 0 before; the bandwidth is where it has fallen to 1 / e.
 
     Similarity exp(-|delta|), the Matern kernel of smoothness 1/2; stable rank 1 / (2 bandwidth).
-    It jumps at every shift.
+    Each feature jumps where the coordinate passes its shift, so that many shifts are needed; the
+    similarity does not jump.
     """
 
-    _radial = True
-    shifts_per_rank = 18.0
+    _radial = _one_sided = True
+    shifts_per_rank = 128.0
     energy = 0.5
     reach = -math.log(NEGLIGIBLE)
     _whole_reach = 36.1
 
     def phi(self, u: Array, xp: ModuleType) -> Array:
-        return xp.where(u >= 0, _exponential(xp.abs(u), xp), xp.zeros_like(u))
+        steps, _ = in_steps(u, xp)
+        return xp.where(steps >= 0, _exponential(xp.abs(u), xp), xp.zeros_like(u))
 
     def similarity(self, delta: Array) -> Array:
         xp = array_namespace(delta)

@@ -75,6 +75,9 @@ class Basis:
     # Whether the similarity is a kernel of points in any number of axes too, at their distance.
     _radial: bool = False
 
+    # Whether phi is 0 for u < 0: no shift below the domain reaches into it.
+    _one_sided: bool = False
+
     # The stable rank of "auto" in closed-form heads, as a share of the samples per axis.
     _interpolating_share: float = CLOSED_FORM_SHARE
 

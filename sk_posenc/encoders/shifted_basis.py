@@ -48,8 +48,10 @@ class ShiftedBasisEncoder(AxisEncoder):
     ----------
     basis : str or Basis, default="gaussian"
         "gaussian", "triangle", "rectangle", "impulse" (1 at the nearest shift),
-        "bspline" (cubic), "matern32", "matern72" (whose similarities are the Matern
-        kernels of smoothness 3/2 and 7/2), "sine", "square", or a :class:`Basis` of your own.
+        "bspline" (cubic), "matern12", "matern32", "matern72" (whose similarities are the Matern
+        kernels of smoothness 1/2, 3/2 and 7/2), "sine", "square", or a :class:`Basis` of your
+        own. "matern12" jumps at every shift and needs many: prefer it where the kernel is in
+        closed form, as in :class:`KroneckerRidge` with "similarity" or "radial".
     stable_rank : "auto", float or one per axis, default="auto"
         Resolution of an axis: how many independent values it can hold. "auto": a quarter
         of the samples per axis, within limits; the guide's page *Defaults* has the

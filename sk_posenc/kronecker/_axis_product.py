@@ -45,6 +45,8 @@ class AxisProduct(Encoding, BaseEstimator):
         Names of the axes, where `X` had them.
     """
 
+    _of_axes_alone = False
+
     def __init__(self, encoders: list[Any], spacing: Any = 0.0) -> None:
         self.encoders = encoders
         self.spacing = spacing
@@ -214,6 +216,9 @@ class AxisProduct(Encoding, BaseEstimator):
 
     def _is_penalised(self) -> bool:
         return True
+
+    def _is_of_axes_alone(self) -> bool:
+        return self._of_axes_alone
 
     def _is_stationary(self) -> bool:
         return not self._is_mapped() and all(own._is_stationary() for own in self._own())

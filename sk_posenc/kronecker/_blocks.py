@@ -76,8 +76,8 @@ class BlockFits(KroneckerHead):
         ValueError
             As in :meth:`fit`; for blocks that differ in the number of axes or outputs; and for
             more than 20,000 products of functions without bounded support. For the penalty
-            "similarity" and a `spacing` above 0, which need all samples at once. Also when the
-            model is first used, where its system is singular up to rounding.
+            "similarity", "radial" and a `spacing` above 0, which need all samples at once. Also
+            when the model is first used, where its system is singular up to rounding.
 
         Notes
         -----
@@ -148,7 +148,8 @@ class BlockFits(KroneckerHead):
             For what is no KroneckerRidge.
         ValueError
             For models that differ in encoders, axes, names of axes or outputs, or that
-            ``partial_fit`` has not fitted. For the penalty "similarity", and a `spacing` above 0.
+            ``partial_fit`` has not fitted. For the penalties "similarity" and "radial", and a `spacing`
+            above 0.
         """
         asked = Asked.of(self.penalty, self.alpha)
         asked.refuse_blocks()

@@ -25,6 +25,7 @@ from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
 from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker.penalties import RADIAL
 
 
 class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -98,8 +99,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
             orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
             it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
-            "triangle" and "matern32" up to two. An axis whose `spacing` is above 0 has up to two;
-            the second jumps at some of the samples.
+            "triangle" and "matern32" up to two; with "radial" there are none. An axis whose
+            `spacing` is above 0 has up to two; the second jumps at some of the samples.
         return_std : bool, default=False
             Whether to return the posterior standard deviation too. The fit is the posterior
             mean of a Gaussian process, whose noise is estimated from the leave-one-out
@@ -223,13 +224,20 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     @property
     def encoder_(self) -> AxisProduct:
-        """The product of the encodings as a transformer, for scorers; its output is large."""
+        """The product of the encodings as a transformer, for scorers; its output is large.
+
+        With the penalty "radial" it tells of each axis by itself. Its similarity of points that
+        differ in several axes is the product, not the one of the distance.
+        """
         check_is_fitted(self, "encoders_")
-        return AxisProduct.of_fitted(
+        axes = self._expansion.axes
+        product = AxisProduct.of_fitted(
             self.encoders_,
             getattr(self, "feature_names_in_", None),
-            [axis.spacing for axis in self._expansion.axes],
+            [axis.spacing for axis in axes],
         )
+        product._of_axes_alone = len(axes) > 1 and axes[0].penalty == RADIAL
+        return product
 
     @property
     def coefficients_(self) -> NDArray:

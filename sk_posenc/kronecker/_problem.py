@@ -166,7 +166,7 @@ def _kernel_layout(design: SimilarityDesign) -> str:
     if n > most:
         raise ValueError(
             f'too large: penalty="{design.penalty.given}" needs a matrix of samples x samples '
-            f"here, and {most:,} at most: use fewer, or another penalty. Got {n:,} samples."
+            f"here, of at most {most:,} samples: use fewer, or another penalty. Got {n:,} samples."
         )
     check_memory((n, n), 24, "use fewer samples, or another penalty")
     return "dual"

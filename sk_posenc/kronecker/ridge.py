@@ -59,12 +59,12 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     alpha : float or "auto", default="auto"
         Strength of the penalty, relative to the mean of the diagonal of the Gram matrix of the
         features. For smoothness and "adaptive" it is relative to the number of samples. For
-        "similarity" it is absolute: the variance of the noise at a place of mean weight over the
-        variance of the function. "auto" is 1e-6 with "ridge", "slope" and "curvature", 1e-3 with
-        smoothness and "similarity", and 0.2 with "adaptive". These interpolate. Noisy samples
-        need a larger one: see :class:`KroneckerRidgeCV`.
-    penalty : {"auto", "ridge", "slope", "curvature", "adaptive", "similarity"} or float, \
-            default="auto"
+        "similarity" and "radial" it is absolute: the variance of the noise at a place of mean
+        weight over the variance of the function. "auto" is 1e-6 with "ridge", "slope" and
+        "curvature", 1e-3 with smoothness, "similarity" and "radial", and 0.2 with "adaptive".
+        These interpolate. Noisy samples need a larger one: see :class:`KroneckerRidgeCV`.
+    penalty : {"auto", "ridge", "slope", "curvature", "adaptive", "similarity", "radial"} or \
+            float, default="auto"
         What is penalised.
 
         - "auto" is "ridge" on a full grid, where each cell has a sample, whatever it weighs. One
@@ -98,6 +98,12 @@ class KroneckerRidge(NestedEncoder, BlockFits):
           is a function of the displacement: a ShiftedBasisEncoder of another basis than
           "impulse", or one with fixed Fourier functions. With the boundary "cut" the ends of the
           domain do not count.
+        - "radial" is the same with one similarity of the distance in place of the product over the
+          axes, for fields without preferred axes. The distance is
+          :math:`\sqrt{\sum_a ((x_a - x'_a) / b_a)^2}`, b the bandwidths. All axes need one of
+          the bases "gaussian" (whose product is radial already), "matern12", "matern32" and
+          "matern72", and none may be periodic. Grids too may have up to 8,000 samples, and there
+          are no derivatives.
     spacing : float or one per axis, default=0.0
         How far the shifts follow the samples, from 0 to 1. 0: evenly over the domain. 1: as many
         between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts
@@ -136,8 +142,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
           Directly up to 2,000 samples, else by conjugate gradients on the grid.
         - "scattered": by products of the features of all axes. Directly up to 2,000 products or
           samples, else by conjugate gradients, in up to four axes.
-        - "dual": by the product of the kernels of all axes, up to 8,000 samples. With
-          "similarity" all samples but full grids; beyond 1,500 of them by Cholesky.
+        - "dual": by the kernel of the samples, a product over the axes, up to 8,000 samples. With
+          "similarity" all samples but full grids, with "radial" all samples; beyond 1,500 of them
+          by Cholesky.
         - "normal": by the sums of :meth:`partial_fit`.
     n_iter_ : int
         Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of

@@ -44,6 +44,11 @@ def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str
             "These numbers describe the encoding alone. Its Kronecker head adds a penalty, and so "
             "has other errors and another condition number (condition_)."
         )
+        if encoder._is_of_axes_alone():
+            yield (
+                'The numbers of each axis hold for penalty="radial" too. Those of the whole matrix '
+                "are of the products of the axes, and its kernel is no product."
+            )
     elif not report.condition_number < _ILL_CONDITIONED:
         yield (
             "Its columns are nearly linearly dependent: fit linear heads with a ridge (1e-6 of "

@@ -15,9 +15,9 @@ from test_bases import LAW, PHI, Bumps, Laplacian, RaisedCosine, autocorrelation
 from sk_posenc import EncoderModule, ShiftedBasisEncoder
 from sk_posenc.encoders.bases import resolve_basis
 
-LOCAL = ["gaussian", "triangle", "rectangle", "bspline", "matern32", "matern72"]
+LOCAL = ["gaussian", "triangle", "rectangle", "bspline", "matern12", "matern32", "matern72"]
 RIPPLE = {"gaussian": 0.015, "triangle": 0.02, "bspline": 0.002, "rectangle": 1e-12}
-RIPPLE |= {"matern32": 0.02, "matern72": 0.01}
+RIPPLE |= {"matern12": 0.016, "matern32": 0.02, "matern72": 0.0101}
 # of products at a displacement, where the sampled one is not the integral
 SIMILARITY_RIPPLE = {
     "gaussian": 0.015,
@@ -27,6 +27,7 @@ SIMILARITY_RIPPLE = {
     "impulse": 1e-12,
     "sine": 1e-12,
     "square": 2 / 26,
+    "matern12": 0.016,
     "matern32": 0.02,
     "matern72": 0.01,
 }
@@ -50,6 +51,9 @@ class TestContract(EncoderContract):
             ("bspline", "extend", 128),
             ("bspline", "periodic", 2),
             ("bspline", "cut", 12),
+            ("matern12", "extend", 8),
+            ("matern12", "periodic", 10),
+            ("matern12", "cut", 16),
             ("matern32", "extend", 12),
             ("matern32", "periodic", 32),
             ("matern72", "extend", 32),
@@ -105,7 +109,7 @@ class TestContract(EncoderContract):
         return 0.05 if encoder.basis in ("impulse", "rectangle") else 0.02
 
     def away_from_jumps(self, encoder, X):
-        jumps = {"rectangle": [-0.5, 0.5], "square": np.arange(-4, 4.1, 0.5)}
+        jumps = {"rectangle": [-0.5, 0.5], "square": np.arange(-4, 4.1, 0.5), "matern12": [0.0]}
         if encoder.basis == "impulse":
             axes = [np.abs(self.displacements(encoder, X, axis)).min(-1) for axis in range(2)]
             gaps = [np.diff(np.partition(u, 1, axis=1)[:, :2])[:, 0] for u in axes]
@@ -186,7 +190,7 @@ def test_float32_at_high_stable_rank(basis, boundary, domain):
     X = spread(domain, 200, beyond=0.5 if boundary != "cut" else 0).astype(np.float32)
     single, double = encoder.fit(X).transform(X), encoder.transform(X.astype(np.float64))
     difference = np.abs(single - double)
-    if basis == "rectangle":
+    if basis in ("rectangle", "matern12"):
         assert np.mean(difference > 1e-6 * double.max()) < 1e-4  # jumps within rounding
     else:
         assert difference.max() <= 1e-6 * double.max()
@@ -470,9 +474,11 @@ def test_scikit_learn_checks(estimator, check):
 
 # Beyond so many bandwidths a basis is below 1e-5 of its peak.
 REACH = {"gaussian": math.sqrt(2 * math.log(1e5)), "triangle": 1, "rectangle": 0.5, "bspline": 2}
-REACH |= {"impulse": 0.5, "matern32": math.log(1e5), "matern72": 14.2367}
+REACH |= {"impulse": 0.5, "matern12": math.log(1e5)}
+REACH |= {"matern32": math.log(1e5), "matern72": 14.2367}
 SPACINGS_PER_RANK = {"gaussian": 2.6, "triangle": 8.3, "rectangle": 8, "bspline": 4.2, "impulse": 1}
-SPACINGS_PER_RANK |= {"matern32": 18, "matern72": 5.4}
+SPACINGS_PER_RANK |= {"matern12": 128, "matern32": 18, "matern72": 5.4}
+JUMPS = {"rectangle": 0.5, "matern12": 0.0}  # of |u|
 whole_ranks_alone = pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches")  # impulses
 
 
@@ -501,6 +507,7 @@ def test_columns_are_the_basis_at_evenly_spaced_shifts(
     basis, boundary, n_spacings, part, low, length, seed
 ):
     domain = (low, low + length)
+    n_spacings += 110 * (basis == "matern12")  # a stable rank is no lower than 1
     rank = (n_spacings + part) / SPACINGS_PER_RANK[basis]
     encoder = ShiftedBasisEncoder(basis, stable_rank=rank, boundary=boundary, domain=domain)
     encoder.fit([[low], [low + length]])
@@ -515,15 +522,17 @@ def test_columns_are_the_basis_at_evenly_spaced_shifts(
         assert len(shifts) == n_spacings + rounded
     else:
         np.testing.assert_allclose(spacing, spacing.mean(), rtol=1e-9)
-        np.testing.assert_allclose(shifts + shifts[::-1], 2 * middle, rtol=1e-9)
         inside = np.abs(shifts - middle) <= length / 2 * (1 + 1e-9)
         assert inside.sum() == n_spacings + 1
+        own = shifts[inside] if basis == "matern12" else shifts
+        np.testing.assert_allclose(own + own[::-1], 2 * middle, rtol=1e-9)
     if boundary == "cut" or (basis == "impulse" and boundary == "extend"):
         assert inside.all()
     elif boundary == "extend":
         # all whose functions reach into the domain, and none besides
         beyond = shifts[-1] - (low + length)
         assert reach - spacing[0] * (1 + 1e-6) <= beyond <= reach + 1e-6 * spacing[0]
+        assert basis != "matern12" or inside[0]  # those below the domain never reach into it
     rng = np.random.default_rng(seed)
     x = rng.uniform(low - 0.2 * length, low + 1.2 * length, 40)
     u = images_apart(encoder, x)
@@ -533,10 +542,41 @@ def test_columns_are_the_basis_at_evenly_spaced_shifts(
     else:
         values = PHI[basis](u).sum(axis=0)
     E = encoder.transform(x[:, None])
-    # on a jump of the rectangle, as at an end, rounding decides
-    clear = (np.abs(np.abs(u) - 0.5) > 1e-6).all(axis=0) | (basis != "rectangle")
+    # on a jump, as at an end, rounding decides
+    clear = (np.abs(np.abs(u) - JUMPS.get(basis, math.inf)) > 1e-6).all(axis=0)
     error = np.abs(E - E.max() / values.max() * values)
     assert error[clear].max() <= 1e-7 * E.max()
+
+
+@pytest.mark.parametrize("boundary", ["extend", "periodic", "cut"])
+# float32 has no digits for the coordinates of other domains
+@pytest.mark.parametrize(
+    ("dtype", "low"), [("float32", 0.0), ("float64", 0.0), ("float64", 0.3), ("float64", 1000.0)]
+)
+def test_on_aligned_grids_a_one_sided_basis_has_its_peak(boundary, dtype, low):
+    """A coordinate that is a shift but for rounding counts to the right of its jump."""
+    n = 11 if boundary != "periodic" else 10
+    encoder = ShiftedBasisEncoder(
+        "matern12", bandwidth=0.15, n_shifts=n, domain=(low, low + 1), boundary=boundary
+    )
+    encoder.fit([[low], [low + 1]])
+    own = encoder.shifts_[0][:n]
+    for x in (own, low + np.arange(n) / 10, np.nextafter(own, low), np.nextafter(own, low + 1)):
+        E = encoder.transform(np.clip(x, low, low + 1).astype(dtype)[:, None])[:, :n]
+        np.testing.assert_array_equal(np.argmax(E, axis=1), np.arange(n))
+        np.testing.assert_allclose(E.max(axis=1), E.max(), rtol=1e-5)
+
+
+def test_a_one_sided_basis_has_even_norms_at_both_ends():
+    encoder = ShiftedBasisEncoder("matern12", stable_rank=8, domain=(0, 1)).fit([[0.0], [1.0]])
+    spacing = np.diff(encoder.shifts_[0])[0]
+    for low in (0.0, 0.5, 1 - 3 * spacing):
+        E = encoder.transform(np.linspace(low, low + 3 * spacing, 1000)[:, None])
+        norms = np.sum(E**2, axis=1)
+        # a saw of the spacing in bandwidths, about 1
+        assert norms.mean() == pytest.approx(1, abs=1e-3)
+        assert np.ptp(norms) == pytest.approx(spacing / encoder.bandwidth_[0] * 2, rel=0.02)
+    assert np.all(encoder.transform([[0.0], [1.0]]).max(axis=0)[:-1] > 0)
 
 
 @whole_ranks_alone

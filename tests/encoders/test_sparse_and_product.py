@@ -45,6 +45,22 @@ def test_sparse_equals_dense(basis, boundary, tensor_product, rank):
         np.testing.assert_allclose(csr.toarray(), dense, atol=atol * dense.max())
 
 
+@pytest.mark.parametrize("tensor_product", [False, True])
+@pytest.mark.parametrize("boundary", ["extend", "periodic", "cut"])
+def test_one_sided_windows(boundary, tensor_product):
+    X = np.random.default_rng(0).uniform(-0.4, 1.5, size=(300, 2))
+    X[:60] = np.round(X[:60] * 8) / 8  # on shifts, where it jumps
+    encoder = ShiftedBasisEncoder(
+        "matern12", bandwidth=0.15, n_shifts=9, domain=(0, 1), boundary=boundary
+    )
+    encoder.set_params(tensor_product=tensor_product)
+    dense = encoder.fit_transform(X)
+    csr = encoder.set_params(sparse_output=True).fit_transform(X)
+    assert csr.has_canonical_format
+    assert np.all(csr.data != 0)
+    np.testing.assert_allclose(csr.toarray(), dense, atol=5e-5 * dense.max())
+
+
 @pytest.mark.parametrize("basis", [*BOUNDED, "gaussian"])
 @pytest.mark.parametrize("n_shifts", [1, 2, 3])
 @pytest.mark.filterwarnings("ignore:ShiftedBasisEncoder reaches a stable rank")

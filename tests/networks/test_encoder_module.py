@@ -39,6 +39,7 @@ TRAINABLE = [
     ShiftedBasisEncoder("triangle", stable_rank=4, tensor_product=True),
     ShiftedBasisEncoder("bspline", stable_rank=5, **PERIODIC),
     ShiftedBasisEncoder("sine"),
+    ShiftedBasisEncoder("matern12", stable_rank=4, n_shifts=9),
     ShiftedBasisEncoder(Cosine(), stable_rank=5),
     FourierEncoder(),
     LogFourierEncoder(),

@@ -149,7 +149,7 @@ def test_what_networks_see_of_bases():
     assert draw(BasisDisplay.from_bases("triangle")).network_lines_ == {}
 
 
-@pytest.mark.parametrize("basis", ["impulse", "rectangle", "bspline", "square", Tent()])
+@pytest.mark.parametrize("basis", ["impulse", "rectangle", "bspline", "matern12", "square", Tent()])
 def test_networks_see_the_same_of_bases_and_encoders(basis):
     rank = {} if basis == "square" else {"stable_rank": 8}
     display = BasisDisplay.from_bases({"it": basis}, **rank, extent=0.1, hidden_layers=2)
