@@ -148,8 +148,8 @@ class BlockFits(KroneckerHead):
             For what is no KroneckerRidge.
         ValueError
             For models that differ in encoders, axes, names of axes or outputs, or that
-            ``partial_fit`` has not fitted. For the penalties "similarity" and "radial", and a `spacing`
-            above 0.
+            ``partial_fit`` has not fitted. For the penalties "similarity" and "radial", and a
+            `spacing` above 0.
         """
         asked = Asked.of(self.penalty, self.alpha)
         asked.refuse_blocks()
