@@ -67,8 +67,8 @@ def judge(
     - LOO, the mean of h |r / D|, is the error at a place without its samples;
     - LPL, the mean of |r| / sqrt D over the geometric mean of sqrt D, is what the density of
       each place given the others says of that error;
-    - FAR, the mean variance of the model at the points between over the mean of 1 / D, or 1
-      if it is less, is how much less the model knows there than at a place that is left out;
+    - FAR, the mean variance of the model at the points between times the geometric mean of D,
+      or 1 if it is less, is how much less the model knows there than at a place left out;
     - REML, (y' r / n) (det A 1' A^-1 1)^(1/n), is what the density of all samples says.
 
     The criterion is log LOO + log LPL + log FAR + min(1/2, 5 / sqrt n) log REML. Errors are
@@ -103,11 +103,11 @@ def judge(
         lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
         unsure = np.maximum(1 - (1 / values) @ (cross**2).T, 0.0)  # (m, n_points)
         unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
-        far = np.mean(unsure, axis=1) / np.mean(1 / diagonal[:, 0], axis=1)
+        far = np.log(np.mean(unsure, axis=1)) + np.mean(np.log(diagonal[:, 0]), axis=1)
         fit = np.mean(shrunk * centred, axis=2)
         density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2) / 2
         of_outputs = np.log(loo + _LEAST) + density + share * np.log(fit + _LEAST)
         volume = share * (np.sum(np.log(values), axis=1) + np.log(ones)) / n
-        criterion[at] = np.mean(of_outputs, axis=1) + np.log(np.maximum(far, 1.0)) + volume
+        criterion[at] = np.mean(of_outputs, axis=1) + np.maximum(far, 0.0) + volume
         squared[at] = np.mean(errors**2, axis=(1, 2))
     return Judged(criterion, squared)

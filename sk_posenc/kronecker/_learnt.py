@@ -1,7 +1,7 @@
 """The resolution of a signal, learnt from samples of it."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -116,5 +116,7 @@ def _judged(whole: Stage, alphas: NDArray) -> Judgements:
             whole = whole.scattered
     judgements = Judgements(whole, alphas)
     for stage in stages:
-        judgements.score(Judgements(stage.with_outputs(_OUTPUTS), alphas).climb())
+        found = Judgements(stage.with_outputs(_OUTPUTS), alphas).climb()
+        judgements.score(found)
+        judgements.score(replace(found, spacing=0.0))
     return judgements
