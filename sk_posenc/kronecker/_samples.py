@@ -102,8 +102,9 @@ class Samples:
         """
         if not self.on_grid or not (self.weights is None or bool(np.all(self.weights > 0))):
             return False
-        few = len(self.shape) == 1 and self.n_cells <= limits_now().direct_up_to
-        return not few or is_even(self.coordinates[0])
+        lines = [x for x in self.coordinates if len(x) > 1]
+        few = len(lines) == 1 and self.n_cells <= limits_now().direct_up_to
+        return not few or is_even(lines[0])
 
     @property
     def thinning(self) -> float:

@@ -155,7 +155,11 @@ def test_an_alpha_applies_to_the_penalty_that_is_taken(samples, penalty):
         ({"alpha": "Auto"}, ValueError, "alpha must be a number or \"auto\". Got 'Auto'."),
         ({"alpha": None}, TypeError, 'alpha must be a number or "auto". Got None.'),
         ({"alpha": -1}, ValueError, 'alpha must be finite and at least 0 or "auto". Got -1.'),
-        ({"penalty": "smooth"}, ValueError, "'auto', 'curvature', 'ridge', 'slope'.*Got 'smooth'."),
+        (
+            {"penalty": "smooth"},
+            ValueError,
+            "'auto', 'curvature', 'radial', .*Got 'smooth'.",
+        ),
         ({"penalty": 0}, ValueError, "greater than 0 and at most 8.*'auto'.*Got 0."),
         ({"penalty": None}, TypeError, "penalty must be a number.*'auto'.*Got None."),
     ],

@@ -26,6 +26,7 @@ from sk_posenc import (
 
 LOG = np.geomspace(1, 1e4, 120)[:, None]
 BSPLINE = ShiftedBasisEncoder("bspline")
+INTERPOLATES = {"penalty": "ridge", "alpha": 1e-6}
 EXACT = {"tol": 1e-9, "max_iter": 5_000}
 
 
@@ -137,12 +138,12 @@ def test_repeated_and_absent_samples():
 @pytest.mark.parametrize("encoder", [BSPLINE, FourierEncoder()])
 def test_uneven_samples_of_a_grid_have_settings_of_scattered_ones(encoder):
     uneven = np.r_[np.linspace(0, 1, 30), np.linspace(50, 51, 30)][:, None]
-    on_grid = KroneckerRidge(encoder).fit(uneven, uneven[:, 0])
-    model = KroneckerRidge(encoder, spacing=0.5).fit(uneven, uneven[:, 0])
+    on_grid = KroneckerRidge(encoder, **INTERPOLATES).fit(uneven, uneven[:, 0])
+    model = KroneckerRidge(encoder, **INTERPOLATES, spacing=0.5).fit(uneven, uneven[:, 0])
     assert model.layout_ == on_grid.layout_ == "grid"
     assert model.encoders_[0].stable_rank_[0] < 0.8 * on_grid.encoders_[0].stable_rank_[0]
-    even = KroneckerRidge(encoder, spacing=1.0).fit(LOG, waves(LOG))
-    plain = KroneckerRidge(encoder).fit(np.arange(120.0)[:, None], waves(LOG))
+    even = KroneckerRidge(encoder, **INTERPOLATES, spacing=1.0).fit(LOG, waves(LOG))
+    plain = KroneckerRidge(encoder, **INTERPOLATES).fit(np.arange(120.0)[:, None], waves(LOG))
     assert even.encoders_[0].stable_rank_[0] == pytest.approx(plain.encoders_[0].stable_rank_[0])
 
 
@@ -169,13 +170,15 @@ def test_derivatives_by_the_chain_rule(encoder):
 
 def test_the_other_axis_has_all_derivatives():
     X, y = clustered(120, 2)
-    model = KroneckerRidge(alpha=1e-4, spacing=[0.9, 0.0]).fit(X, y)
+    model = KroneckerRidge(penalty="ridge", alpha=1e-4, spacing=[0.9, 0.0]).fit(X, y)
     assert np.isfinite(model.predict(X, derivative=(0, 3))).all()
 
 
 def test_the_encoding_takes_coordinates_as_they_are():
     X, y = log_grid((12, 9))
-    model = KroneckerRidge([FourierEncoder(4), BSPLINE], spacing=[0.9, 0.0]).fit(X, y)
+    model = KroneckerRidge([FourierEncoder(4), BSPLINE], **INTERPOLATES, spacing=[0.9, 0.0]).fit(
+        X, y
+    )
     encoded = model.encoder_
     np.testing.assert_allclose(
         encoded.transform(X) @ model.coefficients_.ravel() + model.intercept_,
@@ -198,7 +201,7 @@ def test_the_encoding_takes_coordinates_as_they_are():
 
 
 def test_measures_count_in_coordinate_units():
-    model = KroneckerRidge(spacing=0.9).fit(LOG, waves(LOG))
+    model = KroneckerRidge(**INTERPOLATES, spacing=0.9).fit(LOG, waves(LOG))
     encoded = model.encoder_
     report = encoding_report(encoded, LOG, waves(LOG))
     assert report.held_out_psnr > 25
@@ -228,8 +231,12 @@ def test_measures_count_in_coordinate_units():
 
 def test_one_coordinate_along_an_axis():
     X = np.column_stack([LOG[:, 0], np.full(120, 7.0)])
-    model = KroneckerRidge(spacing=0.9).fit(X, waves(X))
-    close(model.predict(X), KroneckerRidge(spacing=0.9).fit(LOG, waves(LOG)).predict(LOG), 1e-3)
+    model = KroneckerRidge(**INTERPOLATES, spacing=0.9).fit(X, waves(X))
+    close(
+        model.predict(X),
+        KroneckerRidge(**INTERPOLATES, spacing=0.9).fit(LOG, waves(LOG)).predict(LOG),
+        1e-3,
+    )
     np.testing.assert_allclose(model.encoder_.domain_[1], [6.5, 7.5])
 
 
@@ -295,11 +302,11 @@ def test_a_circle_has_no_spacing():
 )
 def test_settings_in_units_count_in_widths_of_a_mapped_domain(by_width, by_rank):
     X, y = clustered(60, 1)
-    model = KroneckerRidge(by_width, spacing=0.9).fit(1e3 * X, y)
-    expected = KroneckerRidge(by_width, spacing=0.9).fit(X, y)
+    model = KroneckerRidge(by_width, **INTERPOLATES, spacing=0.9).fit(1e3 * X, y)
+    expected = KroneckerRidge(by_width, **INTERPOLATES, spacing=0.9).fit(X, y)
     np.testing.assert_allclose(model.predict(1e3 * X), expected.predict(X), atol=1e-6)
     if by_rank is not None:
-        expected = KroneckerRidge(by_rank, spacing=0.9).fit(X, y)
+        expected = KroneckerRidge(by_rank, **INTERPOLATES, spacing=0.9).fit(X, y)
         np.testing.assert_allclose(model.predict(1e3 * X), expected.predict(X), atol=1e-3)
 
 
