@@ -33,6 +33,8 @@ class Limits:
     # Kronecker heads: what a search tries.
     # Places of samples up to which the resolution is learnt from them.
     learnt_up_to: int = 3_000
+    # The same for lines, and axes that are uneven or unlike: their number tells little of them.
+    patient_up_to: int = 8_000
     # Rows of a kernel up to which all places judge every resolution.
     climbed_up_to: int = 600
     # Beyond, places of each of three parts that find one.

@@ -25,9 +25,28 @@ _LEAST_PLACES = 3
 _OUTPUTS = 30
 
 
+# A map that moves no knot farther, in widths of the domain, is taken for chance: 100 samples at
+# random move one by 0.1 or more once in five times, 1,000 never.
+_UNEVEN = 0.1
+
+# Axes whose domains differ by less are taken for alike.
+_LONGER = 3.0
+
+
 def can_learn(samples: Samples) -> bool:
     """Whether places are enough to learn from, and few enough for a kernel of all of them."""
-    return _LEAST_PLACES <= len(samples.occupied) <= limits_now().learnt_up_to
+    n, now = len(samples.occupied), limits_now()
+    if n > now.learnt_up_to and not takes_patience(samples):
+        return False
+    return _LEAST_PLACES <= n <= max(now.learnt_up_to, min(now.patient_up_to, now.dual_up_to))
+
+
+def takes_patience(samples: Samples) -> bool:
+    """Whether the number of samples per axis tells little of them: lines, uneven, unlike axes."""
+    spacings = Stage.spacings_of(samples)
+    lengths = [each.high - each.low for each in spacings]
+    unlike = not samples.on_grid and max(lengths) > _LONGER * min(lengths)
+    return len(lengths) == 1 or unlike or max(each.moves() for each in spacings) >= _UNEVEN
 
 
 @dataclass(eq=False)

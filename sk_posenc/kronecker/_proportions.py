@@ -6,17 +6,13 @@ from numpy.typing import NDArray
 from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._learnt import best_of_parts
+from sk_posenc.kronecker._learnt import best_of_parts, takes_patience
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._stage import Resolution
 from sk_posenc.kronecker._targets import Units
 
-# A map that moves no knot farther, in widths of the domain, is taken for chance: 100 samples at
-# random move one by 0.1 or more once in five times, 1,000 never.
-_UNEVEN = 0.1
-
-# Axes whose domains differ by less are taken for alike.
-_LONGER = 3.0
+# Fewer places are no part of many.
+_LEAST = 2
 
 # Stable ranks, as powers of 2, that differ by less are taken for equal.
 _APART = 1.0
@@ -34,11 +30,7 @@ def candidates_of_part(
     known : list of Candidate
         Those that take axes as they are.
     """
-    spacings = Stage.spacings_of(samples)
-    moved = max(each.moves() for each in spacings)
-    lengths = [each.high - each.low for each in spacings]
-    unlike = not samples.on_grid and max(lengths) > _LONGER * min(lengths)
-    if moved < _UNEVEN and not unlike:
+    if not takes_patience(samples) or len(samples.occupied) <= _LEAST:
         return []
     found = best_of_parts(samples, columns, units)
     octaves = np.array(found.octaves) - np.mean(found.octaves)

@@ -196,8 +196,9 @@ class Radial(Similarity):
     def functions(self, axis: Any, x: NDArray, order: int = 0) -> NDArray[np.float64]:
         if order:
             raise ValueError(
-                'penalty="radial" has no derivatives: use penalty="similarity", or smoothness such '
-                f"as penalty=2.0. Got an order of {order}."
+                'penalty="radial" has no derivatives: use penalty="similarity", smoothness such as '
+                "penalty=2.0. Where a search has chosen it, use "
+                f'KroneckerRidgeCV(penalties="similarity"). Got an order of {order}.'
             )
         functions = functions_of(axis.encoder)
         functions._radial_basis()

@@ -37,8 +37,9 @@ __all__ = ["KroneckerRidgeCV"]
 class KroneckerRidgeCV(KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
-    With its defaults, and for up to 3,000 places of samples, the search learns the basis, the
-    stable rank of each axis, the spacing of the shifts and alpha (see *Learnt resolution* in the
+    With its defaults, and for up to 3,000 places of samples (8,000 on one axis, and on uneven or
+    unlike axes), the search learns the basis, the stable rank of each axis, the spacing of the
+    shifts, one for all axes, and alpha (see *Learnt resolution* in the
     Notes). With more places, or any of the first five parameters, it tries a list of candidates.
 
     Parameters

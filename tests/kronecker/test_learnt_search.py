@@ -287,7 +287,7 @@ def test_any_setting_goes_another_way(settings):
 @pytest.mark.parametrize(("n", "learnt"), [(50, True), (51, False)])
 def test_more_places_go_another_way(n, learnt):
     X, y = noisy(n)
-    with limits(learnt_up_to=50):
+    with limits(learnt_up_to=50, patient_up_to=50):
         assert is_learnt(fitted(np.r_[X, X], np.r_[y, y])) == learnt
 
 
@@ -320,3 +320,22 @@ def test_any_few_samples(rows, scale, cut):
         one, two = (fitted_quietly(X, y).predict(X) for _ in range(2))
     assert np.isfinite(one).all()
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("layout", "learnt"), [("line", True), ("even", False), ("clusters", True), ("corridor", True)]
+)
+def test_more_places_of_uneven_or_unlike_axes_are_learnt_too(layout, learnt):
+    rng = np.random.default_rng(0)
+    X = {
+        "line": np.arange(400.0)[:, None],
+        "even": grid_samples(np.zeros((20, 20)))[0],
+        "clusters": np.repeat(rng.uniform(size=(3, 2)), 134, axis=0)
+        + 0.01 * rng.uniform(size=(402, 2)),
+        "corridor": rng.uniform(size=(400, 2)) * [30, 0.3],
+    }[layout]
+    y = np.sin(3 * X[:, 0] / np.ptp(X[:, 0])) + 0.1 * rng.standard_normal(len(X))
+    with limits(learnt_up_to=300, patient_up_to=500):
+        assert is_learnt(fitted(X, y)) == learnt
+    with limits(learnt_up_to=300, patient_up_to=300):
+        assert not is_learnt(fitted(X, y))
