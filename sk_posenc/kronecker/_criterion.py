@@ -68,7 +68,10 @@ def judge(
     - LPL, the mean of |r| / sqrt D over the geometric mean of sqrt D, is what the density of
       each place given the others says of that error;
     - FAR, the mean variance of the model at the points between times the geometric mean of D,
-      or 1 if it is less, is how much less the model knows there than at a place left out;
+      or 1 if it is less, is how much less the model knows there than at a place left out. On a
+      grid of several axes a place left out is too easy, as the model has its neighbours along
+      all axes: FAR is then the mean squared error of whole lines left out, those of one
+      coordinate that is not at an end, over that of single places;
     - REML, (y' r / n) (det A 1' A^-1 1)^(1/n), is what the density of all samples says.
 
     The criterion is log LOO + log LPL + log FAR + min(1/2, 5 / sqrt n) log REML. Errors are
@@ -101,13 +104,52 @@ def judge(
         errors = residuals / diagonal  # times the roots of the weights
         loo = np.mean(np.abs(errors) * roots.ravel(), axis=2)  # (m, q)
         lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
-        unsure = np.maximum(1 - (1 / values) @ (cross**2).T, 0.0)  # (m, n_points)
-        unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
-        far = np.log(np.mean(unsure, axis=1)) + np.mean(np.log(diagonal[:, 0]), axis=1)
+        squares_left_out = np.mean(errors**2, axis=2)
+        if len(factors) > 1:
+            lines = _without_lines(shrunk, values, factors)
+            far = np.mean(np.log((lines + _LEAST) / (squares_left_out + _LEAST)), axis=1)
+        else:
+            unsure = np.maximum(1 - (1 / values) @ (cross**2).T, 0.0)  # (m, n_points)
+            unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
+            far = np.log(np.mean(unsure, axis=1)) + np.mean(np.log(diagonal[:, 0]), axis=1)
         fit = np.mean(shrunk * centred, axis=2)
         density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2) / 2
         of_outputs = np.log(loo + _LEAST) + density + share * np.log(fit + _LEAST)
         volume = share * (np.sum(np.log(values), axis=1) + np.log(ones)) / n
         criterion[at] = np.mean(of_outputs, axis=1) + np.maximum(far, 0.0) + volume
-        squared[at] = np.mean(errors**2, axis=(1, 2))
+        squared[at] = np.mean(squares_left_out, axis=1)
     return Judged(criterion, squared)
+
+
+def _without_lines(
+    shrunk: NDArray, values: NDArray, factors: Sequence[AxisFactor]
+) -> NDArray[np.float64]:
+    """Mean squared error of all places of one coordinate without any of these; (m, q).
+
+    The inverse of A is diagonal in the eigenvectors of the other axes, so that each line has its
+    own residual over its own diagonal there.
+
+    Parameters
+    ----------
+    shrunk : ndarray of shape (m, q, n)
+        Dual residuals in the eigenvectors of all axes.
+    values : ndarray of shape (m, n)
+        Eigenvalues of A.
+    """
+    m, q, _ = shrunk.shape
+    shape = tuple(len(factor.eigenvalues) for factor in factors)
+    total, count = np.zeros((m, q)), 0
+    for axis, size in enumerate(shape):
+        inner = slice(1, -1) if size > 2 else slice(None)
+        if size == 1:
+            continue
+        U = factors[axis].left[0].T
+        along: list[tuple[NDArray, ...]] = [() for _ in shape]
+        along[axis] = (U,)
+        dual = apply_along_axes(shrunk.reshape(-1, *shape), along).reshape(m, q, *shape)
+        along[axis] = (U**2,)
+        diagonal = apply_along_axes((1 / values).reshape(m, *shape), along)
+        errors = np.moveaxis(dual / diagonal[:, None], 2 + axis, 2)[:, :, inner]
+        total += np.mean(errors.reshape(m, q, -1) ** 2, axis=2)
+        count += 1
+    return total / max(count, 1)

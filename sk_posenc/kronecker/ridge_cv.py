@@ -135,12 +135,14 @@ floats, default=None
     The first term is the error at a place that is left out with all its samples. The next two
     are the density that the other places give it. F is how much less the model knows at points
     between the places than at a place left out: its mean variance there times the geometric mean
-    of D. So gaps count as much as samples next to each other. :math:`R = \frac1n y^\top r
-    (\det A\, 1^\top A^{-1} 1)^{1/n}` is the restricted likelihood of all samples, for few of
-    them. Mapped axes must win by :math:`3 / \sqrt n`, two standard errors. Several outputs count
-    each in its own spread, and the mean of their criteria decides. Above 600 places, the climb is
-    made on each of three parts of 400 places: at random, in whole neighbourhoods, and half of
-    each. Up to 1,000 places then judge what it found, each also without a map.
+    of D. On a grid of several axes F compares squared errors: of lines left out, each with all
+    places of one coordinate that is not at an end, with those of single places. So gaps count as
+    much as samples next to each other. :math:`R = \frac1n y^\top r (\det A\, 1^\top A^{-1}
+    1)^{1/n}` is the restricted likelihood of all samples, for few of them. Mapped axes must win
+    by :math:`3 / \sqrt n`, two standard errors. Several outputs count each in its own spread, and
+    the mean of their criteria decides. Above 600 places, the climb is made on each of three parts
+    of 400 places: at random, in whole neighbourhoods, and half of each. Up to 1,000 places then
+    judge what it found, each also without a map.
 
     *Leave-one-out* of listed candidates. All samples at one place are left out together. The
     encoders and the absolute strength of the penalty stay fixed, and the mean of the targets is

@@ -49,9 +49,23 @@ def likelihood(K, y, weights, alpha):
     return np.log(target @ np.linalg.solve(A, target) / n) + volume / n
 
 
-def oracle(K, cross, cells, weights, alpha):
-    """Criterion and squared error, and whether points between count."""
-    n, of_outputs, squares = len(K), [], []
+def without_lines(K, y, weights, alpha, shape):
+    """Mean squared error of inner lines of a grid, each without all its samples."""
+    h, means = np.sqrt(weights), []
+    A = h[:, None] * K * h + alpha * np.eye(len(K))
+    of_h = np.linalg.solve(A, h)
+    dual = np.linalg.solve(A, h * y) - of_h * (of_h @ (h * y)) / (of_h @ h)
+    inverse, numbers = np.linalg.inv(A), np.arange(len(K)).reshape(shape)
+    for axis, size in enumerate(shape):
+        lines = [np.take(numbers, i, axis=axis).ravel() for i in range(1, size - 1)]
+        errors = [np.linalg.solve(inverse[np.ix_(at, at)], dual[at]) for at in lines]
+        means.append(np.mean(np.square(errors)))
+    return np.mean(means)
+
+
+def oracle(K, cross, cells, weights, alpha, shape=None):
+    """Criterion and squared error, and whether points between count; `shape` is that of a grid."""
+    n, of_outputs, squares, lines = len(K), [], [], []
     for y in cells:
         errors, variances = refitted(K, y, weights, alpha)
         loo = np.mean(weights * np.abs(errors))
@@ -61,6 +75,11 @@ def oracle(K, cross, cells, weights, alpha):
         reml = likelihood(K, y, weights, alpha)
         of_outputs.append(np.log(loo) + np.log(lpl) + share * reml)
         squares.append(np.mean(weights * errors**2))
+        if shape is not None:
+            lines.append(without_lines(K, y, weights, alpha, shape))
+    if shape is not None:
+        farther = max(0.0, np.mean(np.log(np.divide(lines, squares))))
+        return np.mean(of_outputs) + farther, np.mean(squares), farther > 0
     left_out = np.exp(np.mean(np.log(weights * variances)))
     ratio = np.mean(far(K, cross, weights, alpha)) / left_out
     return np.mean(of_outputs) + np.log(max(ratio, 1.0)), np.mean(squares), ratio > 1
@@ -116,9 +135,14 @@ def test_a_grid_is_its_rows(n_outputs, weighted, rng):
     grid = judge(factors, cells, roots, between, ALPHAS)
     cross = np.einsum("pi,pj,pk->pijk", *across).reshape(20, -1)
     K = reduce(np.kron, kernels)
-    rows = judged_kernel(K, cross, cells.reshape(n_outputs, -1), roots.ravel() ** 2)
-    np.testing.assert_allclose(grid.criterion, rows.criterion, rtol=0, atol=1e-7)
-    np.testing.assert_allclose(grid.squared_error, rows.squared_error, rtol=1e-7)
+    flat, counts = cells.reshape(n_outputs, -1), []
+    for i, alpha in enumerate(ALPHAS):
+        case = (K, cross, flat, roots.ravel() ** 2, alpha)
+        criterion, squared, counted = oracle(*case, shape=(7, 5, 3))
+        np.testing.assert_allclose(grid.criterion[i], criterion, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(grid.squared_error[i], squared, rtol=1e-6)
+        counts.append(counted)
+    assert any(counts)
 
 
 def test_blocks_of_alphas_change_nothing(rng):
@@ -198,7 +222,9 @@ def test_all_places_are_judged(layout, resolution, rng):
     cross = dense_kernel(np.column_stack(stage._between), places, X, resolution)
     judged = stage.judge(resolution, ALPHAS)
     for i, alpha in enumerate(ALPHAS):
-        criterion, squared, _ = oracle(K, cross, means[None], total / total.mean(), alpha)
+        shape = stage.cells.shape[1:] if stage.is_grid else None
+        case = (K, cross, means[None], total / total.mean(), alpha)
+        criterion, squared, _ = oracle(*case, shape=shape)
         criterion += 3 / np.sqrt(len(places)) if resolution.spacing else 0.0
         np.testing.assert_allclose(judged.criterion[i], criterion, rtol=0, atol=1e-6)
         np.testing.assert_allclose(judged.squared_error[i], squared, rtol=1e-6)
