@@ -63,9 +63,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         weight over the variance of the function. "auto" is 1e-6 with "ridge", "slope" and
         "curvature", 1e-3 with smoothness, "similarity" and "radial", and 0.2 with "adaptive".
         These interpolate. Noisy samples need a larger one: see :class:`KroneckerRidgeCV`.
-    penalty : {"auto", "ridge", "slope", "curvature", "adaptive", "similarity", "radial"} or \
-            float, default="auto"
-        What is penalised.
+    penalty : str or float, default="auto"
+        What is penalised: "auto" or one of the following.
 
         - "auto" is "ridge" on a full grid, where each cell has a sample, whatever it weighs. One
           axis is such a grid if its gaps are about alike, or it has more than 2,000 samples.

@@ -54,8 +54,7 @@ class KroneckerRidgeCV(KroneckerHead):
         Candidates, greater than 0; the one with the best score is chosen. None: a range that
         depends on the penalty; the guide's page *Defaults* has the numbers. With ``cv=None``
         on a grid, the smallest good one of this range is chosen (see Notes).
-    penalties : list of {"ridge", "slope", "curvature", "adaptive", "similarity", "radial"} or \
-floats, default=None
+    penalties : list of str or float, default=None
         Candidates, or a single one. None, where candidates are listed: where all encoders are
         ShiftedBasisEncoders and there are up to three axes, "slope" on a grid, and several
         exponents of smoothness off it (in three axes "adaptive" too, unless samples are few or
