@@ -5,7 +5,7 @@ from typing import Any
 
 from sk_posenc.core.settings import is_auto, parse_number
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker._encoders import in_order, is_encoder
+from sk_posenc.kronecker._encoders import all_in_order
 from sk_posenc.kronecker.penalties import RIDGE, Penalty, Smoothness, parse_penalty
 
 # At its own alpha at most 0.4 dB behind a search, on scattered pixels of clean photographs.
@@ -44,7 +44,7 @@ class Asked:
         """Penalty and alpha for samples that fill a grid, or do not."""
         penalty = self.penalty
         if penalty is None:
-            smooth = not full and n_axes <= UP_TO_AXES and _all_in_order(encoder)
+            smooth = not full and n_axes <= UP_TO_AXES and all_in_order(encoder)
             penalty = OFF_GRID if smooth else RIDGE
         return penalty, penalty.default_alpha if self.alpha is None else self.alpha
 
@@ -64,9 +64,3 @@ def _parsed(penalty: Any) -> Penalty | None:
     if isinstance(penalty, str) and penalty == "auto":
         return None
     return parse_penalty(penalty, "penalty", also=["auto"])
-
-
-def _all_in_order(encoder: Any) -> bool:
-    """Whether coefficients stand in order along every axis; no encoder is a shifted basis."""
-    of_axes = encoder if isinstance(encoder, list | tuple) else [encoder]
-    return all(each is None or (is_encoder(each) and in_order(each)) for each in of_axes)

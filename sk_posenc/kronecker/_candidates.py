@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.settings import parse_positive
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
-from sk_posenc.kronecker._encoders import in_order, is_encoder
+from sk_posenc.kronecker._encoders import all_in_order, is_encoder
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import parse_share
 from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SLOPE, Penalty, Smoothness, parse_penalty
@@ -134,12 +134,7 @@ def _listed_numbers(values: Any, name: str) -> list[Any]:
 
 
 def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]:
-    of_axes = [
-        each
-        for candidate in encoders
-        for each in (candidate if isinstance(candidate, list | tuple) else [candidate])
-    ]
-    ordered = all(each is None or in_order(each) for each in of_axes)
+    ordered = all(map(all_in_order, encoders))
     n_axes = len(samples.coordinates)
     if not ordered or n_axes > _SLOPE_UP_TO:
         return [RIDGE]

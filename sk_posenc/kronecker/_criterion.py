@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
-from sk_posenc.core.products import rowwise_kronecker
 from sk_posenc.kronecker._factors import AxisFactor, spectrum
 from sk_posenc.kronecker._structured import apply_along_axes
 
@@ -41,7 +40,7 @@ def judge(
     factors: Sequence[AxisFactor],
     cells: NDArray,
     roots: NDArray,
-    between: Sequence[NDArray],
+    between: NDArray | None,
     alphas: NDArray,
 ) -> Judged:
     r"""The criterion of kernel ridge with a constant, from the eigenvalues of its kernel.
@@ -54,8 +53,9 @@ def judge(
         Targets at each place, each output in its own spread.
     roots : ndarray of shape `shape`
         Of the weights of the places, 1 in the mean.
-    between : list of ndarrays of shape (n_points, n)
-        For each axis, kernels of points between the places and of its places, times the roots.
+    between : ndarray of shape (n_points, n) or None
+        Kernels of points between the places and the places, times the roots; None on a grid of
+        several axes, where they play no part.
     alphas : ndarray
         Greater than 0.
 
@@ -81,8 +81,7 @@ def judge(
     left = [factor.left for factor in factors]
     back = [(factor.left[0].T,) for factor in factors]
     squares = [(factor.left[0].T ** 2,) for factor in factors]
-    rotated = [rows @ factor.left[0].T for rows, factor in zip(between, factors, strict=True)]
-    cross = rowwise_kronecker(rotated)  # (n_points, n)
+    cross = None if between is None else between @ back[0][0]  # (n_points, n)
     eigenvalues = spectrum(factors).ravel()
     targets = apply_along_axes(cells * roots, left).reshape(q, n)
     one = apply_along_axes(roots[None], left).ravel()
@@ -105,7 +104,7 @@ def judge(
         loo = np.mean(np.abs(errors) * roots.ravel(), axis=2)  # (m, q)
         lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
         squares_left_out = np.mean(errors**2, axis=2)
-        if len(factors) > 1:
+        if cross is None:
             lines = _without_lines(shrunk, values, factors)
             far = np.mean(np.log((lines + _LEAST) / (squares_left_out + _LEAST)), axis=1)
         else:

@@ -107,3 +107,9 @@ def axis_features(encoder: Any, x: NDArray, order: int = 0) -> NDArray[np.float6
 def in_order(encoder: Any) -> bool:
     """Whether the coefficients of an axis stand in order along it."""
     return functions_of(encoder)._in_order
+
+
+def all_in_order(encoder: Any) -> bool:
+    """The same of every axis, for an encoder or one per axis; None is a shifted basis."""
+    of_axes = encoder if isinstance(encoder, list | tuple) else [encoder]
+    return all(each is None or (is_encoder(each) and in_order(each)) for each in of_axes)

@@ -19,11 +19,10 @@ from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
 
 # Fewer places have no place left to learn from when one is left out.
-_LEAST_PLACES = 3
+LEAST_PLACES = 3
 
 # Outputs that a climb goes by, spread over all of them; all judge what it finds.
 _OUTPUTS = 30
-
 
 # A map that moves no knot farther, in widths of the domain, is taken for chance: 100 samples at
 # random move one by 0.1 or more once in five times, 1,000 never.
@@ -36,9 +35,9 @@ _LONGER = 3.0
 def can_learn(samples: Samples) -> bool:
     """Whether places are enough to learn from, and few enough for a kernel of all of them."""
     n, now = len(samples.occupied), limits_now()
-    if n > now.learnt_up_to and not takes_patience(samples):
-        return False
-    return _LEAST_PLACES <= n <= max(now.learnt_up_to, min(now.patient_up_to, now.dual_up_to))
+    if n < LEAST_PLACES or n <= now.learnt_up_to:
+        return n >= LEAST_PLACES
+    return n <= min(now.patient_up_to, now.dual_up_to) and takes_patience(samples)
 
 
 def takes_patience(samples: Samples) -> bool:

@@ -6,13 +6,10 @@ from numpy.typing import NDArray
 from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._learnt import best_of_parts, takes_patience
+from sk_posenc.kronecker._learnt import LEAST_PLACES, best_of_parts, takes_patience
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._stage import Resolution
 from sk_posenc.kronecker._targets import Units
-
-# Fewer places are no part of many.
-_LEAST = 2
 
 # Stable ranks, as powers of 2, that differ by less are taken for equal.
 _APART = 1.0
@@ -30,7 +27,7 @@ def candidates_of_part(
     known : list of Candidate
         Those that take axes as they are.
     """
-    if not takes_patience(samples) or len(samples.occupied) <= _LEAST:
+    if len(samples.occupied) < LEAST_PLACES or not takes_patience(samples):
         return []
     found = best_of_parts(samples, columns, units)
     octaves = np.array(found.octaves) - np.mean(found.octaves)

@@ -210,15 +210,15 @@ class Stage:
             self._factors[key] = factor_kernel(kernel)
         return self._factors[key]
 
-    def _across(self, resolution: Resolution) -> list[NDArray]:
-        """Kernels of the points between places and the places, times the roots of weights."""
+    def _across(self, resolution: Resolution) -> NDArray[np.float64] | None:
+        """Kernels of the points between places and the places, times the roots of weights.
+
+        None on a grid of several axes, which leaves out whole lines instead.
+        """
+        if self.is_grid and self.n_axes > 1:
+            return None
         apart = [self._apart(resolution, axis, self._between[axis]) for axis in range(self.n_axes)]
-        if not self.is_grid:
-            return [self._joint(resolution, apart) * self._roots[0]]
-        return [
-            self._joint(resolution, [each]) * roots
-            for each, roots in zip(apart, self._roots, strict=True)
-        ]
+        return self._joint(resolution, apart) * self._roots[0]
 
 
 def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:

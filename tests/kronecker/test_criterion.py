@@ -92,7 +92,7 @@ def gaussian(x, z, rank):
 
 def judged_kernel(K, cross, cells, weights, alphas=ALPHAS):
     h = np.sqrt(weights)
-    return judge([factor_kernel(h[:, None] * K * h)], cells, h, [cross * h], alphas)
+    return judge([factor_kernel(h[:, None] * K * h)], cells, h, cross * h, alphas)
 
 
 def scattered_case(n, n_outputs, weighted, rng, apart=True):
@@ -131,8 +131,7 @@ def test_a_grid_is_its_rows(n_outputs, weighted, rng):
     cells = rng.standard_normal((n_outputs, 7, 5, 3))
     roots = reduce(np.multiply.outer, h)
     factors = [factor_kernel(r[:, None] * kernel * r) for r, kernel in zip(h, kernels, strict=True)]
-    between = [rows * r for rows, r in zip(across, h, strict=True)]
-    grid = judge(factors, cells, roots, between, ALPHAS)
+    grid = judge(factors, cells, roots, None, ALPHAS)
     cross = np.einsum("pi,pj,pk->pijk", *across).reshape(20, -1)
     K = reduce(np.kron, kernels)
     flat, counts = cells.reshape(n_outputs, -1), []
