@@ -152,6 +152,19 @@ class Stage:
             self.spacings, coordinates, False, whole.cells[:, rows], [whole._roots[0][rows]]
         )
 
+    def few(self, n_places: int) -> "Stage":
+        """About so many of the places: of a grid evenly spread lines, else any."""
+        if not self.is_grid:
+            return self.part(np.random.default_rng(0).permutation(self.n_places)[:n_places])
+        most = max(2, round(n_places ** (1 / self.n_axes)))
+        lines = [_spread(len(x), most) for x in self.coordinates]
+        cells = self.cells[np.ix_(np.arange(len(self.cells)), *lines)]
+        coordinates, roots = (
+            [each[i] for each, i in zip(of_axes, lines, strict=True)]
+            for of_axes in (self.coordinates, self._roots)
+        )
+        return Stage(self.spacings, coordinates, True, cells, roots)
+
     def with_outputs(self, n_outputs: int) -> "Stage":
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
@@ -219,6 +232,11 @@ class Stage:
             return None
         apart = [self._apart(resolution, axis, self._between[axis]) for axis in range(self.n_axes)]
         return self._joint(resolution, apart) * self._roots[0]
+
+
+def _spread(n: int, most: int) -> NDArray[np.intp]:
+    """At most so many of n, evenly spread from the first to the last."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
 
 
 def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
+from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._problem import Problem
@@ -132,8 +133,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike. With `spacing` they take
         mapped coordinates.
-    layout_ : {"grid", "holes", "scattered", "dual", "normal"}
-        How the system was solved. All layouts have the same solution.
+    layout_ : {"grid", "holes", "scattered", "dual", "centres", "normal"}
+        How the system was solved. All layouts have the same solution, "centres" nearly.
 
         - "grid": axis by axis. With "adaptive", and with a penalty of smoothness on all but
           small grids, by conjugate gradients.
@@ -144,6 +145,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         - "dual": by the kernel of the samples, a product over the axes, up to 8,000 samples. With
           "similarity" all samples but full grids, with "radial" all samples; beyond 1,500 of them
           by Cholesky.
+        - "centres": "similarity" and "radial" with more than 8,000 samples, on the kernel of some
+          of them. There are as many centres as the kernel needs, so that values move by some
+          hundredths of their standard deviation. If that would take too many, `fit` warns.
         - "normal": by the sums of :meth:`partial_fit`.
     n_iter_ : int
         Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of
@@ -272,6 +276,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         )
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
         self.alpha_, self.penalty_ = alpha, penalty.given
+        if isinstance(problem.solver, ByCentres):
+            problem.solver.warn_of_few(alpha)
         warn_of_axes_outside(self.encoders_, X, type(self).__name__)
 
     def _settings_for(self, X: NDArray, encoder: Any) -> tuple[float, str | float]:

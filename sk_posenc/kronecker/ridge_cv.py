@@ -10,16 +10,17 @@ from sklearn.model_selection import check_cv
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._axis import same_settings
-from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
-from sk_posenc.kronecker._conjugate_gradients import Iteration
+from sk_posenc.kronecker._candidates import alphas_of, candidates_of
+from sk_posenc.kronecker._direct import Factored
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
-from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._many import learnt_of_many, on_cells, on_grid
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
+    Choice,
     best_of,
     fold_search,
     leave_one_out_search,
@@ -259,51 +260,64 @@ class KroneckerRidgeCV(KroneckerHead):
             )
         columns = kept[1].reshape(len(kept[1]), -1)
         units = Units(samples, columns)
-        if self._is_automatic() and can_learn(samples):
-            paths, results, best = learnt_search(samples, columns, units)
-            self._fit_best(samples, kept[1], paths, results, best, units)
-            # without shifts, of which a kernel of similarities needs none
-            self.best_encoder_ = _as_given(results["params"][best]["encoder"])
-            self._warn(kept[0], units)
-            return
-        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
-        if self._is_automatic():
-            paths += candidates_of_part(samples, columns, units, paths)
-        alphas = alphas_of(self.alphas, paths)
-        iteration = start = problem = None
-        settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if self.cv is not None:
-            weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
-            folds = list(check_cv(self.cv).split(X, y, groups))
-            automatic = self.alphas is None
-            results = fold_search(
-                X, y, weights, paths, alphas, folds, **settings, automatic=automatic,
-                place=self._place, units=units,
-            )  # fmt: skip
-            best = best_of(results["mean_test_score"], alphas)
+            choice = self._choose_in_folds(X, y, weights, groups, samples, units)
+        elif self._is_automatic() and can_learn(samples):
+            choice = learnt_search(samples, columns, units, self._place)
         else:
-            problems = problems_of(paths, samples, alphas, self._place)
-            automatic = self.alphas is None
-            if any(each.solver.iterates for each in problems):
-                results, best, held_out = held_out_search(
-                    samples,
-                    *kept,
-                    paths,
-                    problems,
-                    alphas,
-                    automatic=automatic,
-                    place=self._place,
-                    units=units,
-                    **settings,
-                )
-                iteration, start = held_out.kept_for(best // len(alphas))
-            else:
-                results, best = leave_one_out_search(
-                    samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
-                )
-            problem = problems[best // len(alphas)]
-        self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
+            choice = self._choose(samples, kept, units)
+        self._fit_best(samples, kept[1], units, choice)
         self._warn(kept[0], units)
+
+    def _choose_in_folds(
+        self,
+        X: NDArray,
+        y: NDArray,
+        weights: NDArray | None,
+        groups: ArrayLike | None,
+        samples: Samples,
+        units: Units,
+    ) -> Choice:
+        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        alphas = alphas_of(self.alphas, paths)
+        weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+        folds = list(check_cv(self.cv).split(X, y, groups))
+        results = fold_search(
+            X, y, weights, paths, alphas, folds, self._tolerance, self._max_iter,
+            automatic=self.alphas is None, place=self._place, units=units,
+        )  # fmt: skip
+        best = best_of(results["mean_test_score"], alphas)
+        alpha = np.array([results["params"][best]["alpha"]])
+        path = paths[best // len(alphas)]
+        problem = problem_of(path, samples, alpha, whole=False, place=self._place)
+        return Choice(results, best, problem)
+
+    def _choose(
+        self, samples: Samples, kept: tuple[NDArray, NDArray, NDArray | None], units: Units
+    ) -> Choice:
+        """By leave-one-out, or on held-out cells; of many samples also what parts of them show."""
+        columns = kept[1].reshape(len(kept[1]), -1)
+        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        learnt = None
+        if self._is_automatic():
+            learnt = learnt_of_many(samples, columns, units)
+            resolution = None if learnt is None else learnt.resolution
+            paths += candidates_of_part(samples, columns, units, paths, resolution)
+        alphas = alphas_of(self.alphas, paths)
+        problems = problems_of(paths, samples, alphas, self._place)
+        if all(isinstance(each.solver, Factored) for each in problems):
+            choice = leave_one_out_search(
+                samples, kept[1], paths, problems, alphas,
+                automatic=self.alphas is None, units=units,
+            )  # fmt: skip
+            return choice if learnt is None else on_grid(learnt, choice, samples, columns, units)
+        choice, held_out = held_out_search(
+            samples, *kept, paths, problems, alphas, automatic=self.alphas is None,
+            place=self._place, units=units, tolerance=self._tolerance, max_iter=self._max_iter,
+        )  # fmt: skip
+        if learnt is None:
+            return choice
+        return on_cells(learnt, choice, held_out.held, samples, columns, units)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -315,30 +329,18 @@ class KroneckerRidgeCV(KroneckerHead):
         settings = (self.encoders, self.stable_ranks, self.alphas, self.penalties, self.cv)
         return all(each is None for each in settings)
 
-    def _fit_best(
-        self,
-        samples: Samples,
-        y: NDArray,
-        paths: list[Candidate],
-        results: dict[str, Any],
-        best: int,
-        units: Units,
-        problem: Problem | None = None,
-        iteration: Iteration | None = None,
-        start: NDArray | None = None,
-    ) -> None:
-        """Fit the candidate of a row of the results."""
-        self.cv_results_, self.best_index_ = results, best
-        self.best_score_ = float(results["mean_test_score"][best])
-        chosen = results["params"][best]
+    def _fit_best(self, samples: Samples, y: NDArray, units: Units, choice: Choice) -> None:
+        self.cv_results_, self.best_index_ = choice.results, choice.best
+        self.best_score_ = float(choice.results["mean_test_score"][choice.best])
+        chosen = choice.results["params"][choice.best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         self.spacing_ = chosen["spacing"]
-        if problem is None:
-            path = paths[best // (len(results["params"]) // len(paths))]
-            alpha = np.array([self.alpha_])
-            problem = problem_of(path, samples, alpha, whole=False, place=self._place)
-        self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
-        self.best_encoder_ = _as_given(self.encoders_)
+        self._fit_final(
+            samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
+        )
+        # a kernel of similarities has no shifts
+        fitted = self.encoders_ if choice.encoder is None else choice.encoder
+        self.best_encoder_ = _as_given(fitted)
 
 
 def _as_given(encoders: list[Any]) -> Any:
