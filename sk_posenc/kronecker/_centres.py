@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker._design import Dual
+from sk_posenc.core.memory import check_memory
+from sk_posenc.kronecker._design import WAY_OUT, Dual
 from sk_posenc.kronecker._direct import Solver, with_moved_mean
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._similarity import SimilarityDesign
@@ -55,6 +56,7 @@ class ByCentres(Solver):
         super().__init__(design)
         n, now = design.n_occupied, limits_now()
         most = max(1, min(now.centres_up_to, n, int(math.sqrt(now.centre_steps / n))))
+        check_memory((min(n, now.centre_numbers // most), most), 24, WAY_OUT)
         pool = _pool(n, now.centre_numbers // most)
         found = _draw_centres(design.at(pool), design.root_weights()[pool], most, alpha * _LEFT)
         self.left = found.left / alpha

@@ -153,11 +153,12 @@ class Stage:
         )
 
     def few(self, n_places: int) -> "Stage":
-        """About so many of the places: of a grid evenly spread lines, else any."""
+        """About so many of the places: of a grid lines spread over it, else any."""
         if not self.is_grid:
             return self.part(np.random.default_rng(0).permutation(self.n_places)[:n_places])
         most = max(2, round(n_places ** (1 / self.n_axes)))
-        lines = [_spread(len(x), most) for x in self.coordinates]
+        random = np.random.default_rng(0)
+        lines = [_spread(len(x), most, random) for x in self.coordinates]
         cells = self.cells[np.ix_(np.arange(len(self.cells)), *lines)]
         coordinates, roots = (
             [each[i] for each, i in zip(of_axes, lines, strict=True)]
@@ -234,9 +235,16 @@ class Stage:
         return self._joint(resolution, apart) * self._roots[0]
 
 
-def _spread(n: int, most: int) -> NDArray[np.intp]:
-    """At most so many of n, evenly spread from the first to the last."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.intp))
+def _spread(n: int, most: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """At most so many of n, one anywhere in each of as many equal parts, with both ends.
+
+    At equal distances they would see a texture of that period as constant.
+    """
+    if n <= most:
+        return np.arange(n)
+    inner = (np.arange(most) + random.uniform(size=most)) * n / most
+    inner[[0, -1]] = 0, n - 1
+    return np.unique(inner.astype(np.intp))
 
 
 def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:

@@ -93,17 +93,17 @@ class KroneckerRidge(NestedEncoder, BlockFits):
           T = I and a tenth of `alpha`. ShiftedBasisEncoders are needed, and at most three axes.
         - "similarity" is "ridge" with infinitely many shifts, so `n_shifts` has no effect. It is a
           Gaussian process: the kernel of two points is the product over the axes of the
-          similarity of the encoder, in closed form and 1 at no distance. Off a full grid there
-          may be up to 8,000 samples, in any number of axes. Any encoder will do whose similarity
-          is a function of the displacement: a ShiftedBasisEncoder of another basis than
-          "impulse", or one with fixed Fourier functions. With the boundary "cut" the ends of the
-          domain do not count.
+          similarity of the encoder, in closed form and 1 at no distance. Off a full grid more
+          than 8,000 samples go by centres (see `layout_`), in any number of axes. Any encoder will
+          do whose similarity is a function of the displacement: a ShiftedBasisEncoder of another
+          basis than "impulse", or one with fixed Fourier functions. With the boundary "cut" the
+          ends of the domain do not count.
         - "radial" is the same with one similarity of the distance in place of the product over the
           axes, for fields without preferred axes. The distance is
           :math:`\sqrt{\sum_a ((x_a - x'_a) / b_a)^2}`, b the bandwidths. All axes need one of
           the bases "gaussian" (whose product is radial already), "matern12", "matern32" and
-          "matern72", and none may be periodic. Grids too may have up to 8,000 samples, and there
-          are no derivatives.
+          "matern72", and none may be periodic. Grids too go by centres beyond 8,000 samples, and
+          there are no derivatives.
     spacing : float or one per axis, default=0.0
         How far the shifts follow the samples, from 0 to 1. 0: evenly over the domain. 1: as many
         between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts

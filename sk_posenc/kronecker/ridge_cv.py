@@ -38,10 +38,10 @@ __all__ = ["KroneckerRidgeCV"]
 class KroneckerRidgeCV(KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
-    With its defaults, and for up to 3,000 places of samples (8,000 on one axis, and on uneven or
-    unlike axes), the search learns the basis, the stable rank of each axis, the spacing of the
-    shifts, one for all axes, and alpha (see *Learnt resolution* in the
-    Notes). With more places, or any of the first five parameters, it tries a list of candidates.
+    With its defaults, the search learns the basis, the stable rank of each axis, the spacing of
+    the shifts, one for all axes, and alpha (see *Learnt resolution* in the Notes). With any of the
+    first five parameters it tries a list of candidates. With more than 3,000 places of samples
+    (8,000 on one axis) it tries such a list too, beside what parts of them show.
 
     Parameters
     ----------
@@ -143,6 +143,11 @@ class KroneckerRidgeCV(KroneckerHead):
     the mean of their criteria decides. Above 600 places, the climb is made on each of three parts
     of 400 places: at random, in whole neighbourhoods, and half of each. Up to 1,000 places then
     judge what it found, each also without a map.
+
+    *Many samples.* With more than 3,000 places in several axes, what parts show is held against
+    the listed candidates, where 256 places predict each other as well as nearest neighbours agree,
+    or where samples lie unevenly: on a grid by the criterion, elsewhere by the error on held-out
+    cells. It is fitted to all samples by some of them as centres.
 
     *Leave-one-out* of listed candidates. All samples at one place are left out together. The
     encoders and the absolute strength of the penalty stay fixed, and the mean of the targets is
