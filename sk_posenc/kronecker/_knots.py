@@ -1,0 +1,44 @@
+"""How fine each component of a series is: as fine as its samples tell."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Knots of a component at most.
+MOST_KNOTS = 256
+
+# Intervals of a trend at least: with one it could not bend.
+_FEWEST_INTERVALS = 2
+
+# Knots for each phase, as far as there may be so many: what lies between phases is then free.
+_PER_PHASE = 4
+
+# Phases nearer than this, in periods, are the same.
+_SAME = 1e-6
+
+
+def knots_of_season(times: NDArray[np.float64], period: float) -> int:
+    """Up to four knots for each phase, as if all phases were as near as the two nearest.
+
+    Raises
+    ------
+    ValueError
+        Where all times have the same phase.
+    """
+    turns = (times - times[0]) / period
+    phases = np.sort(turns - np.floor(turns))
+    gaps = np.diff(phases, append=phases[0] + 1)
+    gaps = gaps[gaps > _SAME]
+    if len(gaps) < 2:
+        raise ValueError(
+            "periods must not divide the steps of X, as all samples are then at the same place of "
+            "their period, and nothing tells that season from the mean: leave the period out. "
+            f"Got {period:g}."
+        )
+    phases_at_most = min(round(1 / gaps.min()), 2 * len(gaps), MOST_KNOTS)
+    return int(phases_at_most * np.clip(MOST_KNOTS // phases_at_most, 1, _PER_PHASE))
+
+
+def intervals_of_trend(times: NDArray[np.float64], shortest: float) -> int:
+    """One interval for each of the shortest periods, so that no trend can follow a season."""
+    periods = min((times[-1] - times[0]) / shortest, MOST_KNOTS)
+    return int(np.clip(round(periods), _FEWEST_INTERVALS, MOST_KNOTS))
