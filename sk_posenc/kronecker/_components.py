@@ -127,7 +127,7 @@ class Trend(Component):
         natural = linalg.null_space(ends)
         sizes, vectors = linalg.eigh(natural.T @ bending(self.n_intervals) @ natural)
         modes, variances = natural @ vectors[:, 2:], 1 / sizes[2:]  # lines do not bend
-        at = open_rows(np.linspace(0, self.n_intervals, 4 * self.n_knots), self.n_intervals)
+        at = open_rows((np.arange(8 * self.n_intervals) + 0.5) / 8, self.n_intervals)
         line = np.linalg.qr(at @ self.free)[0]
         bends = at @ modes
         bends -= line @ (line.T @ bends)
@@ -186,15 +186,18 @@ class Season(Component):
         return every[np.array(kept, dtype=bool)]
 
 
-def seasons_of(periods: Sequence[float], start: float, n_knots: Sequence[int]) -> list[Season]:
+def seasons_of(
+    periods: Sequence[float], start: float, n_knots: Sequence[int], n_phases: Sequence[int]
+) -> list[Season]:
     """Seasons of periods; a harmonic that two have is left to the shorter.
 
     Knots are added until the waves of the shorter season are exactly out of reach of the longer,
-    where that takes no more than as many again.
+    where that takes no more than as many again. A wave that is a constant at all `n_phases` of a
+    regular clock is left to the mean.
     """
     seasons = []
-    for period, size in zip(periods, n_knots, strict=True):
-        numbers = {_shared(period, other) for other in periods if other < period}
+    for period, size, phases in zip(periods, n_knots, n_phases, strict=True):
+        numbers = {_shared(period, other) for other in periods if other < period} | {phases}
         shared = tuple(sorted(each for each in numbers if 0 < each <= size / 2))
         common = math.lcm(*shared) if shared else 1
         rounded = -(-size // common) * common

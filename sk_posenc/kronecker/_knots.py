@@ -16,8 +16,15 @@ _PER_PHASE = 4
 _SAME = 1e-6
 
 
-def knots_of_season(times: NDArray[np.float64], period: float) -> int:
+def knots_of_season(times: NDArray[np.float64], period: float) -> tuple[int, int]:
     """Up to four knots for each phase, as if all phases were as near as the two nearest.
+
+    Returns
+    -------
+    n_knots : int
+    n_phases : int
+        How many phases a regular clock has; 0 where times are not those of one. Its harmonic of
+        this number is a constant at the samples.
 
     Raises
     ------
@@ -34,8 +41,12 @@ def knots_of_season(times: NDArray[np.float64], period: float) -> int:
             "their period, and nothing tells that season from the mean: leave the period out. "
             f"Got {period:g}."
         )
-    phases_at_most = min(round(1 / gaps.min()), 2 * len(gaps), MOST_KNOTS)
-    return int(phases_at_most * np.clip(MOST_KNOTS // phases_at_most, 1, _PER_PHASE))
+    n_phases = round(1 / gaps.min())
+    most = min(n_phases, 2 * len(gaps), MOST_KNOTS)
+    n_knots = int(most * np.clip(MOST_KNOTS // most, 1, _PER_PHASE))
+    ticks = phases * n_phases
+    regular = bool(np.all(np.abs(ticks - np.round(ticks)) <= n_phases * _SAME))
+    return n_knots, n_phases if regular else 0
 
 
 def intervals_of_trend(times: NDArray[np.float64], shortest: float) -> int:

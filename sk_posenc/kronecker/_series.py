@@ -8,8 +8,11 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker._components import Component
+from sk_posenc.kronecker._components import Component, rows_of
 from sk_posenc.kronecker._strengths import Likelihood, Strengths, Sums
+
+# A target that varies by less than this share of its size varies by rounding only.
+_CONSTANT = 1e-13
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,18 @@ class Places:
     def means(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(self.place, self.share * y)
 
+    def standardised(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+        """Means about 0 in units of their spread, their mean, and the spread; 0 for a constant."""
+        targets = self.means(y)
+        mean = float(np.mean(self.weights * targets))
+        targets = targets - mean
+        size = float(np.max(np.abs(targets)))
+        if size <= _CONSTANT * abs(mean):
+            return np.zeros_like(targets), mean, 0.0
+        targets /= size
+        spread = float(np.sqrt(np.mean(self.weights * targets**2)))
+        return targets / spread, mean, size * spread
+
     @property
     def per_place(self) -> float:
         return len(self.place) / len(self.times)
@@ -56,6 +71,8 @@ class Series:
     Attributes
     ----------
     components : list of Component
+    mean, spread : float
+        Of the target; all that follows is in this unit.
     values : ndarray of shape (n_knots,)
         Coefficients of the sparse functions.
     root : ndarray of shape (n_knots, n_columns)
@@ -68,6 +85,8 @@ class Series:
     """
 
     components: list[Component]
+    mean: float
+    spread: float
     values: NDArray[np.float64]
     root: NDArray[np.float64]
     variances: NDArray[np.float64]
@@ -83,27 +102,22 @@ class Series:
         alphas: NDArray[np.float64] | None,
     ) -> "Series":
         """Fit y (n_samples,); alphas of None are chosen by the likelihood."""
-        targets = places.means(y)
-        mean = float(np.mean(places.weights * targets))
-        targets = targets - mean
-        size = float(np.max(np.abs(targets)))
-        spread = size * float(np.sqrt(np.mean(places.weights * (targets / (size or 1.0)) ** 2)))
-        likelihood = Likelihood(sums, targets / (spread or 1.0))
+        targets, mean, spread = places.standardised(y)
+        likelihood = Likelihood(sums, targets)
         strengths = likelihood.climb() if alphas is None else likelihood.most_likely(alphas)
         found = likelihood.solve(strengths)
-        values = spread * (sums.basis @ found.coefficients)
-        values[: sums.components[0].n_knots] += mean  # splines sum to 1
-        deviation = spread * np.sqrt(found.noise)
         root = linalg.solve_triangular(found.root, sums.basis.T, lower=True).T
         variances = np.zeros(len(sums.components))
-        variances[sums.of_strengths] = deviation**2 / strengths.alphas
+        variances[sums.of_strengths] = found.noise / strengths.alphas
         return cls(
-            sums.components,
-            values,
-            deviation * root,
-            variances,
-            strengths,
-            deviation**2 * places.per_place,
+            components=sums.components,
+            mean=mean,
+            spread=spread,
+            values=sums.basis @ found.coefficients,
+            root=np.sqrt(found.noise) * root,
+            variances=variances,
+            strengths=strengths,
+            noise=found.noise * places.per_place,
         )
 
     @property
@@ -111,22 +125,30 @@ class Series:
         """Of the components that have a strength."""
         return [each.stable_rank for each in self.components if each.modes.shape[1]]
 
+    @property
+    def noise_variance(self) -> float:
+        with np.errstate(over="ignore"):
+            return float(self.noise * np.square(self.spread))
+
     def parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each component at times, (m, n_components)."""
-        return np.column_stack(
+        parts = np.column_stack(
             [each.rows(times) @ self.values[at] for each, at in self._with_knots()]
         )
+        parts *= self.spread
+        parts[:, 0] += self.mean
+        return parts
 
-    def variance(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of the sum of the components, (m,)."""
+    def deviation(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of the sum of the components, (m,)."""
         return self._by_blocks(self._variance, times)
 
-    def variances_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Of each component by itself, (m, n_components)."""
+    def deviations_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of each component by itself, (m, n_components)."""
         return self._by_blocks(self._variances_of_parts, times)
 
     def _variance(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        moved = sum(each.rows(times) @ self.root[at] for each, at in self._with_knots())
+        moved = rows_of(self.components, times) @ self.root
         return np.sum(np.square(moved), axis=1) + self._growth(times).sum(axis=1)
 
     def _variances_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -147,9 +169,9 @@ class Series:
 
     def _by_blocks(
         self,
-        function: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        variance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
         times: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         size = max(1, limits_now().block_bytes // (16 * self.root.shape[1]))
         blocks = [times[start : start + size] for start in range(0, len(times), size)]
-        return np.concatenate([function(block) for block in blocks])
+        return self.spread * np.sqrt(np.concatenate([variance(block) for block in blocks]))

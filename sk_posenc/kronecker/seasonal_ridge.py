@@ -184,11 +184,10 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_strengths = len(periods) + trend
         ranks = _parse_list(self.stable_ranks, "stable_ranks", n_strengths, _rank)
         alphas = _parse_list(self.alphas, "alphas", n_strengths, parse_positive)
-        y = checked_pair(
-            X, y, multi_output=True, y_numeric=True, estimator=self,
-            ensure_all_finite=True if not holes else "allow-nan",
-        )[1]  # fmt: skip
-        columns = np.asarray(y, dtype=np.float64).reshape(len(X), -1)
+        strengths = None if alphas is None else np.array(alphas)
+        y, absent = _without_holes(y) if holes else (y, False)
+        y = checked_pair(X, y, multi_output=True, y_numeric=True, estimator=self)[1]
+        columns = np.where(absent, np.nan, y).astype(np.float64).reshape(len(X), -1)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         shared: dict[bytes, tuple[Sums, Places]] = {}
         series = []
@@ -207,7 +206,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     ),
                     places,
                 )
-            series.append(Series.fit(*shared[key], values, alphas))
+            series.append(Series.fit(*shared[key], values, strengths))
         self._series, self._single = series, y.ndim == 1
         self._keep(periods)
 
@@ -241,8 +240,8 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             n_intervals = _knots(wanted.pop(0)) or intervals_of_trend(times, min(periods))
             first = Trend(start, end, n_intervals)
         fine = [knots_of_season(times, period) for period in periods]
-        knots = [_knots(rank) or each for rank, each in zip(wanted, fine, strict=True)]
-        return [first, *seasons_of(periods, start, knots)]
+        knots = [_knots(rank) or each for rank, (each, _) in zip(wanted, fine, strict=True)]
+        return [first, *seasons_of(periods, start, knots, [phases for _, phases in fine])]
 
     def _keep(self, periods: list[float]) -> None:
         """Set the fitted attributes."""
@@ -255,7 +254,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.alphas_ = of_outputs([each.strengths.alphas for each in fits], float)
         self.exponents_ = of_outputs([each.strengths.exponents for each in fits], int)
         self.stable_ranks_ = of_outputs([each.stable_ranks for each in fits], float)
-        self.noise_variance_ = np.array([each.noise for each in fits])
+        self.noise_variance_ = np.array([each.noise_variance for each in fits])
 
     def predict(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict the sum of all components, at any times.
@@ -281,7 +280,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         TypeError
             For a `return_std` that is neither True nor False.
         """
-        return self._predict(X, return_std, _whole, Series.variance)
+        return self._predict(X, return_std, _whole, Series.deviation)
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict each component by itself: the trend, then the seasons.
@@ -309,14 +308,14 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         TypeError
             As in :meth:`predict`.
         """
-        return self._predict(X, return_std, Series.parts, Series.variances_of_parts)
+        return self._predict(X, return_std, Series.parts, Series.deviations_of_parts)
 
     def _predict(
         self,
         X: ArrayLike,
         return_std: bool,
         value: Callable[[Series, NDArray], NDArray],
-        variance: Callable[[Series, NDArray], NDArray],
+        deviation: Callable[[Series, NDArray], NDArray],
     ) -> Any:
         check_is_fitted(self)
         wants_std = parse_flag(return_std, "return_std")
@@ -333,7 +332,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         if not wants_std:
             return of_outputs(value)
-        return of_outputs(value), np.sqrt(of_outputs(variance))
+        return of_outputs(value), of_outputs(deviation)
 
 
 def _whole(series: Series, times: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -360,6 +359,15 @@ def _parse_list(value: Any, name: str, length: int, parse: Callable[[Any, str], 
     if len(listed) != length:
         raise ValueError(f"{name} must be {wanted}. Got {value!r}.")
     return listed
+
+
+def _without_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Targets with 0 for NaN, and where NaN was."""
+    y = checked_array(
+        y, ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan", input_name="y"
+    )
+    absent = np.isnan(y)
+    return np.where(absent, 0.0, y), absent
 
 
 def _present(
