@@ -45,7 +45,7 @@ class Places:
         return cls(distinct, totals / totals.mean(), place, weights / totals[place])
 
     def means(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.bincount(self.place, self.share * y)
+        return np.bincount(self.place, self.share * y).astype(np.float64)
 
     def standardised(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
         """Means about 0 in units of their spread, their mean, and the spread; 0 for a constant."""

@@ -165,9 +165,8 @@ class Likelihood:
         deviance = self._freedom * np.log(left) + 2 * np.sum(np.log(np.diag(root)))
         deviance -= np.sum(np.log(precisions[penalised]))
         per_column = self._freedom * bent / left + unsure - 1
-        slope = np.bincount(
-            sums.owner[penalised], per_column[penalised], minlength=len(sums.of_strengths)
-        )
+        owner, n_strengths = sums.owner[penalised], len(sums.of_strengths)
+        slope = np.bincount(owner, per_column[penalised], n_strengths).astype(np.float64)
         return Solution(float(deviance), slope, coefficients, root, left / self._freedom)
 
     def climb(self) -> Strengths:

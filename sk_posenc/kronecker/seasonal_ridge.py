@@ -1,6 +1,7 @@
 """A series as a trend and seasons that add up, in closed form."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -177,38 +178,29 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
-        trend = parse_flag(self.trend, "trend")
         holes = parse_flag(self.nan_is_hole, "nan_is_hole")
-        X, self._has_dates = self._check_times(X, reset=True)
+        times, self._has_dates = self._check_times(X, reset=True)
+        settings = self._parse_settings()
+        values, absent = _without_holes(y) if holes else (y, False)
+        values = checked_pair(times, values, multi_output=True, y_numeric=True, estimator=self)[1]
+        columns = np.where(absent, np.nan, values).reshape(len(times), -1)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(times))
+        self._single = np.ndim(values) == 1
+        self._series = _fit_columns(times[:, 0], columns, weights, settings)
+        self._keep(settings.periods)
+
+    def _parse_settings(self) -> "_Settings":
+        trend = parse_flag(self.trend, "trend")
         periods = parse_periods(self.periods, self._has_dates)
-        n_strengths = len(periods) + trend
-        ranks = _parse_list(self.stable_ranks, "stable_ranks", n_strengths, _rank)
-        alphas = _parse_list(self.alphas, "alphas", n_strengths, parse_positive)
-        strengths = None if alphas is None else np.array(alphas)
-        y, absent = _without_holes(y) if holes else (y, False)
-        y = checked_pair(X, y, multi_output=True, y_numeric=True, estimator=self)[1]
-        columns = np.where(absent, np.nan, y).astype(np.float64).reshape(len(X), -1)
-        weights = None if sample_weight is None else check_weights(sample_weight, len(X))
-        shared: dict[bytes, tuple[Sums, Places]] = {}
-        series = []
-        for column in columns.T:
-            present = ~np.isnan(column)
-            key = present.tobytes()
-            times, values, kept = _present(X[:, 0], column, weights, present)
-            if key not in shared:
-                places = Places.of(times, kept)
-                _check_number(places, 1 + trend)
-                shared[key] = (
-                    Sums(
-                        self._components(places.times, periods, ranks, trend),
-                        places.times,
-                        places.weights,
-                    ),
-                    places,
-                )
-            series.append(Series.fit(*shared[key], values, strengths))
-        self._series, self._single = series, y.ndim == 1
-        self._keep(periods)
+        length = len(periods) + trend
+        ranks = _parse_list(self.stable_ranks, "stable_ranks", length, _rank)
+        alphas = _parse_list(self.alphas, "alphas", length, parse_positive)
+        return _Settings(
+            periods=periods,
+            ranks=[None] * length if ranks is None else ranks,
+            trend=trend,
+            alphas=None if alphas is None else np.array(alphas),
+        )
 
     def _check_times(self, X: Any, reset: bool) -> tuple[NDArray[np.float64], bool]:
         """X as numbers (n, 1), checked, and whether it had dates."""
@@ -224,24 +216,6 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"further columns take KroneckerRidgeCV. Got {X.shape[1]} columns."
             )
         return X
-
-    def _components(
-        self,
-        times: NDArray[np.float64],
-        periods: list[float],
-        ranks: list[float | None] | None,
-        trend: bool,
-    ) -> list[Component]:
-        """Level or trend, then seasons, for distinct times that increase."""
-        start, end = float(times[0]), float(times[-1])
-        wanted = [None] * (len(periods) + trend) if ranks is None else list(ranks)
-        first: Component = Level()
-        if trend:
-            n_intervals = _knots(wanted.pop(0)) or intervals_of_trend(times, min(periods))
-            first = Trend(start, end, n_intervals)
-        fine = [knots_of_season(times, period) for period in periods]
-        knots = [_knots(rank) or each for rank, (each, _) in zip(wanted, fine, strict=True)]
-        return [first, *seasons_of(periods, start, knots, [phases for _, phases in fine])]
 
     def _keep(self, periods: list[float]) -> None:
         """Set the fitted attributes."""
@@ -335,12 +309,54 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return of_outputs(value), of_outputs(deviation)
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """Parsed settings; ranks and alphas of the trend, if there is one, and of each period."""
+
+    periods: list[float]
+    ranks: list[float | None]
+    trend: bool
+    alphas: NDArray[np.float64] | None
+
+    def components(self, times: NDArray[np.float64]) -> list[Component]:
+        """Level or trend, then seasons, for distinct times that increase."""
+        start, end = float(times[0]), float(times[-1])
+        knots = [
+            None if each is None else max(2, round(each / RANK_PER_KNOT)) for each in self.ranks
+        ]
+        first: Component = Level()
+        if self.trend:
+            first = Trend(start, end, knots[0] or intervals_of_trend(times, min(self.periods)))
+        fine = [knots_of_season(times, period) for period in self.periods]
+        wanted = zip(knots[self.trend :], fine, strict=True)
+        sizes = [given or automatic for given, (automatic, _) in wanted]
+        return [first, *seasons_of(self.periods, start, sizes, [phases for _, phases in fine])]
+
+
+def _fit_columns(
+    times: NDArray[np.float64],
+    columns: NDArray[np.float64],
+    weights: NDArray[np.float64] | None,
+    settings: _Settings,
+) -> list[Series]:
+    """A series for each column; those with the same samples share what these tell."""
+    shared: dict[bytes, tuple[Sums, Places]] = {}
+    series = []
+    for column in columns.T:
+        present = ~np.isnan(column)
+        kept, values, weight = _present(times, column, weights, present)
+        key = present.tobytes()
+        if key not in shared:
+            places = Places.of(kept, weight)
+            _check_number(places, 1 + settings.trend)
+            components = settings.components(places.times)
+            shared[key] = Sums(components, places.times, places.weights), places
+        series.append(Series.fit(*shared[key], values, settings.alphas))
+    return series
+
+
 def _whole(series: Series, times: NDArray[np.float64]) -> NDArray[np.float64]:
     return series.parts(times).sum(axis=1)
-
-
-def _knots(rank: float | None) -> int | None:
-    return None if rank is None else max(2, round(rank / RANK_PER_KNOT))
 
 
 def _rank(value: Any, name: str) -> float | None:
