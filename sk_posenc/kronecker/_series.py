@@ -143,6 +143,10 @@ class Series:
         """Standard deviation of the sum of the components, (m,)."""
         return self._by_blocks(self._variance, times)
 
+    def deviation_of_samples(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same with the noise of a sample of mean weight, (m,)."""
+        return np.hypot(self.deviation(times), self.spread * np.sqrt(self.noise))
+
     def deviations_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standard deviation of each component by itself, (m, n_components)."""
         return self._by_blocks(self._variances_of_parts, times)

@@ -230,31 +230,39 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.stable_ranks_ = of_outputs([each.stable_ranks for each in fits], float)
         self.noise_variance_ = np.array([each.noise_variance for each in fits])
 
-    def predict(self, X: ArrayLike, *, return_std: bool = False) -> Any:
+    def predict(self, X: ArrayLike, *, return_std: bool | str = False) -> Any:
         """Predict the sum of all components, at any times.
 
         Parameters
         ----------
         X : array-like of shape (n_points, 1)
             Times, within or beyond those of the samples.
-        return_std : bool, default=False
-            Whether to return the posterior standard deviation of the function too. The noise of
-            new samples is not in it: their variance is ``std ** 2 + noise_variance_``.
+        return_std : bool or "observation", default=False
+            True: also the posterior standard deviation of the function, without the noise of
+            samples. "observation": that of a new sample of mean weight, with its noise.
 
         Returns
         -------
         y : ndarray of shape (n_points,) or (n_points, n_outputs)
         std : ndarray of the same shape
-            Only with ``return_std=True``.
+            Only with a `return_std`.
 
         Raises
         ------
         ValueError
-            For NaN, more than one column, and dates where ``fit`` had numbers.
+            For NaN, more than one column, dates where ``fit`` had numbers, and another text as
+            `return_std`.
         TypeError
-            For a `return_std` that is neither True nor False.
+            For a `return_std` of another type.
         """
-        return self._predict(X, return_std, _whole, Series.deviation)
+        if not isinstance(return_std, str):
+            return self._predict(X, return_std, _whole, Series.deviation)
+        if return_std != "observation":
+            raise ValueError(
+                'return_std must be True, False or "observation", which adds the noise of a '
+                f"sample. Got {return_std!r}."
+            )
+        return self._predict(X, True, _whole, Series.deviation_of_samples)
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict each component by itself: the trend, then the seasons.
@@ -278,9 +286,9 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As in :meth:`predict`.
+            For NaN, more than one column, and dates where ``fit`` had numbers.
         TypeError
-            As in :meth:`predict`.
+            For a `return_std` that is neither True nor False.
         """
         return self._predict(X, return_std, Series.parts, Series.deviations_of_parts)
 

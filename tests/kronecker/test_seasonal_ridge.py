@@ -50,6 +50,15 @@ def test_components_are_found_and_add_up(model):
     assert model.noise_variance_ == pytest.approx([0.04], rel=0.2)
 
 
+def test_deviation_of_new_samples(model):
+    value, std = model.predict(DAYS[:, None], return_std=True)
+    same_value, observed = model.predict(DAYS[:, None], return_std="observation")
+    np.testing.assert_array_equal(same_value, value)
+    np.testing.assert_allclose(observed**2, std**2 + model.noise_variance_, rtol=1e-12)
+    fresh = np.abs(noisy(DAYS, seed=7) - value)
+    assert np.mean(fresh < 1.96 * observed) == pytest.approx(0.95, abs=0.03)
+
+
 def test_fitted_attributes(model):
     assert model.periods_.tolist() == [7, 30]
     assert model.alphas_.shape == model.exponents_.shape == (3,)
@@ -149,7 +158,9 @@ def test_weights_are_repeats():
     X, y = np.repeat(DAYS, weights)[:, None], np.repeat(Y, weights)
     by_weight = SeasonalRidge([7, 30]).fit(DAYS[:, None], Y, sample_weight=weights)
     same(SeasonalRidge([7, 30]).fit(X, y), by_weight)
-    same(SeasonalRidge([7, 30]).fit(DAYS[:, None], Y, sample_weight=weights * 1e-6), by_weight)
+    for unit in (1e-6, 1e307):
+        by_other = SeasonalRidge([7, 30]).fit(DAYS[:, None], Y, sample_weight=weights * unit)
+        same(by_other, by_weight)
 
 
 def test_samples_at_one_time_count_as_their_mean(model):
@@ -317,8 +328,12 @@ def test_refused_holes_and_weights(model):
         holed.fit(DAYS[:, None], Y, sample_weight=np.zeros(400))
     with pytest.raises(ValueError, match="negative"):
         holed.fit(DAYS[:, None], Y, sample_weight=-np.ones(400))
-    with pytest.raises(TypeError, match="return_std must be True or False"):
+    with pytest.raises(ValueError, match=r'or "observation".*Got \'yes\'\.'):
         model.predict(DAYS[:, None], return_std="yes")
+    with pytest.raises(TypeError, match=r"return_std must be True or False. Got 1\."):
+        model.predict(DAYS[:, None], return_std=1)
+    with pytest.raises(TypeError, match=r"return_std must be True or False. Got 'observation'\."):
+        model.predict_components(DAYS[:, None], return_std="observation")
 
 
 @pytest.mark.slow  # a minute; the gap above is one case of it
