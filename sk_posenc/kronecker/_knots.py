@@ -12,12 +12,15 @@ _FEWEST_INTERVALS = 2
 # Knots for each phase, as far as there may be so many: what lies between phases is then free.
 _PER_PHASE = 4
 
+# Phases of a regular clock for each that was seen, at most.
+_PER_SEEN = 2
+
 # Phases nearer than this, in periods, are the same.
 _SAME = 1e-6
 
 
 def knots_of_season(times: NDArray[np.float64], period: float) -> tuple[int, int]:
-    """Up to four knots for each phase, as if all phases were as near as the two nearest.
+    """Up to four knots for each phase of a regular clock, or for each phase that was seen.
 
     Returns
     -------
@@ -42,10 +45,11 @@ def knots_of_season(times: NDArray[np.float64], period: float) -> tuple[int, int
             f"Got {period:g}."
         )
     n_phases = round(1 / gaps.min())
-    most = min(n_phases, 2 * len(gaps), MOST_KNOTS)
-    n_knots = int(most * np.clip(MOST_KNOTS // most, 1, _PER_PHASE))
     ticks = phases * n_phases
     regular = bool(np.all(np.abs(ticks - np.round(ticks)) <= n_phases * _SAME))
+    seen = len(gaps) * (_PER_SEEN if regular else 1)
+    most = min(n_phases, seen, MOST_KNOTS)
+    n_knots = int(most * np.clip(MOST_KNOTS // most, 1, _PER_PHASE))
     return n_knots, n_phases if regular else 0
 
 

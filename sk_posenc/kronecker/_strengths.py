@@ -20,6 +20,10 @@ _STARTS = 10.0 ** np.arange(-11, 4, 2)
 # Another exponent must raise twice the logarithm of the likelihood by this.
 _WORTH = 2.0
 
+# A step of the climb that gains a smaller share of the deviance ends it, times the places: while
+# exponents are tried, and at last.
+_COARSE, _FINE = 0.02, 1e-6
+
 # Noise that every sample has, in spreads of the targets: rounding.
 _ROUNDING = 1e-12
 
@@ -174,7 +178,8 @@ class Likelihood:
         n, exponents = len(self._targets), self._first_exponents
         equal = [Strengths(np.full(len(exponents), n * a), exponents) for a in _STARTS]
         scores = [self.solve(each).deviance for each in equal]
-        return self._over_exponents(equal[int(np.argmin(scores))], self._descend)
+        near = self._over_exponents(equal[int(np.argmin(scores))], self._descend)
+        return self._descend(near, _FINE)[0]
 
     def most_likely(self, alphas: NDArray[np.float64]) -> Strengths:
         """The most likely exponents at alphas that are given."""
@@ -201,17 +206,17 @@ class Likelihood:
                     best, lowest = tried, deviance
         return best
 
-    def _descend(self, start: Strengths) -> tuple[Strengths, float]:
+    def _descend(self, start: Strengths, tolerance: float = _COARSE) -> tuple[Strengths, float]:
         """Downhill in the logarithms of the alphas, by their derivatives."""
 
         def score(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             solution = self.solve(Strengths(np.exp(logs), start.exponents))
             return solution.deviance, solution.slope
 
-        n = len(self._targets)
+        n, logs = len(self._targets), np.log(start.alphas)
         bounds = [(np.log(n * LEAST_ALPHA), np.log(n * LARGEST_ALPHA))] * len(start.alphas)
         found = optimize.minimize(
-            score, np.log(start.alphas), jac=True, method="L-BFGS-B", bounds=bounds,
-            options={"ftol": 1e-9, "gtol": 1e-3},
+            score, logs, jac=True, method="L-BFGS-B", bounds=bounds,
+            options={"ftol": tolerance / n, "gtol": 1e-3},
         )  # fmt: skip
         return Strengths(np.exp(found.x), start.exponents), float(found.fun)

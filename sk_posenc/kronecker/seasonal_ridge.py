@@ -39,8 +39,8 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     stable_ranks : "auto" or list, default="auto"
         How fine each component may be, the trend first (if there is one), then the seasons in
         the order of `periods`; each a number or "auto". "auto" is one knot for each of the
-        shortest periods for the trend, and one for each phase seen for a season, 256 at most. A
-        knot is worth a stable rank of 0.48.
+        shortest periods for the trend, and up to four for each phase seen of a season, 256 at
+        most. A knot is worth a stable rank of 0.48.
     trend : bool, default=True
         Whether there is a trend. If not, the first component is a constant.
     alphas : "auto", float or list of float, default="auto"
@@ -105,7 +105,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     *Cost.* With p knots of all components together (up to 256 each) and s periods, memory is
     :math:`O(n s + p^2)` and time :math:`O(n s^2)` once, then :math:`O(n s + p^3)` for each of 40
-    to 150 steps. A year of hours with three periods takes a second or two.
+    to 150 steps. A year of hours with three periods takes two or three seconds.
 
     References
     ----------
