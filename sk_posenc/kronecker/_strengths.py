@@ -143,7 +143,7 @@ class Likelihood:
     With A the Gram matrix of the columns plus their precisions P, c the coefficients and
     :math:`S = |y - \Phi c|_W^2 + c^\top P c`,
 
-    .. math:: -2 \log L = (n - n_{free}) \log S + \log \det A - \log \det{}_+ P
+    .. math:: -2 \log L = (n - n_{free}) \log S + \log \det A - \log \det P
 
     It needs no more than one Cholesky factor, whatever the number of samples.
     """

@@ -92,7 +92,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     plus the penalties P, n distinct times, :math:`n_0` functions without a penalty, and S the
     penalised sum of squares, they minimise
 
-    .. math:: (n - n_0) \log S + \log \det A - \log \det{}_+ P .
+    .. math:: (n - n_0) \log S + \log \det A - \log \det P .
 
     The search starts at the best of eight equal strengths, goes downhill by the derivatives, and
     then tries other exponents for each season. Each output is fitted by itself. Samples at the
@@ -104,8 +104,8 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     that is not independent from sample to sample, as weather is, makes it too small.
 
     *Cost.* With p knots of all components together (up to 256 each) and s periods, memory is
-    :math:`O(n s + p^2)` and time :math:`O(n s^2)` once, then :math:`O(n s + p^3)` for each of 40
-    to 150 steps. A year of hours with three periods takes two or three seconds.
+    :math:`O(n s + p^2)` and time :math:`O(n s^2)` once, then :math:`O(n s + p^3)` for each of some
+    hundred steps. A year of hours with three periods takes two or three seconds.
 
     References
     ----------
