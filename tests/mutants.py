@@ -91,6 +91,7 @@ TESTS = {
     "kronecker/_clock": ["kronecker/clock", "kronecker/seasonal_ridge"],
     "kronecker/_components": ["kronecker/components", "kronecker/strengths"],
     "kronecker/_knots": ["kronecker/components"],
+    "kronecker/_outputs": ["kronecker/seasonal_ridge"],
     "kronecker/_series": ["kronecker/strengths", "kronecker/seasonal_ridge"],
     "kronecker/_splines": ["kronecker/components"],
     "kronecker/_strengths": ["kronecker/strengths", "kronecker/seasonal_ridge"],

@@ -1,7 +1,6 @@
 """A series as a trend and seasons that add up, in closed form."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -13,12 +12,9 @@ from sk_posenc.core.checks import checked_array, checked_pair
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._clock import as_numbers, parse_periods
-from sk_posenc.kronecker._components import Component, Level, Trend, seasons_of
-from sk_posenc.kronecker._knots import intervals_of_trend, knots_of_season
-from sk_posenc.kronecker._series import Places, Series
-from sk_posenc.kronecker._settings import check_weights, drop_absent
-from sk_posenc.kronecker._splines import RANK_PER_KNOT
-from sk_posenc.kronecker._strengths import Sums
+from sk_posenc.kronecker._outputs import Settings, fit_columns
+from sk_posenc.kronecker._series import Series
+from sk_posenc.kronecker._settings import check_weights
 
 __all__ = ["SeasonalRidge"]
 
@@ -36,9 +32,9 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         One or more different periods, in any order. Numbers in the unit of X; where X has dates
         a number and a unit, such as "1D", "7D" or "365.25D" (units: s, min, h, D, W), or a
         timedelta. They need not be whole multiples of the step of X.
-    stable_ranks : "auto" or list, default="auto"
+    stable_ranks : "auto", float or list, default="auto"
         How fine each component may be, the trend first (if there is one), then the seasons in
-        the order of `periods`; each a number or "auto". "auto" is one knot for each of the
+        the order of `periods`; each a number or "auto". One serves all. "auto" is one knot for each of the
         shortest periods for the trend, and up to four for each phase seen of a season, 256 at
         most. A knot is worth a stable rank of 0.48.
     trend : bool, default=True
@@ -104,8 +100,9 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     that is not independent from sample to sample, as weather is, makes it too small.
 
     *Cost.* With p knots of all components together (up to 256 each) and s periods, memory is
-    :math:`O(n s + p^2)` and time :math:`O(n s^2)` once, then :math:`O(n s + p^3)` for each of some
-    hundred steps. A year of hours with three periods takes two or three seconds.
+    :math:`O(n s + p^2)` for each output. The time is :math:`O(n s^2)` once, then
+    :math:`O(n s + p^3)` for each of some hundred steps. A year of hours with three periods takes
+    two or three seconds.
 
     References
     ----------
@@ -186,16 +183,16 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         columns = np.where(absent, np.nan, values).reshape(len(times), -1)
         weights = None if sample_weight is None else check_weights(sample_weight, len(times))
         self._single = np.ndim(values) == 1
-        self._series = _fit_columns(times[:, 0], columns, weights, settings)
+        self._series = fit_columns(times[:, 0], columns, weights, settings)
         self._keep(settings.periods)
 
-    def _parse_settings(self) -> "_Settings":
+    def _parse_settings(self) -> Settings:
         trend = parse_flag(self.trend, "trend")
         periods = parse_periods(self.periods, self._has_dates)
         length = len(periods) + trend
         ranks = _parse_list(self.stable_ranks, "stable_ranks", length, _rank)
         alphas = _parse_list(self.alphas, "alphas", length, parse_positive)
-        return _Settings(
+        return Settings(
             periods=periods,
             ranks=[None] * length if ranks is None else ranks,
             trend=trend,
@@ -317,52 +314,6 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return of_outputs(value), of_outputs(deviation)
 
 
-@dataclass(frozen=True)
-class _Settings:
-    """Parsed settings; ranks and alphas of the trend, if there is one, and of each period."""
-
-    periods: list[float]
-    ranks: list[float | None]
-    trend: bool
-    alphas: NDArray[np.float64] | None
-
-    def components(self, times: NDArray[np.float64]) -> list[Component]:
-        """Level or trend, then seasons, for distinct times that increase."""
-        start, end = float(times[0]), float(times[-1])
-        knots = [
-            None if each is None else max(2, round(each / RANK_PER_KNOT)) for each in self.ranks
-        ]
-        first: Component = Level()
-        if self.trend:
-            first = Trend(start, end, knots[0] or intervals_of_trend(times, min(self.periods)))
-        fine = [knots_of_season(times, period) for period in self.periods]
-        wanted = zip(knots[self.trend :], fine, strict=True)
-        sizes = [given or automatic for given, (automatic, _) in wanted]
-        return [first, *seasons_of(self.periods, start, sizes, [phases for _, phases in fine])]
-
-
-def _fit_columns(
-    times: NDArray[np.float64],
-    columns: NDArray[np.float64],
-    weights: NDArray[np.float64] | None,
-    settings: _Settings,
-) -> list[Series]:
-    """A series for each column; those with the same samples share what these tell."""
-    shared: dict[bytes, tuple[Sums, Places]] = {}
-    series = []
-    for column in columns.T:
-        present = ~np.isnan(column)
-        kept, values, weight = _present(times, column, weights, present)
-        key = present.tobytes()
-        if key not in shared:
-            places = Places.of(kept, weight)
-            _check_number(places, 1 + settings.trend)
-            components = settings.components(places.times)
-            shared[key] = Sums(components, places.times, places.weights), places
-        series.append(Series.fit(*shared[key], values, settings.alphas))
-    return series
-
-
 def _whole(series: Series, times: NDArray[np.float64]) -> NDArray[np.float64]:
     return series.parts(times).sum(axis=1)
 
@@ -392,24 +343,3 @@ def _without_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
     )
     absent = np.isnan(y)
     return np.where(absent, 0.0, y), absent
-
-
-def _present(
-    times: NDArray[np.float64],
-    values: NDArray[np.float64],
-    weights: NDArray[np.float64] | None,
-    present: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
-    """Samples of one output that have a value and a weight."""
-    if not present.any():
-        raise ValueError("y is NaN for all samples: each output must have a value")
-    kept = None if weights is None else weights[present]
-    return drop_absent(times[present], values[present], kept)
-
-
-def _check_number(places: Places, n_free: int) -> None:
-    if len(places.times) <= n_free:
-        raise ValueError(
-            f"a trend and seasons need samples at {n_free + 1} different times or more: add "
-            f"samples. Got n_samples = {len(places.place)}, at {len(places.times)} different times."
-        )
