@@ -34,9 +34,9 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         timedelta. They need not be whole multiples of the step of X.
     stable_ranks : "auto", float or list, default="auto"
         How fine each component may be, the trend first (if there is one), then the seasons in
-        the order of `periods`; each a number or "auto". One serves all. "auto" is one knot for each of the
-        shortest periods for the trend, and up to four for each phase seen of a season, 256 at
-        most. A knot is worth a stable rank of 0.48.
+        the order of `periods`; each a number or "auto". One number serves all. "auto" is one knot
+        for each of the shortest periods for the trend, and up to four for each phase seen of a
+        season, 256 at most. A knot is worth a stable rank of 0.48.
     trend : bool, default=True
         Whether there is a trend. If not, the first component is a constant.
     alphas : "auto", float or list of float, default="auto"
