@@ -13,6 +13,7 @@ from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
+from .kronecker.seasonal_ridge import SeasonalRidge
 from .measures.distance_preservation import distance_preservation
 from .measures.encoding_report import encoding_report
 from .measures.psnr import psnr_score
@@ -53,6 +54,7 @@ __all__ = [
     "PoorFitWarning",
     "RandomFourierEncoder",
     "ReconstructionDisplay",
+    "SeasonalRidge",
     "ShiftedBasisEncoder",
     "SpacingTransformer",
     "SpectrumDisplay",

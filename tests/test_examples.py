@@ -308,3 +308,11 @@ def test_every_case_of_the_panel_has_its_peers(panel):
         assert set(peers[case.name]) == expected
         errors = np.array(list(peers[case.name].values()))
         assert np.all((errors >= 0) & (errors < 3))
+
+
+def test_intervals_of_seasons_are_counted():
+    script = load("benchmark_seasons")
+    name, signal, times, periods, noise = script.CASES[0]
+    at_ticks, anywhere = script.coverage(signal, times, periods, noise, n_series=3)
+    assert "400 days" in name
+    assert 0.85 < at_ticks <= anywhere <= 1.0

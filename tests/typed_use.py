@@ -29,6 +29,7 @@ from sk_posenc import (
     PoorFitWarning,
     RandomFourierEncoder,
     ReconstructionDisplay,
+    SeasonalRidge,
     ShiftedBasisEncoder,
     SpacingTransformer,
     SpectrumDisplay,
@@ -109,6 +110,15 @@ def regressors(X: Floats, y: Floats) -> None:
     assert predicted.shape == slope.shape == std.shape
 
 
+def seasons() -> None:
+    hours = np.arange(200.0)
+    model = SeasonalRidge([24, 50], trend=False, alphas=[0.1, 1.0])
+    assert_type(model.fit(hours[:, None], np.cos(hours)), SeasonalRidge)
+    value: Floats = model.predict(hours[:, None])
+    components, std = model.predict_components(hours[:, None], return_std=True)
+    assert components.shape == std.shape == (*value.shape, 3)
+
+
 def modules(X: Floats) -> None:
     module = EncoderModule(FourierEncoder(3).fit(X), trainable=True)
     network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4, 4), encoder=module)
@@ -168,6 +178,7 @@ def main() -> None:
         silenced()
     encoders(X)
     regressors(X, y)
+    seasons()
     modules(X)
     measures(X, y)
     networks_see(X)

@@ -1,0 +1,181 @@
+"""A series of one target as a sum of components: its places, its fit, its predictions."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+
+from sk_posenc.core.limits import limits_now
+from sk_posenc.kronecker._components import Component, rows_of
+from sk_posenc.kronecker._strengths import Likelihood, Strengths, Sums
+
+# A target that varies by less than this share of its size varies by rounding only.
+_CONSTANT = 1e-13
+
+
+@dataclass(frozen=True)
+class Places:
+    """Distinct times, increasing; samples at the same time count as their mean.
+
+    Attributes
+    ----------
+    times : ndarray of shape (n_places,)
+    weights : ndarray of shape (n_places,)
+        1 in the mean.
+    place : ndarray of shape (n_samples,)
+        That of each sample.
+    share : ndarray of shape (n_samples,)
+        Its share of the weight of its place.
+    """
+
+    times: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    place: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, times: NDArray[np.float64], weights: NDArray[np.float64] | None) -> "Places":
+        distinct, place = np.unique(times, return_inverse=True)
+        if weights is None:
+            weights = np.ones(len(times))
+        weights = weights / weights.max()
+        totals = np.bincount(place, weights)
+        return cls(distinct, totals / totals.mean(), place, weights / totals[place])
+
+    def means(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(self.place, self.share * y).astype(np.float64)
+
+    def standardised(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
+        """Means about 0 in units of their spread, their mean, and the spread; 0 for a constant."""
+        targets = self.means(y)
+        mean = float(np.mean(self.weights * targets))
+        targets = targets - mean
+        size = float(np.max(np.abs(targets)))
+        if size <= _CONSTANT * abs(mean):
+            return np.zeros_like(targets), mean, 0.0
+        targets /= size
+        spread = float(np.sqrt(np.mean(self.weights * targets**2)))
+        return targets / spread, mean, size * spread
+
+    @property
+    def per_place(self) -> float:
+        return len(self.place) / len(self.times)
+
+
+@dataclass(frozen=True)
+class Series:
+    """The fit of one target.
+
+    Attributes
+    ----------
+    components : list of Component
+    mean, spread : float
+        Of the target; all that follows is in this unit.
+    values : ndarray of shape (n_knots,)
+        Coefficients of the sparse functions.
+    root : ndarray of shape (n_knots, n_columns)
+        Times its transpose it is their covariance.
+    variances : ndarray of shape (n_components,)
+        Prior variance of each component; 0 where nothing is penalised.
+    strengths : Strengths
+    noise : float
+        Variance of the noise of a sample of mean weight.
+    """
+
+    components: list[Component]
+    mean: float
+    spread: float
+    values: NDArray[np.float64]
+    root: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    strengths: Strengths
+    noise: float
+
+    @classmethod
+    def fit(
+        cls,
+        sums: Sums,
+        places: Places,
+        y: NDArray[np.float64],
+        alphas: NDArray[np.float64] | None,
+    ) -> "Series":
+        """Fit y (n_samples,); alphas of None are chosen by the likelihood."""
+        targets, mean, spread = places.standardised(y)
+        likelihood = Likelihood(sums, targets)
+        strengths = likelihood.climb() if alphas is None else likelihood.most_likely(alphas)
+        found = likelihood.solve(strengths)
+        root = linalg.solve_triangular(found.root, sums.basis.T, lower=True).T
+        variances = np.zeros(len(sums.components))
+        variances[sums.of_strengths] = found.noise / strengths.alphas
+        return cls(
+            components=sums.components,
+            mean=mean,
+            spread=spread,
+            values=sums.basis @ found.coefficients,
+            root=np.sqrt(found.noise) * root,
+            variances=variances,
+            strengths=strengths,
+            noise=found.noise * places.per_place,
+        )
+
+    @property
+    def stable_ranks(self) -> list[float]:
+        """Of the components that have a strength."""
+        return [each.stable_rank for each in self.components if each.modes.shape[1]]
+
+    @property
+    def noise_variance(self) -> float:
+        with np.errstate(over="ignore"):
+            return float(self.noise * np.square(self.spread))
+
+    def parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each component at times, (m, n_components)."""
+        parts = np.column_stack(
+            [each.rows(times) @ self.values[at] for each, at in self._with_knots()]
+        )
+        parts *= self.spread
+        parts[:, 0] += self.mean
+        return parts
+
+    def deviation(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of the sum of the components, (m,)."""
+        return self._by_blocks(self._variance, times)
+
+    def deviation_of_samples(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The same with the noise of a sample of mean weight, (m,)."""
+        return np.hypot(self.deviation(times), self.spread * np.sqrt(self.noise))
+
+    def deviations_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Standard deviation of each component by itself, (m, n_components)."""
+        return self._by_blocks(self._variances_of_parts, times)
+
+    def _variance(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        moved = rows_of(self.components, times) @ self.root
+        return np.sum(np.square(moved), axis=1) + self._growth(times).sum(axis=1)
+
+    def _variances_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        squares = [
+            np.sum((each.rows(times) @ self.root[at]) ** 2, axis=1)
+            for each, at in self._with_knots()
+        ]
+        return np.column_stack(squares) + self._growth(times)
+
+    def _growth(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.variances * np.column_stack([each.growth(times) for each in self.components])
+
+    def _with_knots(self) -> Iterator[tuple[Component, slice]]:
+        start = 0
+        for component in self.components:
+            yield component, slice(start, start + component.n_knots)
+            start += component.n_knots
+
+    def _by_blocks(
+        self,
+        variance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        times: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        size = max(1, limits_now().block_bytes // (16 * self.root.shape[1]))
+        blocks = [times[start : start + size] for start in range(0, len(times), size)]
+        return self.spread * np.sqrt(np.concatenate([variance(block) for block in blocks]))
