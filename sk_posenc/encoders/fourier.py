@@ -21,12 +21,12 @@ from sk_posenc.encoders.axis_settings import (
     check_frequency,
     is_automatic,
     is_given,
-    parse_boundaries,
     parse_stable_rank,
     per_axis,
     refuse_both,
 )
 from sk_posenc.encoders.base import Learnable
+from sk_posenc.encoders.domains import parse_boundaries
 
 
 class FourierEncoder(AxisFourierEncoder):

@@ -23,7 +23,6 @@ from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     is_given,
-    parse_boundaries,
     parse_stable_rank,
     per_axis,
     refuse_both,
@@ -31,6 +30,7 @@ from sk_posenc.encoders.axis_settings import (
 from sk_posenc.encoders.base import Learnable
 from sk_posenc.encoders.bases import Impulse, Rectangle, one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
+from sk_posenc.encoders.domains import parse_boundaries
 
 # Up to this stable rank an interval is measured. Beyond, the ends of the domain no longer
 # matter (they add 0.05 at 16, 0.006 at 128), and the theory for shifts holds.

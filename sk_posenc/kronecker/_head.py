@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import checked_data, missing_targets_explained
+from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
@@ -44,6 +45,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     _cached_noise: NDArray[np.float64] | None
     _units: Units
     intercept_: Any
+    dates_: Dates
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -61,15 +63,16 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         holes = None
         if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
-        X, y = checked_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            multi_output=True,
-            y_numeric=True,
-        )
+        with missing_targets_explained("set nan_is_hole=True to leave these rows out"):
+            X, y = checked_data(
+                self,
+                X,
+                y,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                multi_output=True,
+                y_numeric=True,
+            )
         X = np.asarray(X)
         y = np.asarray(y).astype(X.dtype, copy=False)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
@@ -145,6 +148,22 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ).astype(X.dtype, copy=False)
         pair = (values[:, 0], std[:, 0]) if single else (values, std)
         return tuple(place.array(each) for each in pair)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+        """
+        return float(super().score(X, targets_in(y), sample_weight))
 
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""
@@ -236,6 +255,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             getattr(self, "feature_names_in_", None),
             [axis.spacing for axis in axes],
         )
+        product.dates_ = self.dates_
         product._of_axes_alone = len(axes) > 1 and axes[0].penalty == RADIAL
         return product
 

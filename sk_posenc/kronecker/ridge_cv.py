@@ -9,6 +9,7 @@ from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
@@ -16,6 +17,7 @@ from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._nested import NestedCandidates
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
@@ -34,7 +36,7 @@ from sk_posenc.kronecker._targets import Units
 __all__ = ["KroneckerRidgeCV"]
 
 
-class KroneckerRidgeCV(KroneckerHead):
+class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
     With its defaults, and for up to 3,000 places of samples (8,000 on one axis, and on uneven or
@@ -266,7 +268,9 @@ class KroneckerRidgeCV(KroneckerHead):
             self.best_encoder_ = _as_given(results["params"][best]["encoder"])
             self._warn(kept[0], units)
             return
-        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
         if self._is_automatic():
             paths += candidates_of_part(samples, columns, units, paths)
         alphas = alphas_of(self.alphas, paths)
@@ -304,6 +308,11 @@ class KroneckerRidgeCV(KroneckerHead):
             problem = problems[best // len(alphas)]
         self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
         self._warn(kept[0], units)
+
+    def _encoders_in_numbers(self) -> Any:
+        if isinstance(self.encoders, list | tuple):
+            return [in_numbers(each, self.dates_) for each in self.encoders]
+        return in_numbers(self.encoders, self.dates_)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -343,6 +352,6 @@ class KroneckerRidgeCV(KroneckerHead):
 
 def _as_given(encoders: list[Any]) -> Any:
     """Unfitted clones of encoders of one axis each; one of them where all are alike."""
-    clones = [clone(each) for each in encoders]
+    clones = [as_given(clone(each)) for each in encoders]
     alike = all(same_settings(clones[0], each) for each in clones[1:])
     return clones[0] if alike else clones
