@@ -57,6 +57,10 @@ TESTS = {
     "core": BASES,
     "core/arrays": ["array_api"],
     "core/encoding": [*HELD, *BASES],
+    "core/checks": ["core/checks", "tables", "measures/psnr"],
+    "core/date_columns": ["core/dates", "core/incoming"],
+    "core/dates": ["core/dates", "encoders/domains"],
+    "core/incoming": ["core/incoming", "tables"],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
     "core/limits": [
         *("core/limits", "plotting/plotting", "measures/encoding_report"),

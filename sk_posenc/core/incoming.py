@@ -73,13 +73,15 @@ def targets_in(y: Any, name: str = "y") -> Any:
     if _is_plain(y):
         return y
     if _is_frame(y):
-        columns = _columns_of(y, name, force=True) or []
+        columns = _columns_of(y, name, force=False)
+        if columns is None:
+            return y
         return _stacked([_target_column(column, label) for label, column in columns])
     if _is_series(y):
         return y if _is_plain_dtype(y.dtype) else _target_column(y, name)
     values = _listed(y)
     if not isinstance(values, np.ndarray) or values.dtype.kind in _NUMBERS:
-        return values if isinstance(y, np.ma.MaskedArray) else y
+        return values
     if values.dtype.kind not in "MmO" or values.ndim not in (1, 2):
         return y
     if values.ndim == 1:

@@ -33,9 +33,9 @@ def grid_samples(
         ``keep = np.isfinite(y)``. Masked values become NaN. A DataArray of xarray brings its
         names and coordinates along, dates too; a Dataset has a channel for each variable.
     axes : sequence of array-like, each of shape (n_a,), default=None
-        The coordinates along each axis of the grid, in its order and in any unit; dates are
-        numbers of days, or come with a DataArray. None places the samples of an axis at ``arange(n_a) / n_a``, as the
-        literature on coordinate networks does.
+        The coordinates along each axis of the grid, in its order and in any unit. Dates are
+        numbers of days here; as dates they come with a DataArray. None places the samples of an
+        axis at ``arange(n_a) / n_a``, as the literature on coordinate networks does.
     channels : bool, default=False
         Whether the last axis of `values` holds channels (red, green, blue, say)
         rather than positions.
@@ -223,7 +223,8 @@ def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArr
         if coordinates.dtype.kind not in "biuf":
             raise TypeError(
                 f"axes[{index}] must hold real numbers: convert dates to a number of days or "
-                f"years. Got dtype {coordinates.dtype}."
+                "years, or pass a DataArray of xarray, which has dates. Got dtype "
+                f"{coordinates.dtype}."
             )
         if coordinates.shape != (length,):
             raise ValueError(
