@@ -81,6 +81,7 @@ TESTS = {
     ],
     "encoders/bases": BASES,
     "encoders/basis": BASES,
+    "encoders/domains": ["encoders/domains", "encoders/shifted_basis"],
     "encoders/fourier": FOURIER,
     "encoders/learnable": LEARNABLE,
     "encoders/log_fourier": FOURIER,
@@ -93,7 +94,7 @@ TESTS = {
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
-    "kronecker/_nested": ["kronecker/kronecker_defaults"],
+    "kronecker/_nested": ["kronecker/kronecker_defaults", "tables"],
     "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [
         *("kronecker/kronecker", "refits"),
@@ -102,6 +103,7 @@ TESTS = {
         *(f"kronecker/kronecker_{name}" for name in ("search", "similarity", "spacing")),
         *("kronecker/kronecker_radial", "kronecker/learnt_search", "kronecker/learnt_units"),
     ],
+    "maps": ["maps/predict_grid", "maps/fill_grid"],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],
     "measures/_layout_advice": ["measures/sample_layout"],
@@ -125,10 +127,13 @@ TESTS = {
     ],
     "networks/training": ["networks/estimator", "networks/training", "refits"],
     "networks/tangent_kernel": ["networks/tangent_kernel", "networks/network_similarity"],
-    "plotting": ["plotting/plotting"],
+    "plotting": ["plotting/plotting", "tables"],
     "selection": ["selection/suggestion"],
-    "selection/coordinate_folds": ["selection/coordinate_folds"],
+    "selection/_crowding": ["selection/crowding", "selection/coordinate_folds"],
+    "selection/_groups": ["selection/groups", "selection/coordinate_folds"],
+    "selection/coordinate_folds": ["selection/coordinate_folds", "selection/groups"],
     "datasets": ["datasets/datasets"],
+    "datasets/labelled": ["datasets/labelled", "maps/predict_grid"],
 }
 # Reads the defaults of functions, which no line executes.
 DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"

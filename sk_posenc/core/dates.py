@@ -4,7 +4,7 @@ import datetime
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,13 +107,13 @@ class DateAxis:
                 back.flat[place] = None if later is None else self.origin + later
             return back
         fine = np.datetime_data(self.origin.dtype)[0] in ("ns", "ps", "fs", "as")
-        unit = "ns" if fine else "us"
+        unit: Literal["ns", "us"] = "ns" if fine else "us"
         whole = np.floor(days)
         missing = np.isnan(days)
         steps = np.where(missing, 0, np.rint((days - whole) * _PER_DAY[unit])).astype(np.int64)
         steps += np.where(missing, 0, whole).astype(np.int64) * _PER_DAY[unit]
         back = self.origin.astype(f"datetime64[{unit}]") + steps.astype(f"timedelta64[{unit}]")
-        return np.where(missing, np.datetime64("NaT", unit), back)
+        return np.asarray(np.where(missing, np.datetime64("NaT", unit), back))
 
     def days(self, period: Any, name: str = "domain") -> float:
         """Length of a period in days; a year is the mean one of the calendar."""

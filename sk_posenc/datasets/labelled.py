@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.date_columns import dates_of
+from sk_posenc.core.date_columns import dates_of, is_missing
 
 
 def is_labelled(values: Any) -> bool:
@@ -46,8 +46,7 @@ def checked_axis(coordinates: NDArray, name: str) -> NDArray:
             f"{name} must hold numbers or dates: choose one of its entries first, with "
             f".sel or .isel, or assign numbers. Got dtype {coordinates.dtype}."
         )
-    missing = np.isnat(dates) if dates.dtype.kind == "M" else np.equal(dates, None)
-    if missing.any():
+    if any(map(is_missing, dates.flat)) if dates.dtype.kind == "O" else np.isnat(dates).any():
         raise ValueError(f"{name} must hold dates: drop positions without one. Got NaT.")
     return dates
 

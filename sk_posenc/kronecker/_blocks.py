@@ -37,7 +37,11 @@ class _AvailableIf:
 
 def _available_if(check: Callable[[Any], bool]) -> Callable[[_Method], _Method]:
     """As scikit-learn's decorator, whose error does not say what is missing."""
-    return lambda method: cast(_Method, _AvailableIf(check, method))
+
+    def decorate(method: _Method) -> _Method:
+        return cast(_Method, _AvailableIf(check, method))
+
+    return decorate
 
 
 def _names(model: Any) -> list[str] | None:

@@ -95,13 +95,13 @@ class Target:
         places = [place for place, name in enumerate(self.order) if name not in self.dims]
         remaining = [name for name in self.order if name in self.dims]
         turn = [remaining.index(dim) for dim in self.dims]
-        turned = []
-        for each in found:
-            if each is not None:
-                each = np.squeeze(each, axis=tuple(places))
-                each = each.transpose(*turn, *range(len(turn), each.ndim))
-            turned.append(each)
-        return turned[0], turned[1]
+
+        def turned(each: NDArray) -> NDArray:
+            kept = np.squeeze(each, axis=tuple(places))
+            return kept.transpose(*turn, *range(len(turn), kept.ndim))
+
+        mean, std = found
+        return turned(mean), None if std is None else turned(std)
 
     def _chunks(self) -> list[tuple[int, ...]] | None:
         """Chunks along each dimension where `like` is of dask, else None."""
