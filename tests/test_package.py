@@ -80,7 +80,7 @@ def test_unknown_name():
         sk_posenc.no_such_name  # noqa: B018
 
 
-HEAVY = {"matplotlib", "pandas", "skimage", "skorch", "torch", "xarray"}
+HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
 NEED_THEM = {"CoordinateMLP", "CoordinateMLPRegressor", "EncoderModule"} | {
     name for name in sk_posenc.__all__ if name.endswith("Display")
 }

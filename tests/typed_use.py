@@ -37,11 +37,13 @@ from sk_posenc import (
     distance_preservation,
     distance_preservation_scorer,
     encoding_report,
+    fill_grid,
     grid_samples,
     load_signal,
     make_psnr_scorer,
     network_similarity,
     network_stable_rank,
+    predict_grid,
     psnr_score,
     psnr_scorer,
     samples_to_grid,
@@ -109,6 +111,13 @@ def regressors(X: Floats, y: Floats) -> None:
     assert predicted.shape == slope.shape == std.shape
 
 
+def maps(X: Floats, y: Floats) -> None:
+    x = np.linspace(0.0, 0.9, 5)
+    found: Floats = predict_grid(KroneckerRidge().fit(X, y), coords=[x, x])
+    filled: Floats = fill_grid(np.where(found > 0.5, np.nan, found), KroneckerRidge())
+    assert filled.shape == (5, 5)
+
+
 def modules(X: Floats) -> None:
     module = EncoderModule(FourierEncoder(3).fit(X), trainable=True)
     network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4, 4), encoder=module)
@@ -168,6 +177,7 @@ def main() -> None:
         silenced()
     encoders(X)
     regressors(X, y)
+    maps(X, y)
     modules(X)
     measures(X, y)
     networks_see(X)
