@@ -66,13 +66,14 @@ class ShiftedBasisEncoder(AxisEncoder):
         Shifts per axis inside the domain, both ends included. "auto": enough to give all rows
         almost the same squared norm, for the Gaussian 2.6 spacings per unit of stable rank. The
         guide's page *Defaults* has the numbers of all bases.
-    domain : (low, high) or one pair per axis, default=None
-        Range of the coordinates. None: the range seen in ``fit``; a constant column
-        gets a domain of width 1 around its value.
+    domain : (low, high), or one pair or None per axis, default=None
+        Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
+        constant column gets a domain of width 1 around its value.
     boundary : {"extend", "periodic", "cut"} or one per axis, default="extend"
         "extend": coordinates outside the domain count as its nearest end, and extra
         shifts beyond both ends keep the encoding from fading there. "periodic":
-        coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
+        coordinates wrap; needs an explicit `domain`, which for dates may be a period: "1D"
+        counts from midnight, "1W" from Monday, "1Y" from New Year. "cut": no shifts outside the
         domain; the encoding fades at both ends (as in the paper's own code).
     tensor_product : bool, default=False
         False: the columns of the axes stand side by side (the "simple" encoding). True: each
@@ -98,6 +99,8 @@ class ShiftedBasisEncoder(AxisEncoder):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     Warns
     -----

@@ -102,7 +102,7 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         As in :class:`KroneckerRidge`.
     condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
-    n_features_in_, feature_names_in_
+    n_features_in_, feature_names_in_, dates_
         As in :class:`KroneckerRidge`.
 
     Warns

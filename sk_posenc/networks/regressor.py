@@ -110,6 +110,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string names.
+    dates_ : tuple
+        For each column None, or for dates what counts as day 0.
 
     See Also
     --------
