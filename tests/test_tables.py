@@ -72,9 +72,11 @@ def test_masked_targets_are_missing(name):
     X = np.arange(60.0)[:, None] / 60
     masked = np.ma.array(np.where(HOLES, -9999.0, WAVE), mask=HOLES)
     model = MODELS[name]
-    with pytest.raises(ValueError, match="y contains NaN"):
+    with pytest.raises(ValueError, match=r"y contains NaN.*nan_is_hole"):
         model.fit(X, masked)
     if "network" in name:
+        with pytest.raises(ValueError, match="NaN"):
+            model.fit(X, WAVE).score(X, masked)
         return
     with pytest.raises(ValueError, match="set nan_is_hole=True to leave these rows out"):
         model.fit(X, np.where(HOLES, np.nan, WAVE))
@@ -118,6 +120,12 @@ def test_categories_change_nothing():
     with pytest.raises(TypeError, match="column 'depth' of X holds categories"):
         model.fit(TABLE.assign(depth=pd.Categorical(["a"] * 60)), WAVE)
     assert vars(model) == before
+
+
+def test_columns_in_another_order_are_told_as_such():
+    model = sp.KroneckerRidge().fit(TABLE, WAVE)
+    with pytest.raises(ValueError, match="feature names"):
+        model.predict(TABLE[["depth", "t"]])
 
 
 def test_measures_of_dates_and_masks():

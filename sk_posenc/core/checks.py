@@ -46,6 +46,8 @@ def checked_data(estimator: Any, X: Any, *y: Any, reset: bool = True, **checks: 
     With `reset` it sets ``dates_``, a tuple of one DateAxis for each axis of dates and None for
     others, by which later coordinates are read.
     """
+    if not reset and hasattr(X, "columns"):  # names in another order are told before dates are
+        validate_data(estimator, X, reset=False, skip_check_array=True)
     numbers, dates = coordinates_in(X, None if reset else getattr(estimator, "dates_", None))
     y = tuple(targets_in(each) for each in y)
     with np.errstate(invalid="ignore"):

@@ -148,6 +148,8 @@ def _listed(X: Any) -> Any:
             return _unmasked(np.ma.stack(X))
         try:
             return np.asarray(X)
+        except RuntimeError:  # tensors with a gradient
+            return X
         except (TypeError, ValueError):  # dates and numbers have no dtype in common; ragged rows
             try:
                 return np.array(X, dtype=object)

@@ -90,10 +90,9 @@ def grid_samples(
     """
     if is_labelled(values):
         return _labelled_samples(values, axes, channels)
-    values = targets_in(values, "values")
     if isinstance(values, list | tuple):
         values = [to_numpy(each) for each in values]
-    values = np.asarray(to_numpy(values))
+    values = np.asarray(targets_in(to_numpy(values), "values"))
     if values.dtype.kind not in "biuf":
         raise TypeError(
             "values must hold real numbers: convert them with np.asarray(values, dtype=float). "

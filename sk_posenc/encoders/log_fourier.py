@@ -42,7 +42,8 @@ class LogFourierEncoder(AxisFourierEncoder):
         domain. The guide's page *Defaults* has the numbers.
     domain : (low, high), or one pair or None per axis, default=None
         Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
-        constant column gets a domain of width 1 around its value. Outside the domain the functions continue.
+        constant column gets a domain of width 1 around its value. Outside the domain the functions
+        continue.
 
     Attributes
     ----------

@@ -59,7 +59,8 @@ class RandomFourierEncoder(FourierBase):
         frequencies for the same stable rank.
     domain : (low, high), or one pair or None per axis, default=None
         Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
-        constant column gets a domain of width 1 around its value. Outside the domain the functions continue.
+        constant column gets a domain of width 1 around its value. Outside the domain the functions
+        continue.
     random_state : int, RandomState instance or None, default=None
         Decides the frequencies.
 
