@@ -328,7 +328,7 @@ def test_tracks_are_told():
     with pytest.warns(UserWarning, match=r"tracks or clusters.*groups.*scheme='block'"):
         list(CoordinateKFold(4).split(X))
     list(CoordinateKFold(4, scheme="block").split(X))
-    list(CoordinateKFold(4).split(X, groups=np.repeat(np.arange(8), 60)))
+    list(CoordinateKFold(2).split(X, groups=np.repeat(np.arange(8), 60)))
 
 
 def test_dates_and_masks():
