@@ -203,6 +203,22 @@ def test_volumes_of_the_benchmark():
     assert np.abs(np.diff(frames, axis=0)).mean() < np.abs(np.diff(frames, axis=1)).mean()
 
 
+def test_layouts_of_many_samples():
+    script = load("benchmark_many")
+    made = list(script.cases(400, script.LAYOUTS))
+    assert len(made) == len(script.LAYOUTS)
+    for layout, places, points in made:
+        assert 0 <= places.min() < places.max() <= 1
+        assert np.all(points >= places.min(axis=0))
+        assert np.all(points <= places.max(axis=0))
+        units = script.in_units(layout, places)
+        assert units.shape == places.shape
+    cells = script.row("random", script.waves, 0.1, *made[-1][1:])
+    ours = float(cells[0].split()[0])
+    assert len(cells) == 4
+    assert ours < 0.2
+
+
 @pytest.fixture
 def panel(monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))

@@ -21,6 +21,12 @@ class Limits:
     eigen_up_to: int = 1_500
     # Samples up to which one is factorised where nothing else fits.
     dual_up_to: int = 8_000
+    # Beyond: most centres of a kernel.
+    centres_up_to: int = 3_000
+    # Products (samples x centres x centres) that they may take, some seconds.
+    centre_steps: int = 4 * 10**10
+    # Numbers (samples x centres) of the matrix that chooses them.
+    centre_numbers: int = 4 * 10**7
     # Entries up to which features are multiplied out to spare the condition number a square.
     exact_up_to: int = 2**19
     # Axes up to which products of all of them are within reach of conjugate gradients.

@@ -45,6 +45,20 @@ def first_of_least(scores: ArrayLike) -> int:
     return int(np.flatnonzero(values <= values.min() + _TIE)[0])
 
 
+def first_steps(
+    n_axes: int, n_places: int, spacings: Sequence[float] = (0.0,)
+) -> Iterator[Resolution]:
+    """Where a climb starts: alike along all axes, from one function to more than there are places.
+
+    Of the spacings the first and the last one.
+    """
+    top = math.log2(max(2.0, n_places ** (1 / n_axes))) + _START_BEYOND
+    for basis in _FIRST:
+        for spacing in dict.fromkeys((spacings[0], spacings[-1])):
+            for octave in np.arange(0.0, top, _START):
+                yield Resolution(basis, (float(octave),) * n_axes, spacing)
+
+
 class Climb:
     """Resolutions that have been scored.
 
@@ -77,7 +91,7 @@ class Climb:
         self.scores: dict[Resolution, float] = {}
 
     def run(self) -> Resolution:
-        for start in self._starts():
+        for start in first_steps(self._n_axes, self._n_places, self._spacings):
             self._try(start)
         for step in _STEPS:
             while self._improves(step):
@@ -87,13 +101,6 @@ class Climb:
     @property
     def best(self) -> Resolution:
         return list(self.scores)[first_of_least(list(self.scores.values()))]
-
-    def _starts(self) -> Iterator[Resolution]:
-        top = math.log2(max(2.0, self._n_places ** (1 / self._n_axes))) + _START_BEYOND
-        for basis in _FIRST:
-            for spacing in dict.fromkeys((self._spacings[0], self._spacings[-1])):
-                for octave in np.arange(0.0, top, _START):
-                    yield Resolution(basis, (float(octave),) * self._n_axes, spacing)
 
     def _improves(self, step: float) -> bool:
         """Whether any move from the best one does: all axes, each axis, spacing, basis."""

@@ -29,6 +29,7 @@ from sk_posenc.kronecker._posterior import (
     PosteriorByKernel,
     PosteriorByRows,
 )
+from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._structured import apply_along_axes
 
 # The share of residuals, the smallest, that show the noise; of that many standard deviations at
@@ -164,13 +165,9 @@ class Factored(Solver):
         samples = self.design.samples
         roots = self.weigh(np.ones((1, *samples.shape)))[0]
         residuals = self._to_samples(residuals / roots)  # (n, q + 1)
-        in_all = samples.shares()
         # holes leave nothing
-        left_out = np.where(in_all > 0, self._to_samples(remaining[None]), 1.0)
-        means = samples.to_samples(samples.to_cells(columns))
-        # the mean of all moves when a place goes
-        moved = means * in_all / (1 - in_all)
-        return (columns - means) + (residuals[:, :-1] + moved * residuals[:, -1:]) / left_out
+        residuals /= np.where(samples.shares() > 0, self._to_samples(remaining[None]), 1.0)
+        return with_moved_mean(samples, columns, residuals[:, :-1], residuals[:, -1:])
 
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
@@ -211,6 +208,26 @@ class Factored(Solver):
         cells = np.zeros((len(occupied), samples.n_cells))
         cells[:, samples.occupied] = occupied
         return samples.to_samples(cells.reshape(-1, *samples.shape))
+
+
+def with_moved_mean(
+    samples: Samples, columns: NDArray, residuals: NDArray, of_one: NDArray
+) -> NDArray:
+    """Leave-one-out residuals of samples, whose mean moves when a place goes; (n, q).
+
+    Parameters
+    ----------
+    samples : Samples
+    columns : ndarray of shape (n, q)
+        Targets, centred by the mean of all.
+    residuals : ndarray of shape (n, q)
+        Of the means of places, with the mean of all.
+    of_one : ndarray of shape (n, 1)
+        The same of targets that are all 1.
+    """
+    in_all = samples.shares()
+    means = samples.to_samples(samples.to_cells(columns))
+    return (columns - means) + residuals + means * in_all / (1 - in_all) * of_one
 
 
 class ByAxis(Factored):

@@ -21,6 +21,7 @@ from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     LEAST_ADAPTIVE,
+    Choice,
     best_of,
     fold_search,
     search_results,
@@ -88,6 +89,11 @@ class HeldOut:
         Centred targets, in units of their own.
     size : float
         What the spread of the first of them is in scores.
+
+    Attributes
+    ----------
+    held : ndarray of shape (n_cells,)
+        Whether a cell is held out.
     """
 
     def __init__(
@@ -110,17 +116,17 @@ class HeldOut:
         self.first = principal_columns(flat, flat_weights)[0][0]
         first = float(np.average(self.first**2, weights=flat_weights)) or 1.0
         self._spread = size / math.sqrt(first)
-        self._held = held_out_cells(samples)
-        if not self._held.any() or self._held.all():
+        self.held = held_out_cells(samples)
+        if not self.held.any() or self.held.all():
             raise ValueError(
-                f"too few samples: {self._held.sum()} of {len(self._held)} would be held out. "
+                f"too few samples: {self.held.sum()} of {len(self.held)} would be held out. "
                 "Give more samples, or set cv"
             )
 
     @property
     def fold(self) -> tuple[NDArray, NDArray]:
         """Training and test samples."""
-        held = self._samples.to_samples(self._held.reshape(1, *self._samples.shape))[:, 0]
+        held = self._samples.to_samples(self.held.reshape(1, *self._samples.shape))[:, 0]
         return np.flatnonzero(~held), np.flatnonzero(held)
 
     def iteration(self, index: int) -> Iteration:
@@ -141,7 +147,7 @@ class HeldOut:
     def score(self, index: int, alpha: float) -> float:
         """Negative mean squared error, over columns too, judged by the first of them."""
         iteration, problem = self.iteration(index), self._problems[index]
-        weights = np.where(self._held, 0.0, 1.0)
+        weights = np.where(self.held, 0.0, 1.0)
         if iteration.weights is not None:
             weights = weights * iteration.weights
         start = self._start(problem)
@@ -158,8 +164,8 @@ class HeldOut:
             start=[] if start is None else [start],
         )
         self._starts = {index: to_numpy(found.z)}
-        error = (self.first - to_numpy(system.fitted[0]))[self._held] ** 2
-        own = None if iteration.weights is None else iteration.weights[self._held]
+        error = (self.first - to_numpy(system.fitted[0]))[self.held] ** 2
+        own = None if iteration.weights is None else iteration.weights[self.held]
         return -float(np.average(error, weights=own)) * self._spread**2
 
     def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
@@ -196,8 +202,8 @@ def held_out_search(
     max_iter: int,
     place: Place,
     units: Units,
-) -> tuple[dict[str, Any], int, HeldOut]:
-    """Errors of candidates on the held-out cells; the best; and what its fit begins with.
+) -> tuple[Choice, HeldOut]:
+    """Errors of candidates on the held-out cells, and the best.
 
     Parameters
     ----------
@@ -251,7 +257,9 @@ def held_out_search(
                 for j in np.argsort(-alphas):
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
-    return results, best_of(np.where(unworthy, np.nan, scores), alphas), held_out
+    best = best_of(np.where(unworthy, np.nan, scores), alphas)
+    path = best // len(alphas)
+    return Choice(results, best, problems[path], *held_out.kept_for(path)), held_out
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:

@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,10 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_least
 from sk_posenc.kronecker._criterion import Judged
+from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._search import search_results
+from sk_posenc.kronecker._search import Choice, problem_of, search_results
 from sk_posenc.kronecker._stage import Resolution, Stage
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
@@ -35,17 +35,17 @@ _LONGER = 3.0
 def can_learn(samples: Samples) -> bool:
     """Whether places are enough to learn from, and few enough for a kernel of all of them."""
     n, now = len(samples.occupied), limits_now()
-    if n < LEAST_PLACES or n <= now.learnt_up_to:
-        return n >= LEAST_PLACES
-    return n <= min(now.patient_up_to, now.dual_up_to) and takes_patience(samples)
+    line = len(samples.coordinates) == 1
+    most = min(now.patient_up_to, now.dual_up_to) if line else now.learnt_up_to
+    return LEAST_PLACES <= n <= most
 
 
-def takes_patience(samples: Samples) -> bool:
-    """Whether the number of samples per axis tells little of them: lines, uneven, unlike axes."""
+def is_uneven(samples: Samples) -> bool:
+    """Whether the number of samples per axis tells little of them: uneven or unlike axes."""
     spacings = Stage.spacings_of(samples)
     lengths = [each.high - each.low for each in spacings]
     unlike = not samples.on_grid and max(lengths) > _LONGER * min(lengths)
-    return len(lengths) == 1 or unlike or max(each.moves() for each in spacings) >= _UNEVEN
+    return unlike or max(each.moves() for each in spacings) >= _UNEVEN
 
 
 @dataclass(eq=False)
@@ -76,17 +76,15 @@ class Judgements:
         ).run()
 
 
-def learnt_search(
-    samples: Samples, columns: NDArray, units: Units
-) -> tuple[list[Candidate], dict[str, Any], int]:
-    """The candidates that were judged last, their results, and the row of the best.
+def learnt_search(samples: Samples, columns: NDArray, units: Units, place: Place) -> Choice:
+    """The best of all candidates that were judged last.
 
     Parameters
     ----------
     columns : ndarray of shape (n_samples, q)
         Targets.
     """
-    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
+    judgements = judged_parts(stage_of(samples, columns, units), SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -100,23 +98,33 @@ def learnt_search(
     scores = units.scores(-errors[:, None])
     results = search_results(paths, judgements.alphas, scores, times[:, None], None)
     results["mean_test_criterion"] = -criterion
-    return paths, results, first_of_least(criterion)
+    best = first_of_least(criterion)
+    path = paths[best // n_alphas]
+    alpha = judgements.alphas[[best % n_alphas]]
+    problem = problem_of(path, samples, alpha, whole=False, place=place)
+    return Choice(results, best, problem, encoder=path.encoder)
 
 
 def best_of_parts(samples: Samples, columns: NDArray, units: Units) -> Resolution:
     """The resolution that parts of many places find and judge best."""
-    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
+    judgements = judged_parts(stage_of(samples, columns, units), SIMILARITY.alphas)
     return min(judgements.known, key=judgements.score)
 
 
-def _stage(samples: Samples, columns: NDArray, units: Units) -> Stage:
+def stage_of(samples: Samples, columns: NDArray, units: Units) -> Stage:
+    """All places, with the targets that vary, each in its own spread."""
     relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
     varies = np.isfinite(units.spread)  # constant targets tell nothing
     relative = relative[:, varies if varies.any() else slice(0, 1)]
     return Stage.of(samples, samples.to_cells(relative))
 
 
-def _judged(whole: Stage, alphas: NDArray) -> Judgements:
+def few_outputs(stage: Stage) -> Stage:
+    """The outputs that a climb goes by."""
+    return stage.with_outputs(_OUTPUTS)
+
+
+def judged_parts(whole: Stage, alphas: NDArray) -> Judgements:
     """All that a climb sees, or what it finds on each of several parts, judged on more places."""
     now = limits_now()
     few = whole.largest <= now.climbed_up_to
@@ -134,7 +142,7 @@ def _judged(whole: Stage, alphas: NDArray) -> Judgements:
             whole = whole.scattered
     judgements = Judgements(whole, alphas)
     for stage in stages:
-        found = Judgements(stage.with_outputs(_OUTPUTS), alphas).climb()
+        found = Judgements(few_outputs(stage), alphas).climb()
         judgements.score(found)
         judgements.score(replace(found, spacing=0.0))
     return judgements

@@ -11,6 +11,7 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
 from sk_posenc.kronecker._axis import fit_axes
+from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._cholesky import cholesky_of
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
@@ -25,6 +26,8 @@ from sk_posenc.kronecker.penalties import ADAPTIVE, RADIAL, RIDGE, SIMILARITY, P
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
 
+
+Alphas = Sequence[float] | NDArray[np.float64]
 
 _DESIGNS: dict[Penalty, type[Design]] = {SIMILARITY: SimilarityDesign, RADIAL: RadialDesign}
 
@@ -47,11 +50,13 @@ class Problem:
         Where conjugate gradients run.
     spacing : float or one per axis
         How far the shifts of an axis follow its samples.
+    by_centres : bool
+        Whether a kernel that is no product over the axes goes by some of the samples.
 
     Attributes
     ----------
     design : Design
-    layout : {"grid", "holes", "scattered", "dual"}
+    layout : {"grid", "holes", "scattered", "dual", "centres"}
     solver : Solver
     scale : float
         What an alpha of 1 is for the solver.
@@ -65,9 +70,10 @@ class Problem:
         *,
         share: float | None = None,
         whole: bool = False,
-        alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
+        alphas: Alphas = (0.0,),
         place: Place = NUMPY,
         spacing: Any = 0.0,
+        by_centres: bool = False,
     ) -> None:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
@@ -75,22 +81,29 @@ class Problem:
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
         self.layout, iterates = _layout_of(design)
+        if by_centres and self.layout == "dual":
+            self.layout = "centres"
         if isinstance(design, SimilarityDesign):
             self.scale = 1.0
         elif penalty.counts_samples:
             self.scale = design.total_weight()
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
-        by_cholesky = None if whole else cholesky_of(design, alphas)
-        self.solver = by_cholesky or self._solver(iterates, whole, max(alphas) * self.scale, place)
+        self.solver = self._solver(iterates, whole, alphas, place)
 
-    def _solver(self, iterates: bool, whole: bool, alpha: float, place: Place) -> Solver:
+    def _solver(self, iterates: bool, whole: bool, alphas: Alphas, place: Place) -> Solver:
         design = self.design
+        if self.layout == "centres":
+            assert isinstance(design, SimilarityDesign)
+            return ByCentres(design, min(alphas))
+        by_cholesky = None if whole else cholesky_of(design, alphas)
+        if by_cholesky is not None:
+            return by_cholesky
         if iterates:
             kind = SteeredGradients if design.penalty == ADAPTIVE else Gradients
             return kind(design, self.layout, place)
         if not whole and self._by_gram and self._is_by_axis() and design.penalty == RIDGE:
-            banded = bands_of(design, alpha)
+            banded = bands_of(design, max(alphas) * self.scale)
             if banded is not None:
                 return banded
         return self._factored("samples" if whole else "smaller")
@@ -114,8 +127,10 @@ class Problem:
         assert isinstance(self.solver, Factored)
         return self.solver
 
-    def whole(self) -> Factored:
+    def whole(self) -> Factored | ByCentres:
         """What solves the same problem and tells leave-one-out; large, and not kept."""
+        if isinstance(self.solver, ByCentres):
+            return self.solver
         if isinstance(self.solver, SteeredGradients):
             self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
@@ -162,12 +177,9 @@ def _kernel_layout(design: SimilarityDesign) -> str:
     if design.by_axis:
         design.check_axes()
         return "grid"
-    n, most = design.n_occupied, limits_now().dual_up_to
-    if n > most:
-        raise ValueError(
-            f'too large: penalty="{design.penalty.given}" needs a matrix of samples x samples '
-            f"here, of at most {most:,} samples: use fewer, or another penalty. Got {n:,} samples."
-        )
+    n = design.n_occupied
+    if n > limits_now().dual_up_to:
+        return "centres"
     check_memory((n, n), 24, "use fewer samples, or another penalty")
     return "dual"
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._learnt import LEAST_PLACES, best_of_parts, takes_patience
+from sk_posenc.kronecker._learnt import LEAST_PLACES, best_of_parts, is_uneven
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._stage import Resolution
 from sk_posenc.kronecker._targets import Units
@@ -16,7 +16,11 @@ _APART = 1.0
 
 
 def candidates_of_part(
-    samples: Samples, columns: NDArray, units: Units, known: list[Candidate]
+    samples: Samples,
+    columns: NDArray,
+    units: Units,
+    known: list[Candidate],
+    found: Resolution | None,
 ) -> list[Candidate]:
     """The candidates with spacing and proportions of a part; none where axes are even and alike.
 
@@ -26,10 +30,12 @@ def candidates_of_part(
         Targets.
     known : list of Candidate
         Those that take axes as they are.
+    found : Resolution or None
+        What parts show, where that is known.
     """
-    if len(samples.occupied) < LEAST_PLACES or not takes_patience(samples):
+    if len(samples.occupied) < LEAST_PLACES or not is_uneven(samples):
         return []
-    found = best_of_parts(samples, columns, units)
+    found = found or best_of_parts(samples, columns, units)
     octaves = np.array(found.octaves) - np.mean(found.octaves)
     if samples.on_grid or np.ptp(octaves) < _APART:
         octaves[:] = 0.0

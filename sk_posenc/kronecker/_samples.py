@@ -1,6 +1,7 @@
 """Where samples of a Kronecker ridge problem lie, on a grid or not, and what they weigh."""
 
 import math
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +118,20 @@ class Samples:
         if self.weights is None:
             return np.arange(self.n_cells)
         return np.flatnonzero(self.weights.ravel() > 0)
+
+    def scattered(self, rows: NDArray[np.intp]) -> "Samples":
+        """Some of the occupied cells, off a grid, each with one sample of weight 1."""
+        again = copy(self)
+        places = self.coordinates
+        if self.on_grid:
+            indices = np.unravel_index(self.occupied, self.shape)
+            places = [x[i] for x, i in zip(places, indices, strict=True)]
+        again.coordinates = [x[rows] for x in places]
+        again.on_grid, again.shape, again.n_cells = False, (len(rows),), len(rows)
+        again.cell = again.weights = again.axis_weights = again._cell_totals = None
+        again._row_weights = np.ones(len(rows))
+        again.total, again._n_present = float(len(rows)), len(rows)
+        return again
 
     def to_cells(self, columns: NDArray) -> NDArray:
         """Means of the samples of each cell: (n_samples, q) to (q, *shape)."""

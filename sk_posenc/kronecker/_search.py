@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy.stats import rankdata
 from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import Factored
 from sk_posenc.kronecker._factors import generalised_cross_validation, spectrum
@@ -39,6 +41,33 @@ _LENIENCE = 0.15
 _NOISE_IN_ERRORS = 1.05
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a search has chosen, and what its fit begins with.
+
+    Attributes
+    ----------
+    results : dict
+        In the form of ``GridSearchCV.cv_results_``.
+    best : int
+        A row of them.
+    problem : Problem
+        Of its candidate.
+    iteration : Iteration or None
+    start : ndarray or None
+        The last solution of conjugate gradients on the same features.
+    encoder : list of encoders or None
+        One per axis, where they are not those that the fit will have fitted.
+    """
+
+    results: dict[str, Any]
+    best: int
+    problem: Problem
+    iteration: Iteration | None = None
+    start: NDArray | None = None
+    encoder: list[Any] | None = None
+
+
 def leave_one_out_search(
     samples: Samples,
     y: NDArray,
@@ -48,7 +77,7 @@ def leave_one_out_search(
     *,
     automatic: bool,
     units: Units,
-) -> tuple[dict[str, Any], int]:
+) -> Choice:
     """Leave-one-out errors of all candidates, or of a shortlist; and the best.
 
     With automatic alphas on a grid, the best is the least smoothing one of those that are good.
@@ -113,7 +142,7 @@ def leave_one_out_search(
         best = _gentlest(-scores, noise)
     else:
         best = best_of(np.where(sound, scores, np.nan), alphas)
-    return results, best
+    return Choice(results, best, problems[best // len(alphas)])
 
 
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
@@ -302,6 +331,11 @@ def search_results(
         results[f"split{k}_test_score"] = scores[:, k]
     mean = scores.mean(axis=1)
     results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=1)
-    ranked = np.where(np.isnan(mean), -np.inf, mean)
-    results["rank_test_score"] = rankdata(-ranked, method="min").astype(np.int32)
+    results["rank_test_score"] = ranks(mean)
     return results
+
+
+def ranks(scores: NDArray) -> NDArray[np.int32]:
+    """1 is the best; NaN comes last."""
+    ranked = np.where(np.isnan(scores), -np.inf, scores)
+    return np.asarray(rankdata(-ranked, method="min").astype(np.int32))

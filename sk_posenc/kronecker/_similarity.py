@@ -1,7 +1,10 @@
 """Kronecker ridge whose kernel is the similarity of the encoders, and which has no features."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +65,24 @@ class SimilarityDesign(Design):
 
     def dual_along_axes(self, dual: NDArray) -> NDArray | None:
         return self.in_cells(dual) if self.samples.on_grid else None
+
+    def places(self) -> list[NDArray]:
+        """Coordinates of the occupied cells along each axis, as encoders see them."""
+        return [axis.coordinates[i] for axis, i in zip(self.axes, self.rows(), strict=True)]
+
+    def at(self, rows: NDArray[np.intp]) -> Self:
+        """The same similarities, of some of the occupied cells alone, without their weights."""
+        again = copy(self)
+        again.axes = [
+            replace(axis, coordinates=x[rows])
+            for axis, x in zip(self.axes, self.places(), strict=True)
+        ]
+        again.samples = self.samples.scattered(rows)
+        return again
+
+    def functions_at(self, places: Iterable[NDArray]) -> list[NDArray[np.float64]]:
+        """Of places as encoders see them."""
+        return [axis.penalty.functions(axis, x) for axis, x in zip(self.axes, places, strict=True)]
 
 
 class SimilarityByAxis(ByAxis):

@@ -152,6 +152,20 @@ class Stage:
             self.spacings, coordinates, False, whole.cells[:, rows], [whole._roots[0][rows]]
         )
 
+    def few(self, n_places: int) -> "Stage":
+        """About so many of the places: of a grid lines spread over it, else any."""
+        if not self.is_grid:
+            return self.part(np.random.default_rng(0).permutation(self.n_places)[:n_places])
+        most = max(2, round(n_places ** (1 / self.n_axes)))
+        random = np.random.default_rng(0)
+        lines = [_spread(len(x), most, random) for x in self.coordinates]
+        cells = self.cells[np.ix_(np.arange(len(self.cells)), *lines)]
+        coordinates, roots = (
+            [each[i] for each, i in zip(of_axes, lines, strict=True)]
+            for of_axes in (self.coordinates, self._roots)
+        )
+        return Stage(self.spacings, coordinates, True, cells, roots)
+
     def with_outputs(self, n_outputs: int) -> "Stage":
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
@@ -219,6 +233,18 @@ class Stage:
             return None
         apart = [self._apart(resolution, axis, self._between[axis]) for axis in range(self.n_axes)]
         return self._joint(resolution, apart) * self._roots[0]
+
+
+def _spread(n: int, most: int, random: np.random.Generator) -> NDArray[np.intp]:
+    """At most so many of n, one anywhere in each of as many equal parts, with both ends.
+
+    At equal distances they would see a texture of that period as constant.
+    """
+    if n <= most:
+        return np.arange(n)
+    inner = (np.arange(most) + random.uniform(size=most)) * n / most
+    inner[[0, -1]] = 0, n - 1
+    return np.unique(inner.astype(np.intp))
 
 
 def _between(coordinates: Sequence[NDArray], is_grid: bool) -> list[NDArray]:

@@ -8,6 +8,7 @@ from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
+from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._problem import Problem
@@ -93,17 +94,17 @@ class KroneckerRidge(NestedEncoder, BlockFits):
           T = I and a tenth of `alpha`. ShiftedBasisEncoders are needed, and at most three axes.
         - "similarity" is "ridge" with infinitely many shifts, so `n_shifts` has no effect. It is a
           Gaussian process: the kernel of two points is the product over the axes of the
-          similarity of the encoder, in closed form and 1 at no distance. Off a full grid there
-          may be up to 8,000 samples, in any number of axes. Any encoder will do whose similarity
-          is a function of the displacement: a ShiftedBasisEncoder of another basis than
-          "impulse", or one with fixed Fourier functions. With the boundary "cut" the ends of the
-          domain do not count.
+          similarity of the encoder, in closed form and 1 at no distance. Off a full grid more
+          than 8,000 samples go by centres (see `layout_`), in any number of axes. Any encoder will
+          do whose similarity is a function of the displacement: a ShiftedBasisEncoder of another
+          basis than "impulse", or one with fixed Fourier functions. With the boundary "cut" the
+          ends of the domain do not count.
         - "radial" is the same with one similarity of the distance in place of the product over the
           axes, for fields without preferred axes. The distance is
           :math:`\sqrt{\sum_a ((x_a - x'_a) / b_a)^2}`, b the bandwidths. All axes need one of
           the bases "gaussian" (whose product is radial already), "matern12", "matern32" and
-          "matern72", and none may be periodic. Grids too may have up to 8,000 samples, and there
-          are no derivatives.
+          "matern72", and none may be periodic. Grids too go by centres beyond 8,000 samples, and
+          there are no derivatives.
     spacing : float or one per axis, default=0.0
         How far the shifts follow the samples, from 0 to 1. 0: evenly over the domain. 1: as many
         between any two neighbouring samples. Take 0.9 where samples are log-spaced, or in bursts
@@ -133,8 +134,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     encoders_ : list of n_axes encoders
         Fitted, each on one axis; the same object where axes are alike. With `spacing` they take
         mapped coordinates.
-    layout_ : {"grid", "holes", "scattered", "dual", "normal"}
-        How the system was solved. All layouts have the same solution.
+    layout_ : {"grid", "holes", "scattered", "dual", "centres", "normal"}
+        How the system was solved. All layouts have the same solution, "centres" nearly.
 
         - "grid": axis by axis. With "adaptive", and with a penalty of smoothness on all but
           small grids, by conjugate gradients.
@@ -145,6 +146,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         - "dual": by the kernel of the samples, a product over the axes, up to 8,000 samples. With
           "similarity" all samples but full grids, with "radial" all samples; beyond 1,500 of them
           by Cholesky.
+        - "centres": "similarity" and "radial" with more than 8,000 samples, on the kernel of some
+          of them. There are as many centres as the kernel needs, so that values move by some
+          hundredths of their standard deviation. If that would take too many, `fit` warns.
         - "normal": by the sums of :meth:`partial_fit`.
     n_iter_ : int
         Steps of conjugate gradients, 1 where the solution is direct. With "adaptive", those of
@@ -275,6 +279,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         )
         self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
         self.alpha_, self.penalty_ = alpha, penalty.given
+        if isinstance(problem.solver, ByCentres):
+            problem.solver.warn_of_few(alpha)
         warn_of_axes_outside(self.encoders_, X, type(self).__name__)
 
     def _settings_for(self, X: NDArray, encoder: Any) -> tuple[float, str | float]:

@@ -11,17 +11,18 @@ from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
-from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
-from sk_posenc.kronecker._conjugate_gradients import Iteration
+from sk_posenc.kronecker._candidates import alphas_of, candidates_of
+from sk_posenc.kronecker._direct import Factored
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._many import learnt_of_many, on_cells, on_grid
 from sk_posenc.kronecker._nested import NestedCandidates
-from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
+    Choice,
     best_of,
     fold_search,
     leave_one_out_search,
@@ -39,10 +40,10 @@ __all__ = ["KroneckerRidgeCV"]
 class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
-    With its defaults, and for up to 3,000 places of samples (8,000 on one axis, and on uneven or
-    unlike axes), the search learns the basis, the stable rank of each axis, the spacing of the
-    shifts, one for all axes, and alpha (see *Learnt resolution* in the
-    Notes). With more places, or any of the first five parameters, it tries a list of candidates.
+    With its defaults, the search learns the basis, the stable rank of each axis, the spacing of
+    the shifts, one for all axes, and alpha (see *Learnt resolution* in the Notes). With any of the
+    first five parameters it tries a list of candidates. With more than 3,000 places of samples
+    (8,000 on one axis) it tries such a list too, beside what parts of them show.
 
     Parameters
     ----------
@@ -144,6 +145,11 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
     the mean of their criteria decides. Above 600 places, the climb is made on each of three parts
     of 400 places: at random, in whole neighbourhoods, and half of each. Up to 1,000 places then
     judge what it found, each also without a map.
+
+    *Many samples.* With more than 3,000 places in several axes, what parts show is held against
+    the listed candidates, where 256 places predict each other as well as nearest neighbours agree,
+    or where samples lie unevenly: on a grid by the criterion, elsewhere by the error on held-out
+    cells. It is fitted to all samples by some of them as centres.
 
     *Leave-one-out* of listed candidates. All samples at one place are left out together. The
     encoders and the absolute strength of the penalty stay fixed, and the mean of the targets is
@@ -261,58 +267,73 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
             )
         columns = kept[1].reshape(len(kept[1]), -1)
         units = Units(samples, columns)
-        if self._is_automatic() and can_learn(samples):
-            paths, results, best = learnt_search(samples, columns, units)
-            self._fit_best(samples, kept[1], paths, results, best, units)
-            # without shifts, of which a kernel of similarities needs none
-            self.best_encoder_ = _as_given(results["params"][best]["encoder"])
-            self._warn(kept[0], units)
-            return
-        paths = candidates_of(
-            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
-        )
-        if self._is_automatic():
-            paths += candidates_of_part(samples, columns, units, paths)
-        alphas = alphas_of(self.alphas, paths)
-        iteration = start = problem = None
-        settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if self.cv is not None:
-            weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
-            folds = list(check_cv(self.cv).split(X, y, groups))
-            automatic = self.alphas is None
-            results = fold_search(
-                X, y, weights, paths, alphas, folds, **settings, automatic=automatic,
-                place=self._place, units=units,
-            )  # fmt: skip
-            best = best_of(results["mean_test_score"], alphas)
+            choice = self._choose_in_folds(X, y, weights, groups, samples, units)
+        elif self._is_automatic() and can_learn(samples):
+            choice = learnt_search(samples, columns, units, self._place)
         else:
-            problems = problems_of(paths, samples, alphas, self._place)
-            automatic = self.alphas is None
-            if any(each.solver.iterates for each in problems):
-                results, best, held_out = held_out_search(
-                    samples,
-                    *kept,
-                    paths,
-                    problems,
-                    alphas,
-                    automatic=automatic,
-                    place=self._place,
-                    units=units,
-                    **settings,
-                )
-                iteration, start = held_out.kept_for(best // len(alphas))
-            else:
-                results, best = leave_one_out_search(
-                    samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
-                )
-            problem = problems[best // len(alphas)]
-        self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
+            choice = self._choose(samples, kept, units)
+        self._fit_best(samples, kept[1], units, choice)
         self._warn(kept[0], units)
 
     def _encoders_in_numbers(self) -> Any:
         if isinstance(self.encoders, list | tuple):
             return [in_numbers(each, self.dates_) for each in self.encoders]
         return in_numbers(self.encoders, self.dates_)
+
+    def _choose_in_folds(
+        self,
+        X: NDArray,
+        y: NDArray,
+        weights: NDArray | None,
+        groups: ArrayLike | None,
+        samples: Samples,
+        units: Units,
+    ) -> Choice:
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
+        alphas = alphas_of(self.alphas, paths)
+        weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+        folds = list(check_cv(self.cv).split(X, y, groups))
+        results = fold_search(
+            X, y, weights, paths, alphas, folds, self._tolerance, self._max_iter,
+            automatic=self.alphas is None, place=self._place, units=units,
+        )  # fmt: skip
+        best = best_of(results["mean_test_score"], alphas)
+        alpha = np.array([results["params"][best]["alpha"]])
+        path = paths[best // len(alphas)]
+        problem = problem_of(path, samples, alpha, whole=False, place=self._place)
+        return Choice(results, best, problem)
+
+    def _choose(
+        self, samples: Samples, kept: tuple[NDArray, NDArray, NDArray | None], units: Units
+    ) -> Choice:
+        """By leave-one-out, or on held-out cells; of many samples also what parts of them show."""
+        columns = kept[1].reshape(len(kept[1]), -1)
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
+        learnt = None
+        if self._is_automatic():
+            learnt = learnt_of_many(samples, columns, units)
+            resolution = None if learnt is None else learnt.resolution
+            paths += candidates_of_part(samples, columns, units, paths, resolution)
+        alphas = alphas_of(self.alphas, paths)
+        problems = problems_of(paths, samples, alphas, self._place)
+        if all(isinstance(each.solver, Factored) for each in problems):
+            choice = leave_one_out_search(
+                samples, kept[1], paths, problems, alphas,
+                automatic=self.alphas is None, units=units,
+            )  # fmt: skip
+            return choice if learnt is None else on_grid(learnt, choice, samples, columns, units)
+        choice, held_out = held_out_search(
+            samples, *kept, paths, problems, alphas, automatic=self.alphas is None,
+            place=self._place, units=units, tolerance=self._tolerance, max_iter=self._max_iter,
+        )  # fmt: skip
+        if learnt is None:
+            return choice
+        return on_cells(learnt, choice, held_out.held, samples, columns, units)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -324,30 +345,18 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         settings = (self.encoders, self.stable_ranks, self.alphas, self.penalties, self.cv)
         return all(each is None for each in settings)
 
-    def _fit_best(
-        self,
-        samples: Samples,
-        y: NDArray,
-        paths: list[Candidate],
-        results: dict[str, Any],
-        best: int,
-        units: Units,
-        problem: Problem | None = None,
-        iteration: Iteration | None = None,
-        start: NDArray | None = None,
-    ) -> None:
-        """Fit the candidate of a row of the results."""
-        self.cv_results_, self.best_index_ = results, best
-        self.best_score_ = float(results["mean_test_score"][best])
-        chosen = results["params"][best]
+    def _fit_best(self, samples: Samples, y: NDArray, units: Units, choice: Choice) -> None:
+        self.cv_results_, self.best_index_ = choice.results, choice.best
+        self.best_score_ = float(choice.results["mean_test_score"][choice.best])
+        chosen = choice.results["params"][choice.best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         self.spacing_ = chosen["spacing"]
-        if problem is None:
-            path = paths[best // (len(results["params"]) // len(paths))]
-            alpha = np.array([self.alpha_])
-            problem = problem_of(path, samples, alpha, whole=False, place=self._place)
-        self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
-        self.best_encoder_ = _as_given(self.encoders_)
+        self._fit_final(
+            samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
+        )
+        # a kernel of similarities has no shifts
+        fitted = self.encoders_ if choice.encoder is None else choice.encoder
+        self.best_encoder_ = _as_given(fitted)
 
 
 def _as_given(encoders: list[Any]) -> Any:

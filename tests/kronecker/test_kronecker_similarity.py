@@ -413,16 +413,11 @@ def test_other_transformers_are_refused():
         fitted(X, y, encoder=PolynomialFeatures(3))
 
 
-def test_too_many_samples_off_a_grid():
-    X, y = samples_of("scattered")
-    with (
-        limits(dual_up_to=40),
-        pytest.raises(ValueError, match=r"at most 40 samples: .* Got 50 samples"),
-    ):
-        fitted(X, y)
-    X, y = samples_of("grid")
+def test_many_samples_off_a_grid_go_by_centres():
     with limits(dual_up_to=40):
-        assert fitted(X, y).layout_ == "grid"
+        for kind, layout in (("scattered", "centres"), ("grid", "grid")):
+            X, y = samples_of(kind)
+            assert fitted(X, y).layout_ == layout
 
 
 def test_a_basis_of_your_own_has_the_similarity_that_is_integrated():
