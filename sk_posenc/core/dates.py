@@ -119,16 +119,19 @@ class DateAxis:
         """Length of a period in days; a year is the mean one of the calendar."""
         return days_of(period, name, self.calendar)
 
+    def at_first_of_periods(self) -> Self:
+        """An axis of the same calendar whose origin is where periods count from."""
+        if self.calendar is None:
+            return type(self)(np.datetime64("{}-{:02}-{:02}".format(*_FIRST_OF_PERIODS)))
+        return type(self)(type(self.origin)(*_FIRST_OF_PERIODS, calendar=self.calendar))
+
     def start_of(self, days: float) -> float:
         """Where the period of so many days starts that holds the origin.
 
         Periods count from Monday, 1 January 2001, 0 h UTC: days from midnight, weeks from Monday,
         years from New Year (to a day or two, as leap years move it).
         """
-        if self.calendar is None:
-            first = np.datetime64("{}-{:02}-{:02}".format(*_FIRST_OF_PERIODS))
-        else:
-            first = type(self.origin)(*_FIRST_OF_PERIODS, calendar=self.calendar)
+        first = self.at_first_of_periods().origin
         since = -float(self.numbers(first))
         return -(since % days) or 0.0
 

@@ -113,6 +113,36 @@ def in_numbers(encoder: Any, dates: Dates) -> Any:
     return clone(encoder).set_params(domain=listed[0] if len(listed) == 1 else listed)
 
 
+def from_domains(encoder: Any, X: NDArray, dates: Dates) -> tuple[NDArray, Dates]:
+    """Dates that count from where their domains start, whatever samples there are.
+
+    Blocks of samples in several processes then agree on what a number means.
+
+    Parameters
+    ----------
+    encoder : encoder or list of one per axis
+    X : ndarray of shape (n_samples, n_axes)
+        Days since the origins of `dates`.
+    dates : tuple of n_axes DateAxis or None
+    """
+    own = encoder if isinstance(encoder, list | tuple) else [encoder] * len(dates)
+    if not any(dates) or len(own) != len(dates):
+        return X, dates
+    shifts, moved = np.zeros(len(dates)), list(dates)
+    for axis, (each, date) in enumerate(zip(own, dates, strict=True)):
+        n_axes = 1 if own is encoder else len(dates)
+        given = domains_of(getattr(each, "domain", None), n_axes)[0 if n_axes == 1 else axis]
+        given = given.given if isinstance(given, DaysOfDomain) else given
+        if date is None or given is None:
+            continue
+        if is_period(given):
+            moved[axis] = date.at_first_of_periods()
+        elif any(map(is_date, given)):
+            moved[axis] = DateAxis.of([given[0]])
+        shifts[axis] = float(moved[axis].numbers([date.origin])[0])
+    return X + shifts.astype(X.dtype), tuple(moved)
+
+
 def as_given(encoder: Any) -> Any:
     """The way back: an encoder whose domain is as it was given."""
     domain = getattr(encoder, "domain", None)

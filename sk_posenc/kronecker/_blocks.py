@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.encoders.domains import in_numbers
+from sk_posenc.encoders.domains import from_domains, in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
@@ -77,7 +77,8 @@ class BlockFits(KroneckerHead):
         All blocks together, in any order, give the solution of :meth:`fit` off a grid on all
         samples, within `tol`. Penalty and alpha that are "auto" are those of ``fit`` there, also
         where blocks happen to make a grid. Memory depends on the number of coefficients, not of
-        samples. The first call after ``fit`` starts again from nothing.
+        samples. The first call after ``fit`` starts again from nothing. Dates count from the start
+        of the domain that `encoder` has in dates.
 
         Parameters
         ----------
@@ -134,6 +135,8 @@ class BlockFits(KroneckerHead):
         refuse_spacing(self.spacing, X.shape[1], "partial_fit")
         X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
+        if sums is None:
+            X, self.dates_ = from_domains(self.encoder, X, self.dates_)
         encoder = in_numbers(self.encoder, self.dates_)
         if sums is None:
             sums = NormalEquations(encoder, X.shape[1], columns.shape[1])

@@ -80,9 +80,29 @@ def test_blocks_of_dates():
     for rows in (slice(0, 15), slice(15, 30)):
         model.partial_fit(FRAME[["t"]][rows], y[rows])
     np.testing.assert_allclose(model.predict(FRAME[["t"]]), y, atol=1e-2)
-    other = KroneckerRidge(encoder).partial_fit(FRAME[["t"]][3:], y[3:])
-    with pytest.raises(ValueError, match=r"models with the same (dates|encoder)"):
-        model.merge(other)
+    first, second = (
+        KroneckerRidge(encoder, penalty=2.0, alpha=1e-6).partial_fit(FRAME[["t"]][rows], y[rows])
+        for rows in (slice(0, 15), slice(15, 30))
+    )
+    merged = first.merge(second)
+    np.testing.assert_allclose(merged.predict(FRAME[["t"]]), model.predict(FRAME[["t"]]), atol=1e-8)
+    plain = KroneckerRidge(encoder.set_params(domain=(-1, 31))).partial_fit(FRAME[["t"]], y)
+    later = KroneckerRidge(encoder).partial_fit(FRAME[["t"]][3:], y[3:])
+    with pytest.raises(ValueError, match="models with the same dates"):
+        plain.merge(later)
+
+
+def test_blocks_of_periodic_dates():
+    settings = {"stable_rank": 3, "n_shifts": 8, "boundary": "periodic", "domain": "1W"}
+    y = np.cos(2 * np.pi * np.arange(30) / 7)
+    first, second = (
+        KroneckerRidge(ShiftedBasisEncoder(**settings), alpha=1e-6).partial_fit(
+            FRAME[["t"]][rows], y[rows]
+        )
+        for rows in (slice(0, 12), slice(12, 30))
+    )
+    later = pd.DataFrame({"t": DAYS + pd.Timedelta("70D")})
+    np.testing.assert_allclose(first.merge(second).predict(later), y, atol=1e-2)
 
 
 @pytest.mark.parametrize(
