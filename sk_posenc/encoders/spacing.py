@@ -165,6 +165,7 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_samples, n_axes)
+            Axes of dates in days; ``dates_[axis].dates`` makes dates of them.
 
         Raises
         ------
