@@ -135,11 +135,13 @@ def from_domains(encoder: Any, X: NDArray, dates: Dates) -> tuple[NDArray, Dates
         given = given.given if isinstance(given, DaysOfDomain) else given
         if date is None or given is None:
             continue
+        start = date
         if is_period(given):
-            moved[axis] = date.at_first_of_periods()
+            start = date.at_first_of_periods()
         elif any(map(is_date, given)):
-            moved[axis] = DateAxis.of([given[0]])
-        shifts[axis] = float(moved[axis].numbers([date.origin])[0])
+            start = DateAxis.of([given[0]])
+        moved[axis] = start
+        shifts[axis] = float(start.numbers([date.origin])[0])
     return X + shifts.astype(X.dtype), tuple(moved)
 
 

@@ -23,8 +23,10 @@ def predict_over(
     """
     values: list[NDArray | None] = [None, None]
     shape = tuple(map(len, axes))
-    for at, *found in _blocks(model, names, axes, return_std):
-        for place, block in enumerate(found):
+    for at, mean, std in _blocks(model, names, axes, return_std):
+        if mean.shape[: len(shape)] == shape:  # a single block, which needs no copy
+            return mean, std
+        for place, block in enumerate((mean, std)):
             if block is None:
                 continue
             if values[place] is None:
