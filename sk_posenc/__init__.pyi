@@ -14,6 +14,8 @@ from .encoders.spacing import SpacingTransformer
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
 from .kronecker.seasonal_ridge import SeasonalRidge
+from .maps.fill_grid import fill_grid
+from .maps.predict_grid import predict_grid
 from .measures.distance_preservation import distance_preservation
 from .measures.encoding_report import encoding_report
 from .measures.psnr import psnr_score
@@ -63,11 +65,13 @@ __all__ = [
     "distance_preservation",
     "distance_preservation_scorer",
     "encoding_report",
+    "fill_grid",
     "grid_samples",
     "load_signal",
     "make_psnr_scorer",
     "network_similarity",
     "network_stable_rank",
+    "predict_grid",
     "psnr_score",
     "psnr_scorer",
     "samples_to_grid",

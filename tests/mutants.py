@@ -57,6 +57,10 @@ TESTS = {
     "core": BASES,
     "core/arrays": ["array_api"],
     "core/encoding": [*HELD, *BASES],
+    "core/checks": ["core/checks", "tables", "measures/psnr"],
+    "core/date_columns": ["core/dates", "core/incoming"],
+    "core/dates": ["core/dates", "encoders/domains"],
+    "core/incoming": ["core/incoming", "tables"],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
     "core/limits": [
         *("core/limits", "plotting/plotting", "measures/encoding_report"),
@@ -77,6 +81,7 @@ TESTS = {
     ],
     "encoders/bases": BASES,
     "encoders/basis": BASES,
+    "encoders/domains": ["encoders/domains", "encoders/shifted_basis"],
     "encoders/fourier": FOURIER,
     "encoders/learnable": LEARNABLE,
     "encoders/log_fourier": FOURIER,
@@ -100,7 +105,7 @@ TESTS = {
     "kronecker/_strengths": ["kronecker/strengths", "kronecker/seasonal_ridge"],
     "kronecker/seasonal_ridge": ["kronecker/seasonal_ridge", "package"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
-    "kronecker/_nested": ["kronecker/kronecker_defaults"],
+    "kronecker/_nested": ["kronecker/kronecker_defaults", "tables"],
     "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [
         *("kronecker/kronecker", "refits"),
@@ -109,6 +114,7 @@ TESTS = {
         *(f"kronecker/kronecker_{name}" for name in ("search", "similarity", "spacing")),
         *("kronecker/kronecker_radial", "kronecker/learnt_search", "kronecker/learnt_units"),
     ],
+    "maps": ["maps/predict_grid", "maps/fill_grid"],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],
     "measures/_layout_advice": ["measures/sample_layout"],
@@ -132,10 +138,13 @@ TESTS = {
     ],
     "networks/training": ["networks/estimator", "networks/training", "refits"],
     "networks/tangent_kernel": ["networks/tangent_kernel", "networks/network_similarity"],
-    "plotting": ["plotting/plotting"],
+    "plotting": ["plotting/plotting", "tables"],
     "selection": ["selection/suggestion"],
-    "selection/coordinate_folds": ["selection/coordinate_folds"],
+    "selection/_crowding": ["selection/crowding", "selection/coordinate_folds"],
+    "selection/_groups": ["selection/groups", "selection/coordinate_folds"],
+    "selection/coordinate_folds": ["selection/coordinate_folds", "selection/groups"],
     "datasets": ["datasets/datasets"],
+    "datasets/labelled": ["datasets/labelled", "maps/predict_grid"],
 }
 # Reads the defaults of functions, which no line executes.
 DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"

@@ -96,7 +96,7 @@ def test_unknown_name():
         sk_posenc.no_such_name  # noqa: B018
 
 
-HEAVY = {"matplotlib", "skimage", "skorch", "torch"}
+HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
 NEED_THEM = {"CoordinateMLP", "CoordinateMLPRegressor", "EncoderModule"} | {
     name for name in sk_posenc.__all__ if name.endswith("Display")
 }
@@ -167,6 +167,7 @@ STANDS_ON = {
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
     "datasets": set(),
+    "maps": {"kronecker", "datasets"},
     "plotting": {"encoders", "measures", "networks", "selection"},
 }
 

@@ -38,11 +38,13 @@ from sk_posenc import (
     distance_preservation,
     distance_preservation_scorer,
     encoding_report,
+    fill_grid,
     grid_samples,
     load_signal,
     make_psnr_scorer,
     network_similarity,
     network_stable_rank,
+    predict_grid,
     psnr_score,
     psnr_scorer,
     samples_to_grid,
@@ -119,6 +121,13 @@ def seasons() -> None:
     assert components.shape == std.shape == (*value.shape, 3)
 
 
+def maps(X: Floats, y: Floats) -> None:
+    x = np.linspace(0.0, 0.9, 5)
+    found: Floats = predict_grid(KroneckerRidge().fit(X, y), coords=[x, x])
+    filled: Floats = fill_grid(np.where(found > 0.5, np.nan, found), KroneckerRidge())
+    assert filled.shape == (5, 5)
+
+
 def modules(X: Floats) -> None:
     module = EncoderModule(FourierEncoder(3).fit(X), trainable=True)
     network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4, 4), encoder=module)
@@ -179,6 +188,7 @@ def main() -> None:
     encoders(X)
     regressors(X, y)
     seasons()
+    maps(X, y)
     modules(X)
     measures(X, y)
     networks_see(X)

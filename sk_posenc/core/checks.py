@@ -1,35 +1,89 @@
 """Checks of the arrays that users pass, by scikit-learn."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
+from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
 
 from sk_posenc.core.arrays import float_dtypes, to_numpy
+from sk_posenc.core.incoming import coordinates_in, settled, targets_in
 
 
 def checked_array(array: Any, **checks: Any) -> Any:
     """scikit-learn's `check_array`, without NumPy's warning of the sum of inf and -inf."""
+    array = targets_in(array, checks.get("input_name") or "the array")
     with np.errstate(invalid="ignore"):
         return check_array(array, **checks)
 
 
-def checked_pair(X: Any, y: Any, **checks: Any) -> Any:
-    """scikit-learn's `check_X_y`, without the same warning."""
+def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
+    """Coordinates, constant where only rounding varies them, and the dates of each axis."""
+    numbers, dates = coordinates_in(X)
     with np.errstate(invalid="ignore"):
-        return check_X_y(X, y, **checks)
+        checked = check_array(numbers, input_name="X", **checks)
+    if checks.get("ensure_all_finite", True) is True:
+        checked = settled(checked, array_namespace(checked))
+    return checked, dates or (None,) * checked.shape[1]
 
 
-def checked_data(estimator: Any, *arrays: Any, **checks: Any) -> Any:
-    """scikit-learn's `validate_data`, without the same warning."""
+def checked_pair(X: Any, y: Any, **checks: Any) -> tuple[Any, Any, Any]:
+    """scikit-learn's `check_X_y`, without the same warning, and the dates of each axis."""
+    numbers, dates = coordinates_in(X)
     with np.errstate(invalid="ignore"):
-        return validate_data(estimator, *arrays, **checks)
+        X, y = check_X_y(numbers, targets_in(y), **checks)
+    return settled(X, np), y, dates or (None,) * X.shape[1]
+
+
+def checked_data(estimator: Any, X: Any, *y: Any, reset: bool = True, **checks: Any) -> Any:
+    """scikit-learn's `validate_data`, of what `coordinates_in` and `targets_in` take too.
+
+    With `reset` it sets ``dates_``, a tuple of one DateAxis for each axis of dates and None for
+    others, by which later coordinates are read.
+    """
+    if not reset and hasattr(X, "columns"):  # names in another order are told before dates are
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+    numbers, dates = coordinates_in(X, None if reset else getattr(estimator, "dates_", None))
+    y = tuple(targets_in(each) for each in y)
+    with np.errstate(invalid="ignore"):
+        if numbers is X:
+            checked = validate_data(estimator, X, *y, reset=reset, **checks)
+        else:
+            validate_data(estimator, X, *y, reset=reset, skip_check_array=True)
+            check = check_X_y if y else check_array
+            named = {} if y else {"input_name": "X"}
+            checked = check(numbers, *y, estimator=estimator, **named, **checks)
+    if not reset:
+        return checked
+    X, rest = (checked[0], checked[1:]) if y else (checked, ())
+    estimator.dates_ = dates or (None,) * X.shape[1]
+    if not sparse.issparse(X):
+        X = settled(X, array_namespace(X))
+    return (X, *rest) if y else X
+
+
+@contextlib.contextmanager
+def missing_targets_explained(way_out: str) -> Iterator[None]:
+    """Say what to do where targets are missing: scikit-learn's error does not."""
+    try:
+        yield
+    except ValueError as error:
+        if "Input y contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            "Input y contains NaN (a masked value or NaT counts as one): drop the rows without a "
+            f"value, keep = ~np.isnan(y), or {way_out}."
+        ) from None
 
 
 def check_floats(array: Any, name: str, **checks: Any) -> Any:
     """Checked floats, in their own namespace under array API dispatch, else NumPy's."""
     if not get_config()["array_api_dispatch"]:
         array = to_numpy(array)
+    array = targets_in(array, name)
     return checked_array(array, dtype=float_dtypes(array), input_name=name, **checks)

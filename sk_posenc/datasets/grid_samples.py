@@ -2,17 +2,26 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.settings import parse_integer
+from sk_posenc.datasets.labelled import (
+    coordinates_along,
+    is_dataset,
+    is_labelled,
+    table_of,
+    variables_of,
+)
 
 
 def grid_samples(
-    values: ArrayLike, axes: Sequence[ArrayLike] | None = None, *, channels: bool = False
-) -> tuple[NDArray, NDArray]:
+    values: Any, axes: Sequence[ArrayLike] | None = None, *, channels: bool = False
+) -> tuple[Any, NDArray]:
     """Turn an array over a grid into samples: coordinates ``X`` and values ``y``.
 
     The array may be a series, an image, a volume, or have any other number of axes.
@@ -21,11 +30,12 @@ def grid_samples(
     ----------
     values : array-like of shape (n_1, ..., n_axes) or (n_1, ..., n_axes, n_channels)
         Real numbers over the grid. They may include NaN: drop those samples with
-        ``keep = np.isfinite(y)``.
+        ``keep = np.isfinite(y)``. Masked values become NaN. A DataArray of xarray brings its
+        names and coordinates along, dates too; a Dataset has a channel for each variable.
     axes : sequence of array-like, each of shape (n_a,), default=None
-        The coordinates along each axis of the grid, in its order and in any unit.
-        None places the samples of an axis at ``arange(n_a) / n_a``, as the
-        literature on coordinate networks does.
+        The coordinates along each axis of the grid, in its order and in any unit. Dates are
+        numbers of days here; as dates they come with a DataArray. None places the samples of an
+        axis at ``arange(n_a) / n_a``, as the literature on coordinate networks does.
     channels : bool, default=False
         Whether the last axis of `values` holds channels (red, green, blue, say)
         rather than positions.
@@ -35,7 +45,8 @@ def grid_samples(
     X : ndarray of shape (n_samples, n_axes)
         The coordinates of each sample, grid points in C order (the last axis runs
         fastest), columns in the order of the axes: row, then column, for an image.
-        float32 where every one of `axes` is float32, else float64.
+        float32 where every one of `axes` is float32, else float64. Of a DataArray or a Dataset
+        it is a DataFrame, with a column for each dimension.
     y : ndarray of shape (n_samples,) or (n_samples, n_channels)
         A copy of the values, in their own dtype.
 
@@ -77,9 +88,11 @@ def grid_samples(
     >>> X.shape, y.shape
     ((24, 2), (24, 3))
     """
+    if is_labelled(values):
+        return _labelled_samples(values, axes, channels)
     if isinstance(values, list | tuple):
         values = [to_numpy(each) for each in values]
-    values = np.asarray(to_numpy(values))
+    values = np.asarray(targets_in(to_numpy(values), "values"))
     if values.dtype.kind not in "biuf":
         raise TypeError(
             "values must hold real numbers: convert them with np.asarray(values, dtype=float). "
@@ -107,6 +120,36 @@ def grid_samples(
         column[:] = coordinate.ravel()
     y = np.array(values, order="C").reshape(len(X), *values.shape[len(shape) :])
     return X, y
+
+
+def _labelled_samples(
+    values: Any, axes: Sequence[ArrayLike] | None, channels: bool
+) -> tuple[Any, NDArray]:
+    if axes is not None:
+        raise ValueError(
+            "axes come from the coordinates of a DataArray: assign them there, with "
+            f"assign_coords, or pass values.to_numpy(). Got axes={axes!r}."
+        )
+    arrays = variables_of(values)
+    if not arrays or (len(arrays) > 1 and channels):
+        raise ValueError(
+            "values must be a DataArray, or a Dataset of one or more variables without other "
+            f"channels. Got {len(arrays)} variables with channels={channels}."
+        )
+    dims = arrays[0].dims[:-1] if channels else arrays[0].dims
+    columns = []
+    for each in arrays:
+        if set(each.dims) != set(arrays[0].dims):
+            raise ValueError(
+                "all variables must have the same dimensions: choose those that do, "
+                f"dataset[['a', 'b']]. Got {arrays[0].dims} and {each.dims}."
+            )
+        columns.append(np.asarray(each.transpose(*arrays[0].dims).to_numpy()))
+    one = columns[0] if not is_dataset(values) else np.stack(columns, axis=-1)
+    # checks all there is to check of plain arrays
+    _, y = grid_samples(one, channels=channels or is_dataset(values))
+    X = table_of(dims, [coordinates_along(values, dim) for dim in dims])
+    return X, y[:, 0] if is_dataset(values) and len(columns) == 1 else y
 
 
 def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
@@ -179,7 +222,8 @@ def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArr
         if coordinates.dtype.kind not in "biuf":
             raise TypeError(
                 f"axes[{index}] must hold real numbers: convert dates to a number of days or "
-                f"years. Got dtype {coordinates.dtype}."
+                "years, or pass a DataArray of xarray, which has dates. Got dtype "
+                f"{coordinates.dtype}."
             )
         if coordinates.shape != (length,):
             raise ValueError(

@@ -13,13 +13,14 @@ from scipy import linalg
 
 from sk_posenc.core.arrays import Array, to_numpy
 from sk_posenc.core.encoding import AxisTraits
+from sk_posenc.core.incoming import Dates
 from sk_posenc.core.outside import warn_of_samples_outside
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.shortfalls import shortfalls_warn
 from sk_posenc.core.stable_rank import stable_rank, stable_rank_of_gram
 from sk_posenc.encoders.axis_functions import AxisFunctions
-from sk_posenc.encoders.axis_settings import check_domain
 from sk_posenc.encoders.base import CoordinateEncoder
+from sk_posenc.encoders.domains import resolve_domain
 
 # Columns up to which the stable rank of a fitted encoder is that of its features.
 _MEASURED_COLUMNS = 2048
@@ -44,6 +45,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     """
 
     domain: Any
+    dates_: Dates
     bandwidth_: Any
     _asked: list[float]
 
@@ -61,7 +63,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
             )
 
     def _place(self, X: Array) -> None:
-        self.domain_ = _resolve_domain(self.domain, X)
+        self.domain_ = resolve_domain(self.domain, X, self.dates_)
         self._ends = [(float(low), float(high)) for low, high in self.domain_]
         self._asked = self._fit_axes(samples_per_axis(X)).tolist()
         if self.domain is not None:
@@ -191,32 +193,3 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     def _advice(self) -> str:
         """What to change where the stable rank falls short."""
         return "lower stable_rank"
-
-
-def _resolve_domain(domain: Any, X: Array) -> NDArray[np.float64]:
-    """Ends of the domain, shape (n_axes, 2)."""
-    n_axes = X.shape[1]
-    if domain is None:
-        xp = array_namespace(X)
-        extremes = (to_numpy(end(X, axis=0)) for end in (xp.min, xp.max))
-        low, high = (end.astype(np.float64) for end in extremes)
-        with np.errstate(over="ignore"):  # what overflows is refused below
-            # a constant column: width 1 around its value, or what its digits can resolve
-            half = np.where(low == high, np.maximum(0.5, 4 * np.spacing(np.abs(low))), 0.0)
-            ends = np.stack([low - half, high + half], axis=1)
-    else:
-        try:
-            ends = np.asarray(domain, dtype=np.float64)
-        except (TypeError, ValueError):
-            ends = np.empty(0)
-        if ends.shape not in {(2,), (n_axes, 2)}:
-            raise ValueError(
-                "domain must be a pair (low, high) or one pair for each of the "
-                f"{n_axes} axes of X. Got {domain!r}."
-            )
-        ends = np.array(np.broadcast_to(ends, (n_axes, 2)))
-        if not (np.all(np.isfinite(ends)) and np.all(ends[:, 0] < ends[:, 1])):
-            raise ValueError(f"domain must be finite, with low < high. Got {domain!r}.")
-    for axis, (low, high) in enumerate(ends):
-        check_domain(axis, low, high, X.dtype)
-    return ends

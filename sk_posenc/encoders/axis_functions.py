@@ -73,7 +73,8 @@ class AxisFunctions:
     transform: Any
 
     def _missing_settings(self) -> list[str]:
-        return [] if self.domain is not None else ["domain"]
+        per_axis = self.domain if isinstance(self.domain, list | tuple) else [self.domain]
+        return ["domain"] if any(each is None for each in per_axis) else []
 
     def _settings_for(self, samples: AxisSamples) -> dict[str, Any]:
         return {}

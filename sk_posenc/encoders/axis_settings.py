@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sk_posenc.core.settings import is_auto, parse_choice, parse_number
+from sk_posenc.core.settings import is_auto, parse_number
 
 # The share of the samples per axis that stable_rank="auto" stands for; the docs show how
 # it was calibrated. An axis gets at least 2, as one value is no encoding.
@@ -49,17 +49,6 @@ def parse_stable_rank(value: Any, name: str) -> float | None:
     if is_auto(value, name):
         return None
     return parse_number(value, name, at_least=1, at_most=_FINEST, otherwise=' or "auto"')
-
-
-def parse_boundaries(boundary: Any, domain: Any, n_axes: int, *choices: str) -> list[str]:
-    """What happens at the ends of each axis; a period must be given, not guessed."""
-    boundaries = per_axis(boundary, "boundary", n_axes, parse_choice(*choices))
-    if "periodic" in boundaries and domain is None:
-        raise ValueError(
-            'boundary="periodic" needs a domain=(low, high): the samples do not say '
-            "where one period ends and the next begins"
-        )
-    return boundaries
 
 
 def auto_stable_rank(n_samples: float) -> float:

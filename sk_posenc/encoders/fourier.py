@@ -21,12 +21,12 @@ from sk_posenc.encoders.axis_settings import (
     check_frequency,
     is_automatic,
     is_given,
-    parse_boundaries,
     parse_stable_rank,
     per_axis,
     refuse_both,
 )
 from sk_posenc.encoders.base import Learnable
+from sk_posenc.encoders.domains import parse_boundaries
 
 
 class FourierEncoder(AxisFourierEncoder):
@@ -51,12 +51,13 @@ class FourierEncoder(AxisFourierEncoder):
     max_frequency : float or one per axis, default=None
         Highest frequency, in cycles per coordinate unit. It is rounded down to a multiple
         of the spacing.
-    domain : (low, high) or one pair per axis, default=None
-        Range of the coordinates. None: the range seen in ``fit``; a constant column gets
-        a domain of width 1 around its value.
+    domain : (low, high), or one pair or None per axis, default=None
+        Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
+        constant column gets a domain of width 1 around its value.
     boundary : {"extend", "periodic"} or one per axis, default="extend"
         "extend": coordinates outside the domain count as its nearest end. "periodic":
-        coordinates wrap; needs an explicit `domain`.
+        coordinates wrap; needs an explicit `domain`, which for dates may be a period: "1D"
+        counts from midnight, "1W" from Monday, "1Y" from New Year.
 
     Attributes
     ----------
@@ -73,6 +74,8 @@ class FourierEncoder(AxisFourierEncoder):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     See Also
     --------

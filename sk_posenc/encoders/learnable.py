@@ -90,6 +90,8 @@ class LearnableFourierEncoder(AxisEncoder):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     See Also
     --------

@@ -40,9 +40,10 @@ class LogFourierEncoder(AxisFourierEncoder):
         Highest frequency, in cycles per coordinate unit. "auto": one cycle per eight samples
         along the axis, as in a FourierEncoder with automatic stable rank on a periodic
         domain. The guide's page *Defaults* has the numbers.
-    domain : (low, high) or one pair per axis, default=None
-        Range of the coordinates. None: the range seen in ``fit``; a constant column gets
-        a domain of width 1 around its value. Outside the domain the functions continue.
+    domain : (low, high), or one pair or None per axis, default=None
+        Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
+        constant column gets a domain of width 1 around its value. Outside the domain the functions
+        continue.
 
     Attributes
     ----------
@@ -57,6 +58,8 @@ class LogFourierEncoder(AxisFourierEncoder):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     See Also
     --------

@@ -57,9 +57,10 @@ class RandomFourierEncoder(FourierBase):
         quantile function. Two frequencies per unit of stable rank are enough. "iid":
         independent draws, as is customary. They cluster, and need many times more
         frequencies for the same stable rank.
-    domain : (low, high) or one pair per axis, default=None
-        Range of the coordinates. None: the range seen in ``fit``; a constant column gets
-        a domain of width 1 around its value. Outside the domain the functions continue.
+    domain : (low, high), or one pair or None per axis, default=None
+        Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
+        constant column gets a domain of width 1 around its value. Outside the domain the functions
+        continue.
     random_state : int, RandomState instance or None, default=None
         Decides the frequencies.
 
@@ -79,6 +80,8 @@ class RandomFourierEncoder(FourierBase):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     Warns
     -----

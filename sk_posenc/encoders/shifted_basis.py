@@ -23,7 +23,6 @@ from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import (
     is_given,
-    parse_boundaries,
     parse_stable_rank,
     per_axis,
     refuse_both,
@@ -31,6 +30,7 @@ from sk_posenc.encoders.axis_settings import (
 from sk_posenc.encoders.base import Learnable
 from sk_posenc.encoders.bases import Impulse, Rectangle, one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
+from sk_posenc.encoders.domains import parse_boundaries
 
 # Up to this stable rank an interval is measured. Beyond, the ends of the domain no longer
 # matter (they add 0.05 at 16, 0.006 at 128), and the theory for shifts holds.
@@ -66,13 +66,14 @@ class ShiftedBasisEncoder(AxisEncoder):
         Shifts per axis inside the domain, both ends included. "auto": enough to give all rows
         almost the same squared norm, for the Gaussian 2.6 spacings per unit of stable rank. The
         guide's page *Defaults* has the numbers of all bases.
-    domain : (low, high) or one pair per axis, default=None
-        Range of the coordinates. None: the range seen in ``fit``; a constant column
-        gets a domain of width 1 around its value.
+    domain : (low, high), or one pair or None per axis, default=None
+        Range of the coordinates, in numbers or dates. None: the range seen in ``fit``; a
+        constant column gets a domain of width 1 around its value.
     boundary : {"extend", "periodic", "cut"} or one per axis, default="extend"
         "extend": coordinates outside the domain count as its nearest end, and extra
         shifts beyond both ends keep the encoding from fading there. "periodic":
-        coordinates wrap; needs an explicit `domain`. "cut": no shifts outside the
+        coordinates wrap; needs an explicit `domain`, which for dates may be a period: "1D"
+        counts from midnight, "1W" from Monday, "1Y" from New Year. "cut": no shifts outside the
         domain; the encoding fades at both ends (as in the paper's own code).
     tensor_product : bool, default=False
         False: the columns of the axes stand side by side (the "simple" encoding). True: each
@@ -98,6 +99,8 @@ class ShiftedBasisEncoder(AxisEncoder):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     Warns
     -----

@@ -52,6 +52,8 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     See Also
     --------
@@ -163,6 +165,7 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         array of shape (n_samples, n_axes)
+            Axes of dates in days; ``dates_[axis].dates`` makes dates of them.
 
         Raises
         ------

@@ -20,6 +20,7 @@ from sk_posenc.core.encoding import AxisTraits, Encoding
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import rowwise_kronecker
 from sk_posenc.encoders.axis_spacing import AxisSpacing
+from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._device import Place, features_there, places_there
 from sk_posenc.kronecker._encoders import axis_features
 from sk_posenc.kronecker._spacing import features_through, fit_spacing, parse_spacing
@@ -95,6 +96,7 @@ class AxisProduct(Encoding, BaseEstimator):
         for axis, own in enumerate(self.encoders):
             spacing = fit_spacing(own, checked[:, axis], strengths[axis], axis)
             x = checked[:, axis] if spacing is None else spacing(checked[:, axis])
+            own = in_numbers(own, self.dates_[axis : axis + 1])
             encoders.append(clone(own).fit(x[:, None]))
             spacings.append(spacing)
         self.encoders_, self.spacings_ = encoders, spacings

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from functools import update_wrapper
+from types import MethodType
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.metaestimators import available_if
 
 from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.domains import from_domains, in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._encoders import missing_settings
 from sk_posenc.kronecker._head import KroneckerHead
@@ -19,9 +21,27 @@ from sk_posenc.kronecker._spacing import refuse_spacing
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
+class _AvailableIf:
+    """A method of estimators that pass a check; of others, the error of the check says why not."""
+
+    def __init__(self, check: Callable[[Any], bool], method: Callable[..., Any]) -> None:
+        self._check, self._method = check, method
+        update_wrapper(self, method)  # type: ignore[arg-type]
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None:
+            return self._method
+        self._check(owner)
+        return MethodType(self._method, owner)
+
+
 def _available_if(check: Callable[[Any], bool]) -> Callable[[_Method], _Method]:
-    """scikit-learn's decorator, which leaves a method its type."""
-    return available_if(check)
+    """As scikit-learn's decorator, whose error does not say what is missing."""
+
+    def decorate(method: _Method) -> _Method:
+        return cast(_Method, _AvailableIf(check, method))
+
+    return decorate
 
 
 def _names(model: Any) -> list[str] | None:
@@ -41,8 +61,10 @@ class BlockFits(KroneckerHead):
         missing = missing_settings(self.encoder)
         if missing:
             raise AttributeError(
-                "partial_fit sees one block of samples at a time, so that all settings of the "
-                f"encoder must be explicit. Missing: {', '.join(missing)}"
+                f"{type(self).__name__} has no partial_fit yet: it sees one block of samples at a "
+                "time, so that all settings of the encoder must be explicit. Set an encoder, such "
+                'as ShiftedBasisEncoder("bspline", stable_rank=20, n_shifts=40, domain=(0, 1)), or '
+                f"use fit. Missing: {', '.join(missing)}."
             )
         return True
 
@@ -55,7 +77,8 @@ class BlockFits(KroneckerHead):
         All blocks together, in any order, give the solution of :meth:`fit` off a grid on all
         samples, within `tol`. Penalty and alpha that are "auto" are those of ``fit`` there, also
         where blocks happen to make a grid. Memory depends on the number of coefficients, not of
-        samples. The first call after ``fit`` starts again from nothing.
+        samples. The first call after ``fit`` starts again from nothing. Dates count from the start
+        of the domain that `encoder` has in dates.
 
         Parameters
         ----------
@@ -113,9 +136,12 @@ class BlockFits(KroneckerHead):
         X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
         if sums is None:
-            sums = NormalEquations(self.encoder, X.shape[1], columns.shape[1])
+            X, self.dates_ = from_domains(self.encoder, X, self.dates_)
+        encoder = in_numbers(self.encoder, self.dates_)
+        if sums is None:
+            sums = NormalEquations(encoder, X.shape[1], columns.shape[1])
             self._single_output = y.ndim == 1
-        elif not sums.same_encoder(self.encoder):
+        elif not sums.same_encoder(encoder):
             raise ValueError(
                 "encoder must be the same for all blocks: set it back, or start again with a "
                 f"clone. Got {self.encoder!r}."
@@ -171,6 +197,7 @@ class BlockFits(KroneckerHead):
             for what, ours, theirs, alike in (
                 ("numbers of axes and outputs", *counts, counts[0] == counts[1]),
                 ("names of axes", _names(self), _names(other), _names(self) == _names(other)),
+                ("dates", self.dates_, other.dates_, self.dates_ == other.dates_),
                 ("encoder", self.encoder, other.encoder, own.same_functions(sums)),
             ):
                 if not alike:

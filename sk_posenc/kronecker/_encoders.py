@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, clone
 from sk_posenc.core.outside import warn_of_samples_outside
 from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.encoders.axis_functions import AxisFunctions, AxisSamples, functions_of
+from sk_posenc.encoders.domains import domains_of
 
 _PER_AXIS = (
     "stable_rank",
@@ -68,14 +69,8 @@ def _single(encoder: Any, axis: int, n_axes: int) -> Any:
                     f"{n_axes} here. Got {len(value)} values."
                 )
             changed[name] = value[axis]
-    domain = parameters.get("domain")
-    if domain is not None and np.ndim(domain) == 2:
-        if len(domain) != n_axes:
-            raise ValueError(
-                f"domain must be a pair (low, high) or one pair for each of the {n_axes} axes "
-                f"of X. Got {domain!r}."
-            )
-        changed["domain"] = tuple(domain[axis])
+    if n_axes > 1 and parameters.get("domain") is not None:
+        changed["domain"] = domains_of(parameters["domain"], n_axes)[axis]
     return own.set_params(**changed)
 
 

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import checked_array, checked_data, missing_targets_explained
+from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
@@ -20,7 +21,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._posterior import Posterior
-from sk_posenc.kronecker._predict import evaluate
+from sk_posenc.kronecker._predict import evaluate, evaluate_grid
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
@@ -44,6 +45,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     _cached_noise: NDArray[np.float64] | None
     _units: Units
     intercept_: Any
+    dates_: Dates
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -61,15 +63,16 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         holes = None
         if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
-        X, y = checked_data(
-            self,
-            X,
-            y,
-            reset=reset,
-            dtype=[np.float64, np.float32],
-            multi_output=True,
-            y_numeric=True,
-        )
+        with missing_targets_explained("set nan_is_hole=True to leave these rows out"):
+            X, y = checked_data(
+                self,
+                X,
+                y,
+                reset=reset,
+                dtype=[np.float64, np.float32],
+                multi_output=True,
+                y_numeric=True,
+            )
         X = np.asarray(X)
         y = np.asarray(y).astype(X.dtype, copy=False)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
@@ -139,12 +142,90 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if posterior is None:
             return place.array(values[:, 0] if single else values)
         assert variance is not None
-        assert self._problem is not None
-        std = np.sqrt(
-            variance[:, None] * self.noise_variance_ * self._problem.samples.thinning
-        ).astype(X.dtype, copy=False)
+        std = self._std_of(variance).astype(X.dtype, copy=False)
         pair = (values[:, 0], std[:, 0]) if single else (values, std)
         return tuple(place.array(each) for each in pair)
+
+    def _predict_on_axes(
+        self, axes: Sequence[NDArray], *, return_std: bool = False
+    ) -> tuple[NDArray, NDArray | None] | None:
+        """Predict at all combinations of coordinates along each axis, without forming rows of them.
+
+        `predict_grid` gives labelled maps by it.
+
+        Parameters
+        ----------
+        axes : sequence of n_axes arrays of shape (n_a,)
+            Coordinates along each axis, in the units seen in ``fit``, or dates.
+        return_std : bool, default=False
+            Whether to tell the posterior standard deviation too.
+
+        Returns
+        -------
+        y : ndarray of shape (n_1, ..., n_axes) or (n_1, ..., n_axes, n_outputs)
+        std : ndarray of the same shape, or None
+            Both in a tuple; None in place of it where predictions must go by rows.
+
+        Raises
+        ------
+        ValueError
+            For NaN, and another number of axes than in ``fit``.
+        """
+        check_is_fitted(self)
+        self._settle()
+        columns = self._axes_in_numbers(axes)
+        posterior = self._posterior() if return_std else None
+        offset = np.atleast_1d(self.intercept_)
+        dtype = np.result_type(*columns)
+        found = evaluate_grid(self._expansion, self._solution, columns, offset, dtype, posterior)
+        if found is None:
+            return None
+        values, variance = found
+        shape = tuple(map(len, columns))
+        if np.ndim(self.intercept_):
+            shape = (*shape, len(values))
+        std = None
+        if variance is not None:
+            std = self._std_of(variance).astype(dtype, copy=False).reshape(shape)
+        return np.ascontiguousarray(values.T).reshape(shape), std
+
+    def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
+        if len(axes) != self.n_features_in_:
+            raise ValueError(
+                f"axes must hold the coordinates of each of {self.n_features_in_} axes. "
+                f"Got {len(axes)}."
+            )
+        columns = []
+        for axis, (values, date) in enumerate(zip(axes, self.dates_, strict=True)):
+            column = np.asarray(values)[:, None]
+            numbers, _ = coordinates_in(column, (date,), name=f"axis {axis}")
+            checked = checked_array(
+                numbers, dtype=[np.float64, np.float32], input_name=f"axis {axis}"
+            )
+            columns.append(np.asarray(checked)[:, 0])
+        return columns
+
+    def _std_of(self, variance: NDArray) -> NDArray[np.float64]:
+        """Standard deviation (m, q) of a variance (m,) in that of the noise."""
+        assert self._problem is not None
+        noise = self.noise_variance_ * self._problem.samples.thinning
+        return np.sqrt(variance[:, None] * noise)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_axes)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+        """
+        return float(super().score(X, targets_in(y), sample_weight))
 
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""
@@ -236,6 +317,7 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
             getattr(self, "feature_names_in_", None),
             [axis.spacing for axis in axes],
         )
+        product.dates_ = self.dates_
         product._of_axes_alone = len(axes) > 1 and axes[0].penalty == RADIAL
         return product
 

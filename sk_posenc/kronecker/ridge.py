@@ -5,6 +5,7 @@ from typing import Any, Self
 from numpy.typing import ArrayLike, NDArray
 
 from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._centres import ByCentres
@@ -169,6 +170,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
+    dates_ : tuple
+        For each axis None, or for dates what counts as day 0.
 
     Warns
     -----
@@ -267,7 +270,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
         samples = Samples(X, weights)
-        encoder = self.encoder
+        encoder = in_numbers(self.encoder, self.dates_)
         penalty, alpha = asked.in_force(encoder, X.shape[1], full=samples.fills_grid)
         if encoder is None:
             encoder = asked.encoder_for(penalty)

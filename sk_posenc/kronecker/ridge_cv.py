@@ -9,6 +9,7 @@ from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import alphas_of, candidates_of
 from sk_posenc.kronecker._direct import Factored
@@ -17,6 +18,7 @@ from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._many import learnt_of_many, on_cells, on_grid
+from sk_posenc.kronecker._nested import NestedCandidates
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
@@ -35,7 +37,7 @@ from sk_posenc.kronecker._targets import Units
 __all__ = ["KroneckerRidgeCV"]
 
 
-class KroneckerRidgeCV(KroneckerHead):
+class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
     With its defaults, the search learns the basis, the stable rank of each axis, the spacing of
@@ -101,7 +103,7 @@ class KroneckerRidgeCV(KroneckerHead):
         As in :class:`KroneckerRidge`.
     condition_, n_iter_, noise_variance_
         As in :class:`KroneckerRidge`.
-    n_features_in_, feature_names_in_
+    n_features_in_, feature_names_in_, dates_
         As in :class:`KroneckerRidge`.
 
     Warns
@@ -274,6 +276,11 @@ class KroneckerRidgeCV(KroneckerHead):
         self._fit_best(samples, kept[1], units, choice)
         self._warn(kept[0], units)
 
+    def _encoders_in_numbers(self) -> Any:
+        if isinstance(self.encoders, list | tuple):
+            return [in_numbers(each, self.dates_) for each in self.encoders]
+        return in_numbers(self.encoders, self.dates_)
+
     def _choose_in_folds(
         self,
         X: NDArray,
@@ -283,7 +290,9 @@ class KroneckerRidgeCV(KroneckerHead):
         samples: Samples,
         units: Units,
     ) -> Choice:
-        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
         alphas = alphas_of(self.alphas, paths)
         weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
         folds = list(check_cv(self.cv).split(X, y, groups))
@@ -302,7 +311,9 @@ class KroneckerRidgeCV(KroneckerHead):
     ) -> Choice:
         """By leave-one-out, or on held-out cells; of many samples also what parts of them show."""
         columns = kept[1].reshape(len(kept[1]), -1)
-        paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
         learnt = None
         if self._is_automatic():
             learnt = learnt_of_many(samples, columns, units)
@@ -350,6 +361,6 @@ class KroneckerRidgeCV(KroneckerHead):
 
 def _as_given(encoders: list[Any]) -> Any:
     """Unfitted clones of encoders of one axis each; one of them where all are alike."""
-    clones = [clone(each) for each in encoders]
+    clones = [as_given(clone(each)) for each in encoders]
     alike = all(same_settings(clones[0], each) for each in clones[1:])
     return clones[0] if alike else clones

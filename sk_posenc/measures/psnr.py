@@ -1,6 +1,7 @@
 """Peak signal-to-noise ratio of predictions."""
 
 import math
+from typing import Any
 
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike
@@ -16,6 +17,7 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     Parameters
     ----------
     y_true, y_pred : array-like of the same shape
+        What is masked is missing, as NaN is.
     data_range : float, default=1.0
         Largest value of the signal less the smallest: 1 for images in [0, 1].
 
@@ -39,10 +41,7 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     20.0
     """
     data_range = parse_positive(data_range, "data_range")
-    true, pred = (
-        check_floats(y, name, ensure_2d=False, allow_nd=True)
-        for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
-    )
+    true, pred = _checked(y_true, "y_true"), _checked(y_pred, "y_pred")
     if true.shape != pred.shape:
         raise ValueError(
             "y_true and y_pred must have the same shape: reshape one of them, as (n,) and (n, 1) "
@@ -58,3 +57,16 @@ def psnr_score(y_true: ArrayLike, y_pred: ArrayLike, *, data_range: float = 1.0)
     mean_square = float(xp.mean((error / largest) ** 2))
     root = math.log10(2) + math.log10(largest) + 0.5 * math.log10(mean_square)
     return min(best, 20 * (math.log10(data_range) - root))
+
+
+def _checked(values: ArrayLike, name: str) -> Any:
+    try:
+        return check_floats(values, name, ensure_2d=False, allow_nd=True)
+    except ValueError as error:
+        if "contains NaN" not in str(error):
+            raise
+        raise ValueError(
+            f"Input {name} contains NaN (a masked value counts as one): compare only where both "
+            "have values, psnr_score(y_true[keep], y_pred[keep]) with keep = ~np.isnan(y_true), or "
+            "~mask."
+        ) from None

@@ -146,6 +146,17 @@ class _PSNRScorer:
     def __call__(self, estimator: Any, X: Any, y: Any) -> float:
         return psnr_score(y, predictions(estimator, X), data_range=self._data_range)
 
+    def set_score_request(self, **requests: Any) -> "_PSNRScorer":
+        """Refuse metadata, as weights of samples: PSNR counts all samples alike."""
+        asked = [name for name, wanted in requests.items() if wanted]
+        if asked:
+            raise ValueError(
+                f"{self!r} takes no metadata: PSNR counts all samples alike, so leave this call "
+                "out, or weigh samples by a scorer that can, as sklearn.metrics.make_scorer of "
+                f"mean_squared_error. Got {', '.join(asked)}."
+            )
+        return self
+
     def __repr__(self) -> str:
         return f"make_psnr_scorer(data_range={self._data_range!r})"
 

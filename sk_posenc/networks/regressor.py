@@ -16,7 +16,8 @@ from skorch.utils import is_dataset, to_tensor
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import checked_data, missing_targets_explained
+from sk_posenc.core.incoming import targets_in
 from sk_posenc.networks._batches import TensorBatches, as_tensor
 from sk_posenc.networks.coordinate_network import CoordinateNetwork, checks
 from sk_posenc.networks.mlp import CoordinateMLP
@@ -110,6 +111,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (n_features,)
         Names of the features, where X had string names.
+    dates_ : tuple
+        For each column None, or for dates what counts as day 0.
 
     See Also
     --------
@@ -283,16 +286,35 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             self._raise_diverged("predictions are not finite")
         return y[:, 0].astype(np.float32) if self._target_ndim == 1 else y
 
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+        """
+        return float(super().score(X, targets_in(y), sample_weight))
+
     @property
     def predict_proba(self) -> Any:
         """Raise AttributeError: regressors have no probabilities."""
         raise AttributeError(f"{type(self).__name__} has no predict_proba; use predict.")
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
-        rows, y = checked_data(
-            self, X, y, reset=fresh, multi_output=True, y_numeric=True,
-            **checks(self.encoder if fresh else self.module_.encoder),
-        )  # fmt: skip
+        with missing_targets_explained(
+            "fit KroneckerRidge(nan_is_hole=True), which leaves them out"
+        ):
+            rows, y = checked_data(
+                self, X, y, reset=fresh, multi_output=True, y_numeric=True,
+                **checks(self.encoder if fresh else self.module_.encoder),
+            )  # fmt: skip
         y = np.asarray(y, dtype=np.float64)
         ndim, n_outputs = y.ndim, 1 if y.ndim == 1 else y.shape[1]
         if fresh:

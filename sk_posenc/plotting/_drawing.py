@@ -1,8 +1,15 @@
 """What all Displays draw with: matplotlib, palette, panels."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.dates import DateAxis
+
+# Where matplotlib's dates count from.
+_EPOCH = np.datetime64("1970-01-01")
 
 # The palette of Okabe and Ito, which the colour-blind tell apart; marks and dashes help them.
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -62,3 +69,26 @@ def line_styles(n: int) -> list[dict[str, Any]]:
 def draw_legend(ax: Any, n: int) -> None:
     if n > 1:
         ax.legend(fontsize="small", framealpha=0.8)
+
+
+def on_calendar(X: NDArray, dates: Sequence[DateAxis | None]) -> NDArray:
+    """Coordinates where axes of dates count as matplotlib's do, in days since 1970."""
+    shifts = [
+        0.0 if each is None or each.calendar else -float(each.numbers(_EPOCH)) for each in dates
+    ]
+    return X + np.array(shifts) if any(shifts) else X
+
+
+def label_dates(along: Any, date: DateAxis | None) -> None:
+    """Write dates at the ticks of an axis whose coordinates are `on_calendar`."""
+    if date is None:
+        return
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import FuncFormatter
+
+    if date.calendar is None:
+        locator = AutoDateLocator()
+        along.set_major_locator(locator)
+        along.set_major_formatter(ConciseDateFormatter(locator))
+    else:
+        along.set_major_formatter(FuncFormatter(lambda x, _: str(date.dates(x).item())[:10]))

@@ -16,6 +16,9 @@ from sk_posenc.networks.network_similarity import basis_kernel, network_similari
 from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 
+# What displacements are in where nothing says more.
+_UNIT = "coordinate units"
+
 # A larger number is probably the size of a layer, not a number of layers.
 _DEEPEST = 50
 
@@ -70,7 +73,7 @@ class BasisDisplay:
         similarity: Mapping[str, NDArray],
         phi: Mapping[str, NDArray] | None = None,
         network: Mapping[str, Mapping[int, NDArray]] | None = None,
-        unit: str = "coordinate units",
+        unit: str = _UNIT,
     ) -> None:
         self.displacement = displacement
         self.similarity = similarity
@@ -87,7 +90,7 @@ class BasisDisplay:
         extent: float | None = None,
         n_points: int = 1001,
         hidden_layers: int | Sequence[int] = (),
-        unit: str = "coordinate units",
+        unit: str = _UNIT,
         ax: Any = None,
         line_kwargs: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -109,7 +112,7 @@ class BasisDisplay:
             ``(1, 4)`` is one of a single layer and one of four. Sizes of layers are what
             :func:`network_similarity` takes.
         unit : str, default="coordinate units"
-            Unit of the coordinates.
+            Unit of the coordinates; of dates it is days by default.
         ax : Axes or sequence of two Axes, default=None
             Where to draw; one axes is split. None: a new figure.
         line_kwargs : dict, default=None
@@ -148,6 +151,8 @@ class BasisDisplay:
             length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
             extent = min(4 * radius, length)
         delta = _symmetric(extent, n_points)
+        if unit == _UNIT and any(_has_dates(each, axis) for each in encoders.values()):
+            unit = "days"
         of_axis = {name: encoder._axis_traits(axis) for name, encoder in encoders.items()}
         phi = {name: each.phi(delta) for name, each in of_axis.items() if each.phi is not None}
         similarity = {
@@ -299,6 +304,11 @@ class BasisDisplay:
             return
         first = next(iter(self.network_lines_.values())).values()
         ax.legend(handles=[_grey(line) for line in first], fontsize="small", framealpha=0.8)
+
+
+def _has_dates(encoder: Any, axis: int) -> bool:
+    dates = getattr(encoder, "dates_", ())
+    return axis < len(dates) and dates[axis] is not None
 
 
 def _depths(hidden_layers: Any) -> list[int]:

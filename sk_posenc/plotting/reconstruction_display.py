@@ -9,11 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import checked_array, checked_coordinates
 from sk_posenc.core.grids import find_grid
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.scorers import predictions
-from sk_posenc.plotting._drawing import COLOURS, MAP, SIGNED_MAP, make_panels, pyplot
+from sk_posenc.plotting._drawing import (
+    COLOURS,
+    MAP,
+    SIGNED_MAP,
+    label_dates,
+    make_panels,
+    on_calendar,
+    pyplot,
+)
 
 
 class ReconstructionDisplay:
@@ -25,7 +33,7 @@ class ReconstructionDisplay:
     Parameters
     ----------
     X : array-like of shape (n_samples, n_axes)
-        Coordinates, of one axis or two.
+        Coordinates, of one axis or two. Axes of dates are labelled with dates.
     y_true, y_pred : array-like of shape (n_samples,) or (n_samples, n_channels)
         Over two axes, one channel or the three of a colour image.
     data_range : float, default=1.0
@@ -81,7 +89,8 @@ class ReconstructionDisplay:
         upward: bool = False,
     ) -> None:
         columns = getattr(X, "columns", None)
-        self.X = checked_array(to_numpy(X), input_name="X", dtype=np.float64)
+        numbers, self._dates = checked_coordinates(to_numpy(X), dtype=np.float64)
+        self.X = on_calendar(numbers, self._dates)
         self.y_true, self.y_pred = (
             checked_array(to_numpy(y), input_name=name, dtype=np.float64, ensure_2d=False)
             for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
@@ -244,6 +253,7 @@ class ReconstructionDisplay:
         for panel in self.axes_:
             panel.margins(x=0.01)
             panel.grid(alpha=0.3)
+            label_dates(panel.xaxis, self._dates[0])
 
     def _plot_images(self, ax: Any) -> None:
         self.axes_ = make_panels(self, ax, 1, 3, (11.0, 4.1))
@@ -270,7 +280,10 @@ class ReconstructionDisplay:
         for panel, title in zip(self.axes_, titles, strict=True):
             panel.set_title(title, fontsize="medium")
             panel.set_xlabel(self.axis_names[1])
-            _square(panel, self.X)
+            if not any(self._dates):
+                _square(panel, self.X)
+            label_dates(panel.yaxis, self._dates[0])
+            label_dates(panel.xaxis, self._dates[1])
             if panel.yaxis_inverted() == self.upward:
                 panel.invert_yaxis()
         self.axes_[0].set_ylabel(self.axis_names[0])

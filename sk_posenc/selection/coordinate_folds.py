@@ -9,9 +9,12 @@ from sklearn.model_selection import BaseCrossValidator
 from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import checked_coordinates
+from sk_posenc.core.incoming import settled
 from sk_posenc.core.samples_per_axis import axis_cells
 from sk_posenc.core.settings import parse_choice, parse_integer
+from sk_posenc.selection._crowding import warn_of_crowds
+from sk_posenc.selection._groups import fold_groups
 
 __all__ = ["CoordinateKFold"]
 
@@ -71,6 +74,13 @@ class CoordinateKFold(BaseCrossValidator):
     number goes to one axis: 5 folds on an image leave out every fifth row completely, and
     so test interpolation along that axis only. Prefer ``k ** n_axes``.
 
+    **Groups.** The samples of one station, track or cluster tell of each other. Give each the
+    same label in `groups`, of `split` or of the ``fit`` of a search, and they stay together. A
+    group lies where the mean of its samples lies. Only axes along which no group moves count
+    where there are any: of stations with dates, the places.
+
+    **Dates.** Columns of dates count as days. Masked coordinates are missing, and refused.
+
     Examples
     --------
     >>> from sk_posenc import CoordinateKFold, grid_samples, samples_to_grid
@@ -104,6 +114,14 @@ class CoordinateKFold(BaseCrossValidator):
         self.scheme = parse_choice(*_SCHEMES)(scheme, "scheme")
         self.random_state = random_state
 
+    # metadata routing hands groups over without being asked to
+    __metadata_request__split = {"groups": True}
+
+    @property
+    def shuffle(self) -> bool:
+        """Whether folds are random: searches that halve samples refuse those without a seed."""
+        return self.scheme == "random"
+
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds.
 
@@ -128,8 +146,10 @@ class CoordinateKFold(BaseCrossValidator):
         ----------
         X : array-like of shape (n_samples, n_axes)
             Coordinates, before any encoding.
-        y, groups : object, default=None
+        y : object, default=None
             Not used, present for the interface of scikit-learn.
+        groups : array-like of shape (n_samples,), default=None
+            The station, track or cluster of each sample: those of one group are in the same fold.
 
         Yields
         ------
@@ -139,25 +159,40 @@ class CoordinateKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `X` is not 2-D or not finite, if it has fewer samples than folds, if
+            If `X` is not 2-D or not finite, if it has fewer samples or groups than folds, if
             `n_splits` does not factorise over the cells of the axes, or if a fold
             would be empty.
+
+        Warns
+        -----
+        UserWarning
+            Without `groups`, where samples lie on tracks or in clusters, so that a held-out
+            sample has neighbours to learn from. Not for the scheme "block".
         """
         X = _finite_coordinates(X)
-        if len(X) < self.n_splits:
-            raise ValueError(
-                f"n_splits={self.n_splits} folds need at least as many samples: lower n_splits. "
-                f"Got {len(X)}."
-            )
-        if self.scheme == "random":
-            fold = np.empty(len(X), dtype=np.intp)
-            order = check_random_state(self.random_state).permutation(len(X))
-            fold[order] = np.arange(len(X)) % self.n_splits
+        if groups is not None:
+            fold = fold_groups(X, groups, self.n_splits, self._folds_of)
         else:
-            fold = self._fold_in_space(X)
+            if len(X) < self.n_splits:
+                raise ValueError(
+                    f"n_splits={self.n_splits} folds need at least as many samples: lower "
+                    f"n_splits. Got {len(X)}."
+                )
+            if self.scheme != "block":
+                warn_of_crowds(X, self.scheme)
+            fold = self._folds_of(X)
         rows = np.arange(len(X))
         for k in range(self.n_splits):
             yield rows[fold != k], rows[fold == k]
+
+    def _folds_of(self, X: NDArray) -> NDArray[np.intp]:
+        """The fold of each place."""
+        if self.scheme != "random":
+            return self._fold_in_space(X)
+        fold = np.empty(len(X), dtype=np.intp)
+        order = check_random_state(self.random_state).permutation(len(X))
+        fold[order] = np.arange(len(X)) % self.n_splits
+        return fold
 
     def _fold_in_space(self, X: NDArray) -> NDArray[np.intp]:
         cells, n_cells = axis_cells(X)  # (n_samples, n_axes), (n_axes,)
@@ -176,14 +211,15 @@ class CoordinateKFold(BaseCrossValidator):
 
 
 def _finite_coordinates(X: Any) -> NDArray:
-    X = to_numpy(checked_array(X, ensure_all_finite=False, input_name="X"))
+    checked, _ = checked_coordinates(X, ensure_all_finite=False)
+    X = to_numpy(checked)
     finite = np.isfinite(X).all(axis=1)
     if not finite.all():
         raise ValueError(
             "X must hold finite coordinates: drop or impute others before splitting. Got NaN or "
             f"infinity in {np.count_nonzero(~finite)} of {len(X)} rows."
         )
-    return X
+    return X if X.dtype.kind in "iub" else np.asarray(settled(X, np))
 
 
 def _factors_per_axis(n_splits: int, n_cells: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -18,10 +18,12 @@ from sklearn.utils import check_random_state
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_pair
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive
 from sk_posenc.core.shortfalls import shortfalls_untold
+from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.encoders.fourier import FourierEncoder
 from sk_posenc.encoders.random_fourier import RandomFourierEncoder
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
@@ -219,12 +221,12 @@ def suggest_encoder(
         training_time = parse_positive(training_time, "training_time", " or None")
     # the stable rank that a candidate reaches is in the table, and how well it fits
     with config_context(array_api_dispatch=False), shortfalls_untold(), poor_fits_untold():
-        coordinates, targets = _check_samples(X, y)
+        coordinates, targets, dates = _check_samples(X, y)
         criterion = criterion_for(
             head, coordinates, targets, max_samples, training_time, check_random_state(random_state)
         )
         candidates = _default_encoders(coordinates) if encoders is None else encoders
-        table = _ranking(candidates, criterion, float(np.ptp(targets)))
+        table = _ranking(candidates, criterion, float(np.ptp(targets)), dates)
     return Suggestion(
         best_encoder=clone(table["encoder"][0]),
         table=table,
@@ -234,14 +236,14 @@ def suggest_encoder(
     )
 
 
-def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
-    """Coordinates, and targets in their own shape, as finite arrays."""
-    targets = np.asarray(to_numpy(y))
+def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray, Dates]:
+    """Coordinates, and targets in their own shape, as finite arrays; and the dates of each axis."""
+    targets = np.asarray(targets_in(to_numpy(y)))
     if targets.dtype.kind not in "biufO":
         raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")
     if targets.dtype.kind == "b":
         targets = targets.astype(np.float64)
-    coordinates, targets = checked_pair(
+    coordinates, targets, dates = checked_pair(
         to_numpy(X),
         targets,
         multi_output=True,
@@ -257,16 +259,16 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
         raise ValueError("y is constant: all encodings fit it equally well.")
     if not np.ptp(coordinates, axis=0).any():
         raise ValueError("all rows of X are the same point: give samples at several places.")
-    return coordinates, targets
+    return coordinates, targets, dates
 
 
 def _ranking(
-    candidates: Sequence[Any], criterion: Criterion, value_range: float
+    candidates: Sequence[Any], criterion: Criterion, value_range: float, dates: Dates
 ) -> dict[str, NDArray]:
     mse, stable_ranks, widths = (np.empty(len(candidates)) for _ in range(3))
     for i, candidate in enumerate(candidates):
         try:
-            mse[i], fitted = criterion.error_of(clone(candidate))
+            mse[i], fitted = criterion.error_of(in_numbers(clone(candidate), dates))
         except Exception as error:
             error.add_note(f"This came up for the candidate {candidate!r}.")
             raise

@@ -6,11 +6,19 @@ import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.base import clone
-from sklearn.model_selection import BaseCrossValidator, GridSearchCV, cross_val_predict
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.model_selection import (
+    BaseCrossValidator,
+    GridSearchCV,
+    HalvingGridSearchCV,
+    cross_val_predict,
+)
+from sklearn.model_selection._split import _yields_constant_splits
 from sklearn.neighbors import KNeighborsRegressor
 
-from sk_posenc import CoordinateKFold, grid_samples
+from sk_posenc import CoordinateKFold, KroneckerRidge, ShiftedBasisEncoder, grid_samples
 
 _SCHEMES = ["subgrid", "block", "random"]
 _IN_SPACE = ["subgrid", "block"]
@@ -282,3 +290,53 @@ def test_numpy_integers_are_integers():
 def test_impossible_splits_are_refused(X, n_splits, message):
     with pytest.raises(ValueError, match=message):
         next(CoordinateKFold(n_splits).split(X))
+
+
+def test_successive_halving_takes_the_folds():
+    X = np.random.default_rng(0).random((200, 2))
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    grid = {"encoder__stable_rank": [3, 6]}
+    model = KroneckerRidge(ShiftedBasisEncoder(), alpha=1e-3)
+    search = HalvingGridSearchCV(model, grid, cv=CoordinateKFold(4), min_resources=100).fit(X, y)
+    assert search.best_params_["encoder__stable_rank"] in (3, 6)
+    seeded = CoordinateKFold(4, scheme="random", random_state=0)
+    assert _yields_constant_splits(seeded)
+    with pytest.raises(ValueError, match="random_state"):
+        HalvingGridSearchCV(model, grid, cv=CoordinateKFold(4, scheme="random")).fit(X, y)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_searches_hand_over_groups(routing):
+    X, groups = np.random.default_rng(0).random((120, 2)), np.arange(120) // 6
+    seen = []
+
+    class Noting(CoordinateKFold):
+        def split(self, X, y=None, groups=None):
+            seen.append(groups)
+            yield from super().split(X, y, groups)
+
+    with config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(KroneckerRidge(), {"alpha": [1.0]}, cv=Noting(2))
+        search.fit(X, X[:, 0], groups=groups)
+    np.testing.assert_array_equal(seen[0], groups)
+
+
+def test_tracks_are_told():
+    along = np.linspace(0, 1, 60)[:, None]
+    ends = np.random.default_rng(0).random((8, 2, 2))
+    X = np.vstack([first + (last - first) * along for first, last in ends])
+    with pytest.warns(UserWarning, match=r"tracks or clusters.*groups.*scheme='block'"):
+        list(CoordinateKFold(4).split(X))
+    list(CoordinateKFold(4, scheme="block").split(X))
+    list(CoordinateKFold(2).split(X, groups=np.repeat(np.arange(8), 60)))
+
+
+def test_dates_and_masks():
+    t = np.arange(12).astype("datetime64[D]")[:, None]
+    of_dates, of_days = (
+        [test.tolist() for _, test in CoordinateKFold(4).split(X)]
+        for X in (t, np.arange(12.0)[:, None])
+    )
+    assert of_dates == of_days
+    with pytest.raises(ValueError, match="NaN or infinity in 1 of 12 rows"):
+        list(CoordinateKFold(4).split(np.ma.masked_equal(np.arange(12.0)[:, None], 3)))

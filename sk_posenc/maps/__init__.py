@@ -1,0 +1,1 @@
+"""Models to maps: predictions on labelled grids, and gaps of maps filled."""

@@ -1,0 +1,99 @@
+"""Predictions of any model at all combinations of coordinates, in blocks of bounded size."""
+
+import math
+from collections.abc import Hashable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.datasets.labelled import table_of
+
+# Cells that are predicted at once: along the axes of a Kronecker head, and by rows.
+_CELLS, _ROWS = 1 << 22, 1 << 17
+
+
+def predict_over(
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+) -> tuple[NDArray, NDArray | None]:
+    """Values (n_1, ..., n_d) or (n_1, ..., n_d, q) and their standard deviations, or None.
+
+    `axes` are in the order of the model; `names` those that it was fitted with, if any.
+    """
+    values: list[NDArray | None] = [None, None]
+    shape = tuple(map(len, axes))
+    for at, mean, std in _blocks(model, names, axes, return_std):
+        if mean.shape[: len(shape)] == shape:  # a single block, which needs no copy
+            return mean, std
+        for place, block in enumerate((mean, std)):
+            if block is None:
+                continue
+            if values[place] is None:
+                values[place] = np.empty((*shape, *block.shape[len(shape) :]), block.dtype)
+            whole = values[place]
+            assert whole is not None
+            whole[at] = block
+    assert values[0] is not None
+    return values[0], values[1]
+
+
+_Block = tuple[tuple[slice, ...], NDArray, NDArray | None]
+
+
+def _blocks(
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+) -> Iterator[_Block]:
+    by_axes = getattr(model, "_predict_on_axes", None)
+    for block in slabs(tuple(map(len, axes)), _CELLS if by_axes else _ROWS):
+        parts = [along[at] for along, at in zip(axes, block, strict=True)]
+        found = by_axes(parts, return_std=return_std) if by_axes else None
+        if found is not None:
+            yield block, *found
+            continue
+        for inner in slabs(tuple(map(len, parts)), _ROWS):
+            cells = [along[at] for along, at in zip(parts, inner, strict=True)]
+            at = tuple(
+                slice(o.start + i.start, o.start + i.stop)
+                for o, i in zip(block, inner, strict=True)
+            )
+            yield at, *_by_rows(model, names, cells, return_std)
+
+
+def slabs(shape: tuple[int, ...], n_cells: int) -> Iterator[tuple[slice, ...]]:
+    """Blocks of at most so many cells that cover a grid, in C order, whole along the last axes."""
+    rest = math.prod(shape[1:])
+    step = max(1, n_cells // max(rest, 1))
+    for start in range(0, shape[0], step):
+        first = slice(start, min(start + step, shape[0]))
+        if rest <= n_cells:
+            yield (first, *(slice(0, n) for n in shape[1:]))
+        else:
+            yield from ((first, *others) for others in slabs(shape[1:], n_cells))
+
+
+def _by_rows(
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+) -> tuple[NDArray, NDArray | None]:
+    X = _rows(names, axes)
+    if return_std:
+        found = tuple(to_numpy(each) for each in model.predict(X, return_std=True))
+    else:
+        found = (to_numpy(model.predict(X)), None)
+    shape = tuple(map(len, axes))
+    mean, std = (None if each is None else each.reshape(*shape, *each.shape[1:]) for each in found)
+    assert mean is not None
+    return mean, std
+
+
+def _rows(names: Sequence[Hashable] | None, axes: Sequence[NDArray]) -> Any:
+    """All combinations of coordinates: a DataFrame where the model knows names, else an array."""
+    if names is not None:
+        return table_of(names, axes)
+    columns = [each.ravel() for each in np.meshgrid(*axes, indexing="ij")]
+    if len({each.dtype.kind for each in columns} - set("biuf")) == 0 or len(columns) == 1:
+        return np.stack(columns, axis=1)
+    X = np.empty((len(columns[0]), len(columns)), dtype=object)  # dates keep their unit
+    for axis, column in enumerate(columns):
+        X[:, axis] = list(column) if column.dtype.kind == "M" else column
+    return X

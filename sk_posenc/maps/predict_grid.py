@@ -1,0 +1,95 @@
+"""Predictions of a fitted model on a whole grid, with names and coordinates."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sk_posenc.core.settings import parse_flag
+from sk_posenc.datasets.grid_samples import unit_axes
+from sk_posenc.datasets.labelled import is_labelled
+from sk_posenc.maps._over_grid import predict_over
+from sk_posenc.maps._target import Target, axis_of
+
+
+def predict_grid(
+    model: Any,
+    *,
+    like: Any = None,
+    coords: Mapping[Hashable, Any] | Sequence[Any] | None = None,
+    return_std: bool = False,
+) -> Any:
+    """Predict a map: the values of a fitted model at all combinations of coordinates.
+
+    Kronecker heads are evaluated axis by axis, and the rows of coordinates are never formed. Other
+    models predict rows, in blocks of bounded size.
+
+    Parameters
+    ----------
+    model : fitted regressor
+        Its axes are found by name, where it was fitted on a DataFrame or on what
+        :func:`grid_samples` makes of a DataArray. Else they are in the order of `like` or `coords`.
+    like : DataArray, Dataset or array, default=None
+        The grid to predict on: dimensions in any order, coordinates, attributes and the name. Its
+        values do not count. Where they are of dask, so is the map: chunks are predicted when they
+        are computed. An array has its samples from 0 to just below 1 along each axis, as in
+        :func:`grid_samples`.
+    coords : dict of arrays, or sequence of arrays, default=None
+        The coordinates along each axis, by name, or in the order of the model. They take the
+        place of those of `like`. A single number or date in a dict is one place, which is no
+        dimension of the map.
+    return_std : bool, default=False
+        Whether to predict standard deviations too, where the model can.
+
+    Returns
+    -------
+    DataArray, Dataset, ndarray or tuple of ndarrays
+        For a DataArray or a dict a DataArray; with standard deviations or several outputs a
+        Dataset of them: ``name``, ``name_std``, or the names of the variables of `like`. For
+        arrays, and for a dict where xarray is not installed, an array of shape (n_1, ..., n_d) or
+        (n_1, ..., n_d, n_outputs), and with standard deviations a tuple of two.
+
+    Raises
+    ------
+    ValueError
+        Where neither `like` nor `coords` is given, where names do not match those of the model,
+        and for NaN.
+    TypeError
+        For coordinates that are neither numbers nor dates.
+
+    See Also
+    --------
+    fill_grid : Fills the gaps of a map, in one call.
+    grid_samples : The way from a map to samples.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import KroneckerRidge, grid_samples, predict_grid
+    >>> x = np.arange(32) / 32
+    >>> X, y = grid_samples(np.sin(6 * x)[:, None] * np.cos(4 * x), axes=(x, x))
+    >>> finer = np.arange(100) / 128
+    >>> predict_grid(KroneckerRidge().fit(X, y), coords=[finer, finer]).shape
+    (100, 100)
+    """
+    check_is_fitted(model)
+    return_std = parse_flag(return_std, "return_std")
+    if like is None and coords is None:
+        raise ValueError("predict_grid needs a grid: give like, coords or both. Got None for both.")
+    names = getattr(model, "feature_names_in_", None)
+    names = None if names is None else [str(each) for each in names]
+    n_axes = int(getattr(model, "n_features_in_", 0)) or None
+    if isinstance(coords, Mapping) or is_labelled(like):
+        return Target.of(like, coords, names, n_axes).filled_by(model, return_std)
+    if coords is None:
+        axes: Sequence[Any] = unit_axes(np.shape(like)[:n_axes])
+    else:
+        axes = [axis_of(each, f"coords[{axis}]") for axis, each in enumerate(coords)]
+    if n_axes is not None and len(axes) != n_axes:
+        raise ValueError(
+            f"coords must hold coordinates for each of the {n_axes} axes of the model. "
+            f"Got {len(axes)}."
+        )
+    mean, std = predict_over(model, names, axes, return_std)
+    return (mean, std) if return_std else mean
