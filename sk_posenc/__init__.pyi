@@ -25,6 +25,7 @@ from .measures.scorers import (
     stable_rank_scorer,
 )
 from .measures.similarity_radius import similarity_radius
+from .networks.coordinate_module import CoordinateModule
 from .networks.encoder_module import EncoderModule
 from .networks.mlp import CoordinateMLP
 from .networks.network_similarity import network_similarity, network_stable_rank
@@ -43,6 +44,7 @@ __all__ = [
     "CoordinateKFold",
     "CoordinateMLP",
     "CoordinateMLPRegressor",
+    "CoordinateModule",
     "EncoderModule",
     "EncodingReport",
     "FourierEncoder",

@@ -132,7 +132,7 @@ DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
 PROCESS = "test_all_of_this_file_under_array_api_dispatch"
 # What decides how fast something is, in how many pieces or by which of two exact ways.
 SPEED = """_BAND_ROWS _BLOCK _CELLS_PER_POINT _DENSE _DENSE_UP_TO _DEVICE_BLOCK _FIT_BYTES
-    _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK
+    _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK
     _SVD_UP_TO all_exact block_bytes direct_up_to dual_up_to few_cells node_block row_block
     sparse_entries"""
 SPEED_KEYWORDS = {"copy", "check_finite", "driver", "n_jobs", "order", "stacklevel", "strict"}

@@ -1,8 +1,10 @@
 """Checks of the arrays that users pass, by scikit-learn."""
 
+import numbers
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn import get_config
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.validation import validate_data
@@ -33,3 +35,20 @@ def check_floats(array: Any, name: str, **checks: Any) -> Any:
     if not get_config()["array_api_dispatch"]:
         array = to_numpy(array)
     return checked_array(array, dtype=float_dtypes(array), input_name=name, **checks)
+
+
+def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    """Weights of samples: finite, not negative, one for each."""
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = checked_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per sample. "
+            f"Got {weights.shape}."
+        )
+    if np.any(weights < 0):
+        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
+    return np.asarray(weights)

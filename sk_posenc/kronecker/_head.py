@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import check_weights, checked_data
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
@@ -23,7 +23,7 @@ from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
+from sk_posenc.kronecker._settings import fill_holes, parse_orders
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import clone
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
+from skorch.utils import is_dataset, to_tensor
+from torch import Tensor, nn
 
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
+from sk_posenc.networks._origin import from_origin, origin_of
+from sk_posenc.networks.batches import as_tensor
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
+from sk_posenc.networks.scaling import scale_once
+
+# How coordinates are checked: they keep their precision, until an origin is subtracted.
+_CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
 
 
 class CoordinateNetwork(SkorchEstimator):
@@ -33,10 +45,60 @@ class CoordinateNetwork(SkorchEstimator):
             raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
         return module.fitted_encoder()
 
-    def _fit_encoder(self, X: Any) -> None:
-        """Fit a clone of the encoder, which the module is then built with."""
+    def _checked(self, *data: Any, reset: bool, **checks: Any) -> Any:
+        """scikit-learn's check of rows, or of rows and targets."""
+        return checked_data(self, *data, reset=reset, **_CHECKS, **checks)
+
+    def _learn_rows(self, X: Any, rows: NDArray) -> None:
+        """Fit a clone of the encoder, or find the origin of raw coordinates.
+
+        The module is then built with them. `rows` are the checked `X`.
+        """
         fitted = None if self.encoder is None else clone(self.encoder).fit(X)
         self._fitted_encoder: Any = fitted
+        self._input_origin = origin_of(rows) if fitted is None else None
+
+    def _rows(self, checked: NDArray, fresh: bool = False) -> NDArray:
+        """Checked coordinates as they reach the network."""
+        if fresh:
+            origin = self._input_origin
+        else:
+            kept = self.module_.input_origin
+            origin = None if kept is None else to_numpy(kept)
+        return checked if origin is None else from_origin(checked, origin)
+
+    def _outputs(self, X: Any) -> NDArray:
+        """What the network makes of coordinates, in float32."""
+        check_is_fitted(self)
+        nonlinearity = self._get_predict_nonlinearity()
+        if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
+            X = as_tensor(self._rows(self._checked(to_numpy(X), reset=False)))
+        # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
+        with self._memory_explained("predicting"):
+            outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
+        return np.concatenate(outputs)
+
+    def _scales_targets(self) -> bool:
+        """Whether the network sees targets of mean 0 and standard deviation 1."""
+        return False
+
+    def get_split_datasets(
+        self, X: Tensor, y: Tensor | None = None, **fit_params: Any
+    ) -> tuple[Any, Any]:
+        """Split as `train_split` says, and learn the scaling from the training rows.
+
+        Returns
+        -------
+        dataset_train, dataset_valid : Dataset, and Dataset or None
+        """
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        batches = self._encoded(self.get_iterator(train, training=False))
+        scale_once(self.module_, batches, targets_too=self._scales_targets())
+        return train, valid
+
+    def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        for X, y in batches:
+            yield self.module_.encode(to_tensor(X, device=self.device_)), y
 
     def _trains_encoder(self) -> bool:
         if isinstance(self.train_encoder, str):
@@ -72,6 +134,11 @@ class CoordinateNetwork(SkorchEstimator):
         if not hasattr(self, "n_features_in_"):
             self._n_outputs = parameters.get("out_features", 1)
         self.module_ = self.module(**parameters)
+        if (
+            self.module_.input_origin is not None
+            and getattr(self, "_input_origin", None) is not None
+        ):
+            self.module_.input_origin.copy_(torch.as_tensor(self._input_origin))
         return self
 
     def _undecayed_parameters(self) -> list[nn.Parameter]:
@@ -101,7 +168,7 @@ class CoordinateNetwork(SkorchEstimator):
             check_memory((n_rows, width), 4, "lower batch_size, or the columns of the encoder")
 
     def _width(self) -> int:
-        return int(self.module_.linears[0].in_features)
+        return int(self.module_.in_features)
 
     def _out_of_memory(self, doing: str) -> str:
         return (
@@ -110,9 +177,3 @@ class CoordinateNetwork(SkorchEstimator):
             "batch_size (iterator_valid__batch_size for predict), the columns of the encoder or "
             "hidden_layer_sizes."
         )
-
-
-def checks(encoder: Any) -> dict[str, Any]:
-    """How coordinates are checked: an encoder keeps their precision, a network has its own."""
-    dtypes = np.float32 if encoder is None else [np.float64, np.float32]
-    return {"dtype": dtypes, "order": "C"}

@@ -11,7 +11,7 @@ import torch
 from skorch import NeuralNet
 
 from sk_posenc.core.state import Before
-from sk_posenc.networks._batches import seeded_generator
+from sk_posenc.networks.batches import seeded_generator
 from sk_posenc.networks.settings import resolve_device
 
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetRegressor
-from skorch.utils import is_dataset, to_tensor
+from skorch.utils import to_tensor
 from torch import Tensor
 
-from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_data
-from sk_posenc.networks._batches import TensorBatches, as_tensor
-from sk_posenc.networks.coordinate_network import CoordinateNetwork, checks
+from sk_posenc.networks.batches import TensorBatches
+from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.mlp import CoordinateMLP
-from sk_posenc.networks.scaling import in_units_of_targets, scale_once, standardised
+from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
 
 
 class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
@@ -266,22 +263,14 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,), float32, or (n_samples, n_outputs), float64
-            Predictions, 1-d if the targets were.
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
+            Predictions, 1-d if the targets were. That of a row depends on this row alone.
         """
-        check_is_fitted(self)
-        nonlinearity = self._get_predict_nonlinearity()
-        if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = as_tensor(
-                checked_data(self, to_numpy(X), reset=False, **checks(self.module_.encoder))
-            )
-        # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
-        with self._memory_explained("predicting"):
-            outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
-        y = in_units_of_targets(self.module_, np.concatenate(outputs))
+        outputs = self._outputs(X)
+        y = in_units_of_targets(self.module_, outputs)
         if not np.isfinite(y).all():
             self._raise_diverged("predictions are not finite")
-        return y[:, 0].astype(np.float32) if self._target_ndim == 1 else y
+        return y[:, 0] if self._target_ndim == 1 else y
 
     @property
     def predict_proba(self) -> Any:
@@ -289,19 +278,17 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         raise AttributeError(f"{type(self).__name__} has no predict_proba; use predict.")
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
-        rows, y = checked_data(
-            self, X, y, reset=fresh, multi_output=True, y_numeric=True,
-            **checks(self.encoder if fresh else self.module_.encoder),
-        )  # fmt: skip
+        checked, y = self._checked(X, y, reset=fresh, multi_output=True, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
+        check_targets(y, self.output_activation)
         ndim, n_outputs = y.ndim, 1 if y.ndim == 1 else y.shape[1]
         if fresh:
-            self._fit_encoder(X)
+            self._learn_rows(X, checked)
             self._target_ndim, self._n_outputs = ndim, n_outputs
         elif (ndim, n_outputs) != (self._target_ndim, self._n_outputs):
             before = "1-d" if self._target_ndim == 1 else f"of shape (n_samples, {self._n_outputs})"
             raise ValueError(f"y must be {before}, as before. Got shape {y.shape}.")
-        return rows, y
+        return self._rows(checked, fresh), y
 
     def initialize_module(self) -> Self:
         """Build `module_`, with the width of the data seen by `fit`.
@@ -315,23 +302,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             self._target_ndim = 1 if self._n_outputs == 1 else 2
         return self
 
-    def get_split_datasets(
-        self, X: Tensor, y: Tensor | None = None, **fit_params: Any
-    ) -> tuple[Any, Any]:
-        """Split as `train_split` says, and learn the scaling from the training rows.
-
-        Returns
-        -------
-        dataset_train, dataset_valid : Dataset, and Dataset or None
-        """
-        train, valid = super().get_split_datasets(X, y, **fit_params)
-        batches = self._encoded(self.get_iterator(train, training=False))
-        scale_once(self.module_, batches, targets_too=self.output_activation is None)
-        return train, valid
-
-    def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        for X, y in batches:
-            yield self.module_.encode(to_tensor(X, device=self.device_)), y
+    def _scales_targets(self) -> bool:
+        return self.output_activation is None
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False

@@ -14,7 +14,6 @@ from skorch.dataset import ValidSplit, get_len
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.state import Before
-from sk_posenc.networks._batches import TensorBatches, tensors_of
 from sk_posenc.networks._callbacks import (
     CallbackSupportMixin,
     EpochTasks,
@@ -25,6 +24,7 @@ from sk_posenc.networks._callbacks import (
 )
 from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file
 from sk_posenc.networks._schedules import Schedule
+from sk_posenc.networks.batches import TensorBatches, tensors_of
 from sk_posenc.networks.run import Run, drop_unended_epoch
 from sk_posenc.networks.settings import batch_size_of, epochs_of
 

@@ -35,7 +35,7 @@ class TensorBatches:
     --------
     >>> import torch
     >>> from skorch.dataset import Dataset
-    >>> from sk_posenc.networks._batches import TensorBatches
+    >>> from sk_posenc.networks.batches import TensorBatches
     >>> batches = TensorBatches(Dataset(torch.zeros(10, 2), torch.zeros(10)), batch_size=4)
     >>> [len(X) for X, y in batches]
     [4, 4, 2]
@@ -110,6 +110,11 @@ class _Memory:
 
     owner: NDArray
     __array_interface__: dict[str, Any]
+
+
+def weights_of(y: Any) -> Tensor | None:
+    """The weights of the rows that targets belong to; None where all count alike."""
+    return getattr(y, "sample_weight", None)
 
 
 def tensors_of(values: Any) -> Any:
