@@ -16,19 +16,19 @@ from skorch.history import History
 from sk_posenc.networks._callbacks import stoppings_of
 
 
-def checkpoint_file(net: Any, X: Any, y: Any) -> Path | None:
+def checkpoint_file(net: Any, *data: Any) -> Path | None:
     """The file of a fit in the folder `checkpoint`, None where nothing is to be saved."""
-    return None if net.checkpoint is None else Path(net.checkpoint) / f"{_mark(net, X, y)}.pt"
+    return None if net.checkpoint is None else Path(net.checkpoint) / f"{_mark(net, *data)}.pt"
 
 
-def _mark(net: Any, X: Any, y: Any) -> str:
+def _mark(net: Any, *data: Any) -> str:
     """What a fit depends on: the estimator, settings, rows, versions."""
     told_only = ("checkpoint", "verbose", "callbacks", "device")
     settings = {k: v for k, v in net.get_params(deep=False).items() if k not in told_only}
     kind = f"{type(net).__module__}.{type(net).__qualname__}"
     versions = (torch.__version__, np.__version__)
     try:
-        return str(joblib.hash((kind, settings, X, y, versions)))
+        return str(joblib.hash((kind, settings, data, versions)))
     except Exception as error:
         raise ValueError(
             "checkpoint needs settings that can be pickled, as they name the file of a fit. "

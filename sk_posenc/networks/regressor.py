@@ -14,7 +14,8 @@ from skorch import NeuralNetRegressor
 from skorch.utils import to_tensor
 from torch import Tensor
 
-from sk_posenc.networks.batches import TensorBatches
+from sk_posenc.networks._weights import weighted_loss
+from sk_posenc.networks.batches import TensorBatches, weights_of
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
@@ -125,6 +126,11 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and
     KeyboardInterrupt is raised again.
 
+    *Weights of rows.* The rows of a batch count in the criterion as their weights say, relative to
+    the mean weight, and the scaling is that of the weighted rows. Rows of weight 0 are dropped
+    first. Where one batch of at most 32 holds all rows, each as often as its whole weight says,
+    the fit is that of the repeated rows to the last bit, in whatever order they come.
+
     *Seeds.* Fits with equal `random_state` give equal predictions, to the last bit on a CPU with
     a given number of threads. The global generators of PyTorch and NumPy are not used.
 
@@ -197,7 +203,9 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         self.activation = activation
         self.output_activation = output_activation
 
-    def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
         Parameters
@@ -206,6 +214,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Coordinates or their encoding.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`, such as `groups`.
 
@@ -216,7 +226,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         Raises
         ------
         ValueError
-            For NaN or infinity, and for settings that are impossible.
+            For NaN or infinity, for settings that are impossible, for targets that the output
+            activation cannot reach, and for weights that are negative or all 0.
         TypeError
             For settings of the wrong type, and for `fit_params` without a `train_split`.
         FloatingPointError
@@ -224,10 +235,15 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
-        return super().fit(X, y, **fit_params)
+        return super().fit(X, y, sample_weight, **fit_params)
 
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, classes: object = None, **fit_params: Any
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        classes: object = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Train for `max_epochs` more epochs, with the scaling learnt in the first call.
 
@@ -239,6 +255,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Targets.
         classes : ignored
             Present for the signature of skorch.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`, such as `groups`.
 
@@ -251,7 +269,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         ValueError
             As in :meth:`fit`, and for targets of another shape than before.
         """
-        return super().partial_fit(X, y, **fit_params)
+        return super().partial_fit(X, y, classes, sample_weight, **fit_params)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
@@ -309,8 +327,10 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
     ) -> Tensor:
         """Criterion between the output and the standardised targets of one batch."""
+        weight = weights_of(y_true)
         y_true = to_tensor(y_true, device=y_pred.device).reshape(y_pred.shape)
-        return self.criterion_(y_pred, standardised(self.module_, y_true).to(y_pred.dtype))
+        target = standardised(self.module_, y_true).to(y_pred.dtype)
+        return weighted_loss(self.criterion_, weight, lambda: self.criterion_(y_pred, target))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -29,6 +29,8 @@ class Run:
     n_epochs: int
     epochs_before: int
     checkpoint_file: Path | None = None
+    # Weights of the rows, where they do not all count alike.
+    weight: Any = field(default=None, init=False)
     # Whether a checkpoint has been taken up that was saved at the end of the same run.
     is_finished: bool = field(default=False, init=False)
     # An exception during training, to be raised again once callbacks know of the end.

@@ -309,8 +309,8 @@ def test_groups_reach_the_split(data):
     assert model.history_[0, "batches", -1, "valid_batch_size"] == 100
     assert [len(held_out) for held_out in seen] == [2, 2]
     for fit in (small().fit, small(early_stopping=2).partial_fit):
-        with pytest.raises(TypeError, match=r"go to train_split.*Got sample_weight"):
-            fit(X, y, sample_weight=np.ones(300))
+        with pytest.raises(TypeError, match=r"go to train_split.*Got groups"):
+            fit(X, y, groups=groups)
 
 
 def test_mixed_precision_is_near(data):
