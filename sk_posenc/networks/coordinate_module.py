@@ -9,9 +9,7 @@ from torch import Tensor, nn
 
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.networks._doubles import KeepsDoubles
-from sk_posenc.networks.encoder_module import EncoderModule, check_floats
-
-_HALF = (torch.float16, torch.bfloat16)
+from sk_posenc.networks.encoder_module import HALF, EncoderModule, check_floats
 
 
 class CoordinateModule(KeepsDoubles):
@@ -181,7 +179,7 @@ class CoordinateModule(KeepsDoubles):
                 f"x must be {precision}, as the weights of the network are: convert x, "
                 f"or give the EncoderModule that dtype. Got {encoded.dtype}."
             )
-        return encoded.to(precision) if precision in _HALF else encoded
+        return encoded.to(precision) if precision in HALF else encoded
 
     def scaled(self, x: Tensor) -> Tensor:
         """Encode rows of input, and scale them: what a network of your own starts with.

@@ -17,11 +17,14 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
+from sk_posenc.networks._memory import check_training
 from sk_posenc.networks._origin import from_origin, origin_of
 from sk_posenc.networks.batches import as_tensor
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
+from sk_posenc.networks.mlp import CoordinateMLP, layer_sizes
 from sk_posenc.networks.scaling import scale_once
+from sk_posenc.networks.settings import resolve_device
 
 # How coordinates are checked: they keep their precision, until an origin is subtracted.
 _CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
@@ -163,9 +166,15 @@ class CoordinateNetwork(SkorchEstimator):
             )
 
     def _check_memory(self, n_rows: int) -> None:
-        if self._fitted_encoder is not None and self.device_.type == "cpu":
-            width = self._fitted_encoder._n_features_out
-            check_memory((n_rows, width), 4, "lower batch_size, or the columns of the encoder")
+        """Raise where the network, or a batch of rows in it, would not fit into memory."""
+        encoder = self._fitted_encoder
+        columns = self.n_features_in_ if encoder is None else encoder._n_features_out
+        device = resolve_device(self.device)
+        if encoder is not None and device.type == "cpu":
+            check_memory((n_rows, columns), 4, "lower batch_size, or the columns of the encoder")
+        if issubclass(self.module, CoordinateMLP):
+            hidden = layer_sizes(self.hidden_layer_sizes)
+            check_training([columns, *hidden, self._n_outputs], n_rows, device)
 
     def _width(self) -> int:
         return int(self.module_.in_features)

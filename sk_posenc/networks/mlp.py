@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from sk_posenc.core.settings import parse_choice, parse_integer, parse_positive
+from sk_posenc.networks._memory import check_layers
 from sk_posenc.networks.batches import fresh_generator
 from sk_posenc.networks.coordinate_module import CoordinateModule
 
@@ -55,7 +56,8 @@ RANGES = {
 }
 
 
-def _layer_sizes(sizes: Any) -> tuple[int, ...]:
+def layer_sizes(sizes: Any) -> tuple[int, ...]:
+    """Units of each hidden layer."""
     if isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes):
         numbered = enumerate(sizes)
         return tuple(parse_integer(n, f"hidden_layer_sizes[{i}]") for i, n in numbered)
@@ -120,8 +122,8 @@ class CoordinateMLP(CoordinateModule):
     Raises
     ------
     ValueError
-        For layers without units, an unknown activation, and an encoder whose number of columns
-        is not `in_features`.
+        For layers without units, layers beyond memory, an unknown activation, and an encoder
+        whose number of columns is not `in_features`.
     TypeError
         For an encoder that is not a torch module, and sizes that are not whole numbers.
 
@@ -168,7 +170,8 @@ class CoordinateMLP(CoordinateModule):
     ) -> None:
         super().__init__(in_features, out_features, encoder=encoder)
         omega_0, sigma = parse_positive(omega_0, "omega_0"), parse_positive(sigma, "sigma")
-        widths = (self.in_features, *_layer_sizes(hidden_layer_sizes), self.out_features)
+        widths = (self.in_features, *layer_sizes(hidden_layer_sizes), self.out_features)
+        check_layers(widths)
         made = _ACTIVATIONS[parse_choice(*_ACTIVATIONS)(activation, "activation")]
         self.activations = nn.ModuleList(made(omega_0, sigma) for _ in widths[1:-1])
         self.output_activation: nn.Module = nn.Identity()

@@ -106,11 +106,11 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         rows, targets = self._take(X, y, fresh)
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
+        self._check_memory(size)
         file = None
         if fresh:
             file = checkpoint_file(self, rows, targets, weight)
             self.initialize()
-        self._check_memory(size)
         self._run = run = Run(n_epochs, len(self.history), file)
         run.weight = weight
         rows, targets = tensors_of(rows), tensors_of(targets)

@@ -19,6 +19,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import ValidSplit
 
 from sk_posenc import (
+    CoordinateMLP,
     CoordinateMLPRegressor,
     FourierEncoder,
     LearnableFourierEncoder,
@@ -495,6 +496,23 @@ def test_a_batch_beyond_memory_is_refused(data, monkeypatch):
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
     with pytest.raises(ValueError, match="lower batch_size"):
         small(FourierEncoder(stable_rank=20), batch_size=-1).fit(*data)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000))
+    small(max_epochs=1, batch_size=8).fit(*data)
+    message = r"hidden layers \[32\] and 2 outputs on a batch of 300 rows needs .* lower batch_size"
+    with pytest.raises(ValueError, match=message):
+        small(max_epochs=1, batch_size=-1).fit(*data)
+
+
+def test_layers_beyond_memory_are_refused_at_once(data):
+    sizes = (2_000_000, 2_000_000)
+    message = r"hidden layers \[2000000, 2000000\].* GiB .*: lower hidden_layer_sizes"
+    for settings in ({}, {"encoder": FourierEncoder(stable_rank=2)}):
+        model = small(hidden_layer_sizes=sizes, **settings)
+        with pytest.raises(ValueError, match=message):
+            model.fit(*data)
+        assert not hasattr(model, "module_")
+    with pytest.raises(ValueError, match=message):
+        CoordinateMLP(2, hidden_layer_sizes=sizes)
 
 
 # --- scikit-learn's callbacks
