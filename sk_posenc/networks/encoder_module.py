@@ -163,14 +163,15 @@ class EncoderModule(KeepsDoubles):
         return features.reshape(*x.shape[:-1], self.n_features)
 
     def _encode(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
+        is_compiled = torch.compiler.is_compiling()
+        if not is_compiled and not len(rows):
+            return rows.new_empty((0, self.n_features), dtype=dtype)
         arrays = self._arrays_in(rows.dtype)
         has_gradient = torch.is_grad_enabled() and (self.trainable or rows.requires_grad)
         # a graph of blocks would hold for one number of rows
-        if has_gradient or torch.compiler.is_compiling():
+        if has_gradient or is_compiled:
             whole: Tensor = self.encoder._features(rows, arrays, array_namespace(rows))
             return whole.to(dtype)
-        if not len(rows):
-            return rows.new_empty((0, self.n_features), dtype=dtype)
         encoded: Tensor = self.encoder._in_blocks(rows, arrays, dtype)
         return encoded
 

@@ -23,7 +23,7 @@ from sk_posenc.networks._callbacks import (
     wants_to_stop,
     with_callbacks,
 )
-from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file
+from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file, state_to_go_on_from
 from sk_posenc.networks._schedules import Schedule
 from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
@@ -107,12 +107,12 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
         self._check_memory(size)
-        file = None
+        file = checkpoint_file(self, n_epochs, rows, targets, weight) if fresh else None
+        saved = state_to_go_on_from(self, file)
         if fresh:
-            file = checkpoint_file(self, rows, targets, weight)
             self.initialize()
         self._run = run = Run(n_epochs, len(self.history), file)
-        run.weight = weight
+        run.saved, run.weight = saved, weight
         rows, targets = tensors_of(rows), tensors_of(targets)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)

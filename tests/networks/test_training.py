@@ -242,7 +242,14 @@ def test_bad_encoders_and_settings(data):
         ({"max_epochs": "a"}, ValueError, "max_epochs must be a whole number or 'auto'. Got 'a'"),
         ({"batch_size": "a"}, ValueError, "a whole number, 'auto', or -1 for all rows. Got 'a'"),
         ({"checkpoint": 3}, TypeError, "checkpoint must be"),
+        ({"checkpoint": __file__}, ValueError, "checkpoint must be a folder, not a file"),
         ({"mixed_precision": "bf16"}, TypeError, "mixed_precision must be"),
+        ({"train_split": 0.2}, TypeError, r"train_split must be None or a callable, .*Got 0\.2"),
+        ({"iterator_train": "a"}, TypeError, "iterator_train must be a class"),
+        ({"callbacks": "x"}, TypeError, "callbacks must be a list"),
+        ({"warm_start": "a"}, TypeError, "warm_start must be True or False. Got 'a'"),
+        ({"random_state": True}, TypeError, "random_state must be a whole number.*Got True"),
+        ({"module": None}, TypeError, "module must be a class"),
     ]:
         with pytest.raises(error, match=message):
             small(**parameters).fit(X, y)
