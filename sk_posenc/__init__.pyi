@@ -25,6 +25,7 @@ from .measures.scorers import (
     stable_rank_scorer,
 )
 from .measures.similarity_radius import similarity_radius
+from .networks.classifier import CoordinateMLPClassifier
 from .networks.coordinate_module import CoordinateModule
 from .networks.encoder_module import EncoderModule
 from .networks.mlp import CoordinateMLP
@@ -43,6 +44,7 @@ __all__ = [
     "BasisDisplay",
     "CoordinateKFold",
     "CoordinateMLP",
+    "CoordinateMLPClassifier",
     "CoordinateMLPRegressor",
     "CoordinateModule",
     "EncoderModule",

@@ -17,6 +17,7 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
+from sk_posenc.networks._building import check_built, check_module, settings_for_module
 from sk_posenc.networks._memory import check_training
 from sk_posenc.networks._origin import from_origin, origin_of
 from sk_posenc.networks.batches import as_tensor
@@ -33,8 +34,8 @@ _CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
 class CoordinateNetwork(SkorchEstimator):
     """A base class of estimators that train a `CoordinateMLP` on coordinates.
 
-    A derived class has the parameters `encoder`, `train_encoder`, `hidden_layer_sizes`,
-    `activation` and `output_activation`, and the attribute `_n_outputs` before `initialize`.
+    A derived class has the parameters `encoder`, `train_encoder`, `hidden_layer_sizes` and
+    `activation`, and the attribute `_n_outputs` before `initialize`.
     """
 
     _nested = ("encoder",)
@@ -115,12 +116,8 @@ class CoordinateNetwork(SkorchEstimator):
         -------
         self : estimator
         """
-        parameters: dict[str, Any] = {
-            "hidden_layer_sizes": self.hidden_layer_sizes,
-            "activation": self.activation,
-            "output_activation": self.output_activation,
-            "generator": self._generator,
-        }
+        check_module(self)
+        parameters: dict[str, Any] = settings_for_module(self) | {"generator": self._generator}
         if hasattr(self, "n_features_in_"):
             parameters |= {"in_features": self.n_features_in_, "out_features": self._n_outputs}
             if self._fitted_encoder is not None:
@@ -137,11 +134,10 @@ class CoordinateNetwork(SkorchEstimator):
         if not hasattr(self, "n_features_in_"):
             self._n_outputs = parameters.get("out_features", 1)
         self.module_ = self.module(**parameters)
-        if (
-            self.module_.input_origin is not None
-            and getattr(self, "_input_origin", None) is not None
-        ):
-            self.module_.input_origin.copy_(torch.as_tensor(self._input_origin))
+        check_built(self.module_, parameters["in_features"], self._n_outputs)
+        origin = self.__dict__.get("_input_origin")
+        if origin is not None:
+            self.module_.input_origin.copy_(torch.as_tensor(origin))
         return self
 
     def _undecayed_parameters(self) -> list[nn.Parameter]:
@@ -154,6 +150,7 @@ class CoordinateNetwork(SkorchEstimator):
         if self.encoder is not None:
             check_encoder(self.encoder, "an encoder of sk_posenc or None")
         super()._check_settings()
+        check_module(self)
         trains = self.train_encoder
         wanted = f"train_encoder must be 'auto', True or False. Got {trains!r}."
         if not isinstance(trains, bool | np.bool_ | str):

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from sk_posenc.networks._weights import weighted_loss
 from sk_posenc.networks.batches import TensorBatches, weights_of
+from sk_posenc.networks.coordinate_module import CoordinateModule
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
@@ -69,7 +70,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights and the order of the rows. None: different in each fit.
     module : type, default=CoordinateMLP
-        The network, a subclass of `CoordinateMLP`.
+        The network, a class that derives from `CoordinateModule`; the guide's page *Add a
+        network* shows how.
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
     lr : float, default=1e-3
@@ -168,7 +170,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         mixed_precision: bool = False,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
-        module: type[CoordinateMLP] = CoordinateMLP,
+        module: type[CoordinateModule] = CoordinateMLP,
         optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
         lr: float = 1e-3,
         max_epochs: int | str = "auto",

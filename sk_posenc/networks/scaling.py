@@ -119,7 +119,7 @@ def scale_once(
         module.target_scale[constant] = scale[constant]
         return
     if not targets_too:
-        shift, scale = torch.zeros_like(shift), torch.ones_like(scale)
+        shift, scale = (torch.zeros_like(module.target_shift), torch.ones_like(module.target_scale))
     module.set_scaling(input_shift, input_scale, shift, scale)
 
 

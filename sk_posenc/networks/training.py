@@ -31,7 +31,7 @@ from sk_posenc.networks.run import Run, drop_unended_epoch
 from sk_posenc.networks.settings import batch_size_of, epochs_of
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
-_HELD_OUT = 0.1
+HELD_OUT = 0.1
 
 
 class TrainedInRuns(CallbackSupportMixin, NeuralNet):
@@ -233,7 +233,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         return train if repeated is None else repeated
 
     def _set_aside(self, dataset: Any, y: Any, seed: int) -> tuple[Any, Any]:
-        split: tuple[Any, Any] = ValidSplit(_HELD_OUT, random_state=seed)(dataset)
+        split: tuple[Any, Any] = ValidSplit(HELD_OUT, random_state=seed)(dataset)
         return split
 
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
