@@ -114,6 +114,7 @@ TESTS = {
     "networks/_doubles": ["networks/encoder_module"],
     "networks/_memory": ["networks/training"],
     "networks/_origin": ["networks/regressor"],
+    "networks/_plain": ["networks/pickling"],
     "networks/_weights": ["networks/weights"],
     "networks/_checkpoint": [
         "networks/checkpoint",
@@ -126,7 +127,12 @@ TESTS = {
     "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
     "networks/network_similarity": ["networks/network_similarity", "plotting/plotting"],
     "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
-    "networks/pickling": ["networks/estimator", "networks/regressor", "refits"],
+    "networks/pickling": [
+        "networks/pickling",
+        "networks/estimator",
+        "networks/regressor",
+        "refits",
+    ],
     "networks/run": ["networks/run", "networks/estimator", "networks/training"],
     "networks/scaling": ["networks/scaling", "networks/regressor"],
     "networks/settings": [

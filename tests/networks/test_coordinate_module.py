@@ -118,8 +118,8 @@ class Empty(CoordinateModule):
 
 
 class NoForward(Empty):
-    def __init__(self, *args, **parameters):
-        super().__init__(*args, **parameters)
+    def __init__(self, in_features, out_features=1, *, encoder=None, generator=None):
+        super().__init__(in_features, out_features, encoder=encoder)
         self.layer = nn.Linear(2, 3)
 
 
