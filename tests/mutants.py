@@ -63,6 +63,7 @@ TESTS = {
         *(f"kronecker/kronecker{name}" for name in ("", "_adaptive", "_scattered", "_search")),
         "kronecker/learnt_search",
     ],
+    "core/listing": ["core/listing"],
     "core/outside": ["core/outside", "measures/encoding_report"],
     "core/poor_fit": ["core/poor_fit", "core/outside"],
     "core/samples_per_axis": ["core/samples_per_axis"],
@@ -115,6 +116,7 @@ TESTS = {
     "networks/_memory": ["networks/training"],
     "networks/_origin": ["networks/regressor"],
     "networks/_plain": ["networks/pickling"],
+    "networks/hints": ["networks/hints"],
     "networks/_weights": ["networks/weights"],
     "networks/_checkpoint": [
         "networks/checkpoint",

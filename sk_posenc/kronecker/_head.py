@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.checks import check_weights, checked_data
 from sk_posenc.core.limits import limits_now
+from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
@@ -28,7 +29,7 @@ from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL
 
 
-class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class KroneckerHead(ListedCheaply, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
     tol: float

@@ -48,8 +48,8 @@ def restore(net: Any, state: dict[str, Any]) -> None:
             f"{type(net).__name__} was saved by another version of sk_posenc, or in another way: "
             f"fit it again. Got a state of format {state.get('format')!r}."
         )
-    net.__init__(**state["parameters"])
-    vars(net).update(state["attributes"])
+    made: Any = type(net)
+    vars(net).update(vars(made(**state["parameters"])) | state["attributes"])
     if not state["initialized"]:
         return
     seed, net.random_state = net.random_state, 0  # a RandomState must not be drawn from
@@ -72,7 +72,7 @@ def _default_types(kind: type) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     for each in reversed(kind.__mro__):
         if "__init__" in vars(each) and each is not object:
-            named = signature(each.__init__).parameters.items()
+            named = signature(vars(each)["__init__"]).parameters.items()
             defaults |= {k: p.default for k, p in named if isinstance(p.default, type)}
     return {k: v for k, v in defaults.items() if v is not signature(kind).empty}
 

@@ -62,7 +62,7 @@ def in_one_batch(dataset: Any, weight: NDArray[np.float64] | None, batch_size: A
     order = np.lexsort(torch.cat(columns, dim=1).cpu().numpy().T)
     unweighted = copy.copy(base)
     vars(unweighted).pop("sample_weight", None)
-    return Subset(unweighted, rows[order])
+    return Subset(unweighted, rows[order].tolist())
 
 
 def relative(weight: NDArray[np.float64]) -> Tensor | None:

@@ -81,8 +81,8 @@ class TensorBatches:
             batch = slice(start, start + self.batch_size)
             # what skorch's Dataset gives where there is no target
             no_target = self.X.new_zeros(1)
-            taken = batch if rows is None else rows[batch]
-            y = no_target if self.y is None else self.y[taken]
+            taken: Any = batch if rows is None else rows[batch]
+            y: Any = no_target if self.y is None else self.y[taken]
             if self.weight is not None:
                 y.sample_weight = self.weight[taken]
             if rows is None:

@@ -15,6 +15,7 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sk_posenc.core.checks import checked_data
+from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.networks.batches import TensorBatches, tensors_of
 from sk_posenc.networks.parameters import LiveParameters
 from sk_posenc.networks.pickling import PortableNet
@@ -30,7 +31,7 @@ _DEVICE_BLOCK = 4096
 _PREDICTION_ENTRIES = 1 << 26
 
 
-class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
+class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet):
     """A base class of estimators that train a torch module, in front of a class of skorch.
 
     ``class Mine(SkorchEstimator, NeuralNetClassifier)`` has parameters that can be set at any

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +14,25 @@ from torch import Tensor
 
 from sk_posenc.networks._weights import weighted_loss
 from sk_posenc.networks.batches import TensorBatches, weights_of
-from sk_posenc.networks.coordinate_module import CoordinateModule
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
+from sk_posenc.networks.hints import (
+    Activation,
+    Batch,
+    Batches,
+    Count,
+    Device,
+    Encoder,
+    Epochs,
+    Folder,
+    Layers,
+    Module,
+    Optimizer,
+    Rate,
+    Schedule,
+    Seed,
+    Split,
+    Trains,
+)
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
 
@@ -158,26 +173,26 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
     def __init__(
         self,
-        encoder: Any = None,
+        encoder: Encoder = None,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (256, 256, 256, 256),
-        activation: str = "relu",
-        output_activation: str | None = None,
-        train_encoder: bool | str = "auto",
-        lr_schedule: str = "constant",
-        early_stopping: int | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        hidden_layer_sizes: Layers = (256, 256, 256, 256),
+        activation: Activation = "relu",
+        output_activation: Activation | None = None,
+        train_encoder: Trains = "auto",
+        lr_schedule: Schedule = "constant",
+        early_stopping: Count | None = None,
+        checkpoint: Folder | None = None,
         mixed_precision: bool = False,
-        device: str | torch.device = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        module: type[CoordinateModule] = CoordinateMLP,
-        optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
-        lr: float = 1e-3,
-        max_epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        iterator_train: Any = TensorBatches,
-        iterator_valid: Any = TensorBatches,
-        train_split: Any = None,
+        device: Device = "auto",
+        random_state: Seed | None = None,
+        module: Module = CoordinateMLP,
+        optimizer: Optimizer = torch.optim.Adam,
+        lr: Rate = 1e-3,
+        max_epochs: Epochs = "auto",
+        batch_size: Batch = "auto",
+        iterator_train: Batches = TensorBatches,
+        iterator_valid: Batches = TensorBatches,
+        train_split: Split = None,
         verbose: int = 0,
         **skorch_parameters: Any,
     ) -> None:

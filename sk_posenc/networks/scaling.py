@@ -61,8 +61,8 @@ def learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         targets.append(y.reshape(len(X), -1))
         weights.append(weight)
     constant = high - low <= _ROUNDING * torch.maximum(high.abs(), low.abs())
-    size = (sum_sq[~constant] / n).mean().sqrt().nan_to_num(1.0)
-    input_scale = torch.where(constant, 0.0, 1 / size)
+    spread = (sum_sq[~constant] / n).mean().sqrt().nan_to_num(1.0)
+    input_scale = torch.where(constant, 0.0, 1 / spread)
     return mean, input_scale, *_target_scaling(targets, weights)
 
 
