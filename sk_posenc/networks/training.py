@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +43,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     """
 
     _run: Run | None = None
+    train_split: Any
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
         """Train from new weights, unless `warm_start` is set."""
@@ -211,12 +213,25 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         dataset_train, dataset_valid : Dataset, and Dataset or None
         """
         if self.early_stopping is None or self.train_split is not None:
-            train, valid = super().get_split_datasets(X, y, **fit_params)
+            with self._splitting(X):
+                train, valid = super().get_split_datasets(X, y, **fit_params)
         else:
             # the seed, not a draw: the rows set aside stay the same in later calls
             seed = self._generator.initial_seed() % 2**32
             train, valid = self._set_aside(self.get_dataset(X, y), y, seed)
         return self._counted(train, valid), valid
+
+    @contextmanager
+    def _splitting(self, X: Any) -> Iterator[None]:
+        """Let a splitter in `train_split` see the rows: skorch tells it their numbers alone."""
+        given: Any = self.train_split
+        if isinstance(given, ValidSplit) and hasattr(given.cv, "split"):
+            self.train_split = copy.copy(given)
+            self.train_split.cv = _OnRows(given.cv, to_numpy(X))
+        try:
+            yield
+        finally:
+            self.train_split = given
 
     def _counted(self, train: Any, valid: Any) -> Any:
         """Training rows as often as their weights say where one batch holds them all."""
@@ -253,3 +268,16 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
             f"Training has diverged: {what}. Lower the learning rate (lr={self.lr}), or clip "
             "gradients with skorch.callbacks.GradientNormClipping."
         )
+
+
+class _OnRows:
+    """A splitter of rows that it already has."""
+
+    def __init__(self, cv: Any, rows: Any) -> None:
+        self._cv, self._rows = cv, rows
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        return self._cv.split(self._rows, y, groups)
+
+    def get_n_splits(self, *args: Any) -> int:
+        return int(self._cv.get_n_splits(self._rows, *args[1:]))
