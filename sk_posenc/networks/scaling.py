@@ -115,8 +115,12 @@ def scale_once(
         return
     input_shift, input_scale, shift, scale = learn_scaling(batches)
     if module.is_scaled:
-        module.target_shift[constant] = shift[constant]
-        module.target_scale[constant] = scale[constant]
+        module.target_shift.copy_(
+            torch.where(constant, shift.to(constant.device), module.target_shift)
+        )
+        module.target_scale.copy_(
+            torch.where(constant, scale.to(constant.device), module.target_scale)
+        )
         return
     if not targets_too:
         shift, scale = (torch.zeros_like(module.target_shift), torch.ones_like(module.target_scale))
