@@ -190,6 +190,18 @@ def test_searches_over_the_encoder(data):
     assert np.ptp(search.cv_results_["mean_test_score"]) > 0
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_card(data):
+    X, y = data
+    labels = LABELS["words"][y]
+    settings = {"class_weight": "balanced", "early_stopping": 5, "device": "cuda"}
+    model = small(FourierEncoder(3), **settings).fit(X, labels)
+    assert model.device_.type == "cuda"
+    assert model.score(X, labels) > 0.8
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
 def test_before_a_fit_it_has_no_classes():
     assert not hasattr(small(), "classes_")
     net = small(module__in_features=2, module__out_features=3).initialize()

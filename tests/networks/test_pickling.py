@@ -24,7 +24,9 @@ from sk_posenc import (
 
 X = np.random.default_rng(0).uniform(size=(60, 2))
 Y = np.sin(5 * X[:, 0]) + X[:, 1]
-small = partial(CoordinateMLPRegressor, hidden_layer_sizes=(4,), max_epochs=2, random_state=0)
+small = partial(
+    CoordinateMLPRegressor, hidden_layer_sizes=(4,), max_epochs=2, random_state=0, device="cpu"
+)
 REGRESSOR = "sk_posenc.networks.regressor.CoordinateMLPRegressor"
 # A network, its targets, and the types that whoever loads it must trust: they stay where they are.
 CASES = {
@@ -52,7 +54,11 @@ CASES = {
     ),
     "classes": (
         CoordinateMLPClassifier(
-            FourierEncoder(3), hidden_layer_sizes=(4,), max_epochs=2, optimizer=torch.optim.AdamW
+            FourierEncoder(3),
+            hidden_layer_sizes=(4,),
+            max_epochs=2,
+            optimizer=torch.optim.AdamW,
+            device="cpu",
         ),
         np.where(Y > 0.5, "land", "sea"),
         {"sk_posenc.networks.classifier.CoordinateMLPClassifier", "torch.optim.adamw.AdamW",

@@ -502,12 +502,12 @@ def test_a_batch_beyond_memory_is_refused(data, monkeypatch):
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
     with pytest.raises(ValueError, match="lower batch_size"):
-        small(FourierEncoder(stable_rank=20), batch_size=-1).fit(*data)
+        small(FourierEncoder(stable_rank=20), batch_size=-1, device="cpu").fit(*data)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000))
-    small(max_epochs=1, batch_size=8).fit(*data)
+    small(max_epochs=1, batch_size=8, device="cpu").fit(*data)
     message = r"hidden layers \[32\] and 2 outputs on a batch of 300 rows needs .* lower batch_size"
     with pytest.raises(ValueError, match=message):
-        small(max_epochs=1, batch_size=-1).fit(*data)
+        small(max_epochs=1, batch_size=-1, device="cpu").fit(*data)
 
 
 def test_layers_beyond_memory_are_refused_at_once(data):

@@ -153,6 +153,32 @@ def test_parts_that_know_no_weights_are_refused(data):
             small(**settings).fit(X, y, sample_weight=w)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("encoder", [None, ShiftedBasisEncoder(stable_rank=4)])
+def test_on_a_card_weights_and_predictions_are_the_same(data, encoder, tmp_path):
+    X, y, w = data
+    on_card = {"device": "cuda", "checkpoint": tmp_path}
+    model = small(encoder, **on_card).fit(X, y, sample_weight=w)
+    assert model.device_.type == "cuda"
+    near = small(encoder).fit(X, y, sample_weight=w).predict(X)
+    np.testing.assert_allclose(model.predict(X), near, rtol=0, atol=0.02)
+    np.testing.assert_array_equal(model.predict(X[3:40]), model.predict(X)[3:40])
+    few = small(encoder, device="cuda").fit(X[:18], y[:18], sample_weight=w[:18])
+    rows = np.repeat(np.arange(18), w[:18])
+    repeated = small(encoder, device="cuda").fit(X[rows], y[rows])
+    np.testing.assert_allclose(few.predict(X), repeated.predict(X), rtol=0, atol=1e-4)
+    again = small(encoder, **on_card).fit(X, y, sample_weight=w)
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
+    state = model.__getstate__()
+    loaded = type(model).__new__(type(model))
+    loaded.__setstate__(state)
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    model.set_params(max_epochs=2).fit(X, np.full(200, 3.5))
+    np.testing.assert_array_equal(model.partial_fit(X, np.full(200, 4.5)).predict(X), 4.5)
+    with pytest.raises(ValueError, match="needs .* GiB"):
+        small(hidden_layer_sizes=(2_000_000, 2_000_000), device="cuda").fit(X, y)
+
+
 def test_weights_are_routed_through_pipelines_and_searches(data):
     X, y, w = data
     with sklearn.config_context(enable_metadata_routing=True):
