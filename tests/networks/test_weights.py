@@ -175,7 +175,7 @@ def test_on_a_card_weights_and_predictions_are_the_same(data, encoder, tmp_path)
     np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
     model.set_params(max_epochs=2).fit(X, np.full(200, 3.5))
     np.testing.assert_array_equal(model.partial_fit(X, np.full(200, 4.5)).predict(X), 4.5)
-    with pytest.raises(ValueError, match="needs .* GiB"):
+    with pytest.raises(ValueError, match=r"needs .* GiB"):
         small(hidden_layer_sizes=(2_000_000, 2_000_000), device="cuda").fit(X, y)
 
 
