@@ -28,6 +28,8 @@ from .measures.scorers import (
     stable_rank_scorer,
 )
 from .measures.similarity_radius import similarity_radius
+from .networks.classifier import CoordinateMLPClassifier
+from .networks.coordinate_module import CoordinateModule
 from .networks.encoder_module import EncoderModule
 from .networks.mlp import CoordinateMLP
 from .networks.network_similarity import network_similarity, network_stable_rank
@@ -45,7 +47,9 @@ __all__ = [
     "BasisDisplay",
     "CoordinateKFold",
     "CoordinateMLP",
+    "CoordinateMLPClassifier",
     "CoordinateMLPRegressor",
+    "CoordinateModule",
     "EncoderModule",
     "EncodingReport",
     "FourierEncoder",

@@ -67,6 +67,7 @@ TESTS = {
         *(f"kronecker/kronecker{name}" for name in ("", "_adaptive", "_scattered", "_search")),
         "kronecker/learnt_search",
     ],
+    "core/listing": ["core/listing"],
     "core/outside": ["core/outside", "measures/encoding_report"],
     "core/poor_fit": ["core/poor_fit", "core/outside"],
     "core/samples_per_axis": ["core/samples_per_axis"],
@@ -125,12 +126,32 @@ TESTS = {
     "measures/sample_layout": ["measures/sample_layout"],
     "measures/spectrum": ["plotting/plotting", "measures/encoding_report"],
     "networks": ["networks/regressor", "networks/training"],
-    "networks/_checkpoint": ["networks/estimator", "networks/training", "refits"],
+    "networks/_building": ["networks/coordinate_module"],
+    "networks/_labels": ["networks/classifier"],
+    "networks/classifier": ["networks/classifier"],
+    "networks/_doubles": ["networks/encoder_module"],
+    "networks/_memory": ["networks/training"],
+    "networks/_origin": ["networks/regressor"],
+    "networks/_plain": ["networks/pickling"],
+    "networks/hints": ["networks/hints"],
+    "networks/_weights": ["networks/weights"],
+    "networks/_checkpoint": [
+        "networks/checkpoint",
+        "networks/estimator",
+        "networks/training",
+        "refits",
+    ],
+    "networks/coordinate_module": ["networks/regressor", "networks/coordinate_module"],
     "networks/encoder_module": ["networks/encoder_module"],
     "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
     "networks/network_similarity": ["networks/network_similarity", "plotting/plotting"],
     "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
-    "networks/pickling": ["networks/estimator", "networks/regressor", "refits"],
+    "networks/pickling": [
+        "networks/pickling",
+        "networks/estimator",
+        "networks/regressor",
+        "refits",
+    ],
     "networks/run": ["networks/run", "networks/estimator", "networks/training"],
     "networks/scaling": ["networks/scaling", "networks/regressor"],
     "networks/settings": [
@@ -152,7 +173,7 @@ DEFAULTS = "tests/test_package.py::test_defaults_are_those_documented"
 PROCESS = "test_all_of_this_file_under_array_api_dispatch"
 # What decides how fast something is, in how many pieces or by which of two exact ways.
 SPEED = """_BAND_ROWS _BLOCK _CELLS_PER_POINT _DENSE _DENSE_UP_TO _DEVICE_BLOCK _FIT_BYTES
-    _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_BATCH _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK
+    _GRAM_UP_TO _HELD _HOST_BLOCK _PREDICTION_ENTRIES _PROBE_ROWS _SPARSE_BLOCK
     _SVD_UP_TO all_exact block_bytes direct_up_to dual_up_to few_cells node_block row_block
     sparse_entries"""
 SPEED_KEYWORDS = {"copy", "check_finite", "driver", "n_jobs", "order", "stacklevel", "strict"}

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import inspect
 import re
+import warnings
 from fractions import Fraction
 from pathlib import Path
 from unittest import SkipTest
@@ -41,19 +42,29 @@ def small_signals(monkeypatch, tmp_path):
     plt.close("all")
 
 
+def installed(*names):
+    """Whether a page can use other libraries."""
+    return all(importlib.util.find_spec(name) is not None for name in names)
+
+
 @pytest.mark.usefixtures("small_signals")
 @pytest.mark.parametrize(
     "page", [page for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
              if "```python" in page.read_text(encoding="utf-8")], ids=lambda page: page.name
 )  # fmt: skip
 def test_code_of_pages_runs(page):
-    examples = list(PAGES.parse(page).examples())
+    document = PAGES.parse(page)
+    document.namespace["installed"] = installed
+    examples = list(document.examples())
     assert examples
-    for example in examples:
-        if "sklearn.callback" in str(example.parsed) and not HAS_CALLBACKS:
-            continue
-        with contextlib.suppress(SkipTest):  # where the page says why
-            example.evaluate()
+    with warnings.catch_warnings():
+        if page.name == "other_libraries.md":
+            warnings.simplefilter("ignore")  # those of the libraries
+        for example in examples:
+            if "sklearn.callback" in str(example.parsed) and not HAS_CALLBACKS:
+                continue
+            with contextlib.suppress(SkipTest):  # where the page says why
+                example.evaluate()
 
 
 def resolve(dotted):

@@ -33,6 +33,7 @@ from sk_posenc import (
     ShiftedBasisEncoder,
     SpacingTransformer,
 )
+from sk_posenc.networks import _checkpoint
 
 RNG = np.random.default_rng(0)
 NAMES = ["east", "north"]
@@ -405,18 +406,19 @@ def test_a_damaged_checkpoint(name, damage, tmp_path):
     if damage in ("cut", "empty"):
         file.write_bytes(file.read_bytes()[: 700 if damage == "cut" else 0])
     else:
-        state = torch.load(file)
+        state = _checkpoint._read(file)
         if damage == "other keys":
             del state["generator"]
         else:
             state["optimizer"]["param_groups"].append({"params": [9]})
-        torch.save(state, file)
+        _checkpoint._write(state, file)
     estimator = fitted_on(name)
     unfitted = clone(ESTIMATORS[name])
     keys = set(vars(unfitted))
     for each in (estimator, unfitted):
         each.checkpoint = tmp_path
-        with pytest.raises(ValueError, match="is damaged: delete it to start again"):
+        message = "is damaged: delete it to start again|is no checkpoint of this fit"
+        with pytest.raises(ValueError, match=message):
             each.fit(OTHER_X, OTHER_Y)
         each.checkpoint = None
     assert list(tmp_path.iterdir()) == [file]

@@ -186,8 +186,6 @@ def test_displays_label_dates_of_other_calendars():
         (lambda: sp.KroneckerRidge([sp.FourierEncoder()]).set_params(encoder__stable_rank=3),
          ValueError, "encoder is a list of one per axis"),
         (lambda: mlp().set_params(encoder__stable_rank=3), ValueError, "set encoder first"),
-        (lambda: sp.psnr_scorer.set_score_request(sample_weight=True), ValueError,
-         "takes no metadata.*Got sample_weight"),
     ],
 )  # fmt: skip
 def test_errors_say_what_to_do(act, kind, message):
@@ -197,7 +195,9 @@ def test_errors_say_what_to_do(act, kind, message):
 
 def test_what_those_errors_leave_alone():
     assert not hasattr(sp.KroneckerRidge(), "partial_fit")
-    assert sp.psnr_scorer.set_score_request(sample_weight=None) is sp.psnr_scorer
+    asking = sp.psnr_scorer.set_score_request(sample_weight=True)
+    assert asking.get_metadata_routing().score.requests == {"sample_weight": True}
+    assert sp.psnr_scorer.get_metadata_routing().score.requests == {"sample_weight": None}
     search = GridSearchCV(
         sp.KroneckerRidge(), {"encoder__stable_rank": [1.5, 12]}, cv=sp.CoordinateKFold(2)
     )

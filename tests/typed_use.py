@@ -18,7 +18,9 @@ from sk_posenc import (
     BasisDisplay,
     CoordinateKFold,
     CoordinateMLP,
+    CoordinateMLPClassifier,
     CoordinateMLPRegressor,
+    CoordinateModule,
     EncoderModule,
     EncodingReport,
     FourierEncoder,
@@ -128,11 +130,33 @@ def maps(X: Floats, y: Floats) -> None:
     assert filled.shape == (5, 5)
 
 
+def classifiers(X: Floats, y: Floats) -> None:
+    network = CoordinateMLPClassifier(hidden_layer_sizes=4, max_epochs=1, device="cpu")
+    labels = np.where(y > 0.5, "light", "dark")
+    assert_type(network.fit(X, labels, sample_weight=np.ones(len(y))), CoordinateMLPClassifier)
+    assert_type(network.partial_fit(X, labels), CoordinateMLPClassifier)
+    assert_type(network.predict_proba(X), Floats)
+    assert len(network.predict(X)) == len(X)
+
+
+class Linear(CoordinateModule):
+    """A network of one's own."""
+
+    def __init__(self, in_features: int, out_features: int = 1, **parts: Any) -> None:
+        super().__init__(in_features, out_features, encoder=parts.get("encoder"))
+        self.layer = torch.nn.Linear(in_features, out_features)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        output: torch.Tensor = self.layer(self.scaled(x))
+        return output
+
+
 def modules(X: Floats) -> None:
     module = EncoderModule(FourierEncoder(3).fit(X), trainable=True)
     network = CoordinateMLP(module.n_features, hidden_layer_sizes=(4, 4), encoder=module)
     assert_type(module.forward(torch.tensor(X, dtype=torch.float32)), torch.Tensor)
     assert_type(network.forward(torch.tensor(X, dtype=torch.float32)), torch.Tensor)
+    assert_type(Linear(2).scaled(torch.zeros(3, 2)), torch.Tensor)
 
 
 def measures(X: Floats, y: Floats) -> None:
@@ -189,6 +213,7 @@ def main() -> None:
     regressors(X, y)
     seasons()
     maps(X, y)
+    classifiers(X, y)
     modules(X)
     measures(X, y)
     networks_see(X)

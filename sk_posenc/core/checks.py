@@ -1,11 +1,13 @@
 """Checks of the arrays that users pass, by scikit-learn."""
 
 import contextlib
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import check_array, check_X_y
@@ -40,16 +42,19 @@ def checked_pair(X: Any, y: Any, **checks: Any) -> tuple[Any, Any, Any]:
     return settled(X, np), y, dates or (None,) * X.shape[1]
 
 
-def checked_data(estimator: Any, X: Any, *y: Any, reset: bool = True, **checks: Any) -> Any:
+def checked_data(
+    estimator: Any, X: Any, *y: Any, reset: bool = True, labels: bool = False, **checks: Any
+) -> Any:
     """scikit-learn's `validate_data`, of what `coordinates_in` and `targets_in` take too.
 
     With `reset` it sets ``dates_``, a tuple of one DateAxis for each axis of dates and None for
-    others, by which later coordinates are read.
+    others, by which later coordinates are read. With `labels`, y is left to scikit-learn.
     """
     if not reset and hasattr(X, "columns"):  # names in another order are told before dates are
         validate_data(estimator, X, reset=False, skip_check_array=True)
     numbers, dates = coordinates_in(X, None if reset else getattr(estimator, "dates_", None))
-    y = tuple(targets_in(each) for each in y)
+    if not labels:
+        y = tuple(targets_in(each) for each in y)
     with np.errstate(invalid="ignore"):
         if numbers is X:
             checked = validate_data(estimator, X, *y, reset=reset, **checks)
@@ -87,3 +92,20 @@ def check_floats(array: Any, name: str, **checks: Any) -> Any:
         array = to_numpy(array)
     array = targets_in(array, name)
     return checked_array(array, dtype=float_dtypes(array), input_name=name, **checks)
+
+
+def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
+    """Weights of samples: finite, not negative, one for each."""
+    if isinstance(sample_weight, numbers.Number):
+        sample_weight = np.full(n_samples, sample_weight)
+    weights = checked_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+    )
+    if weights.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight per sample. "
+            f"Got {weights.shape}."
+        )
+    if np.any(weights < 0):
+        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
+    return np.asarray(weights)

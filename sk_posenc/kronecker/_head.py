@@ -10,9 +10,15 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.checks import checked_array, checked_data, missing_targets_explained
+from sk_posenc.core.checks import (
+    check_weights,
+    checked_array,
+    checked_data,
+    missing_targets_explained,
+)
 from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
 from sk_posenc.core.limits import limits_now
+from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
@@ -24,12 +30,12 @@ from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, evaluate_grid
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._settings import check_weights, fill_holes, parse_orders
+from sk_posenc.kronecker._settings import fill_holes, parse_orders
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL
 
 
-class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class KroneckerHead(ListedCheaply, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
     tol: float

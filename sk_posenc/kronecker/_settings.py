@@ -1,32 +1,15 @@
 """Samples and settings of the Kronecker heads, checked."""
 
-import numbers
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_integer, parse_number
 
 # More independent functions than this per sample are none but rounding.
 _LARGEST_SHARE = 4.0
-
-
-def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float64]:
-    if isinstance(sample_weight, numbers.Number):
-        sample_weight = np.full(n_samples, sample_weight)
-    weights = checked_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
-    )
-    if weights.shape != (n_samples,):
-        raise ValueError(
-            f"sample_weight must have shape ({n_samples},), one weight per sample. "
-            f"Got {weights.shape}."
-        )
-    if np.any(weights < 0):
-        raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
-    return np.asarray(weights)
 
 
 def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:

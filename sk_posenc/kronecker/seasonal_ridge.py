@@ -8,13 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sk_posenc.core.checks import checked_array, checked_pair
+from sk_posenc.core.checks import check_weights, checked_array, checked_pair
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._clock import as_numbers, parse_periods
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._series import Series
-from sk_posenc.kronecker._settings import check_weights
 
 __all__ = ["SeasonalRidge"]
 

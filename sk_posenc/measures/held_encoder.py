@@ -54,7 +54,7 @@ def _encoded(estimator: Any, X: Any) -> Any:
 
 def _held_by(estimator: Any) -> Any:
     """What an estimator holds that encodes for it, if anything."""
-    for name in ("encoder_", "best_estimator_", "regressor_"):
+    for name in ("encoder_", "best_estimator_", "regressor_", "estimator_"):
         if hasattr(estimator, name):
             return getattr(estimator, name)
     return None

@@ -1,8 +1,11 @@
 """Scorers of encodings and predictions, for searches of scikit-learn."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.settings import parse_positive
@@ -126,8 +129,8 @@ def predictions(estimator: Any, X: Any) -> Any:
 class _PSNRScorer:
     """PSNR in dB of the predictions of an estimator, for signals of a given range.
 
-    ``scorer(estimator, X, y)``; ``psnr_scorer`` has the range 1, others come from
-    :func:`make_psnr_scorer`.
+    ``scorer(estimator, X, y, sample_weight=None)``; ``psnr_scorer`` has the range 1, others come
+    from :func:`make_psnr_scorer`.
 
     Examples
     --------
@@ -142,20 +145,39 @@ class _PSNRScorer:
     def __init__(self, data_range: float) -> None:
         parse_positive(data_range, "data_range")
         self._data_range = data_range
+        self._requests = MetadataRequest(owner=repr(self))
+        self._requests.score.add_request(param="sample_weight", alias=None)
 
-    def __call__(self, estimator: Any, X: Any, y: Any) -> float:
-        return psnr_score(y, predictions(estimator, X), data_range=self._data_range)
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        predicted = predictions(estimator, X)
+        return psnr_score(y, predicted, sample_weight=sample_weight, data_range=self._data_range)
 
-    def set_score_request(self, **requests: Any) -> "_PSNRScorer":
-        """Refuse metadata, as weights of samples: PSNR counts all samples alike."""
-        asked = [name for name, wanted in requests.items() if wanted]
-        if asked:
-            raise ValueError(
-                f"{self!r} takes no metadata: PSNR counts all samples alike, so leave this call "
-                "out, or weigh samples by a scorer that can, as sklearn.metrics.make_scorer of "
-                f"mean_squared_error. Got {', '.join(asked)}."
-            )
-        return self
+    def set_score_request(self, *, sample_weight: bool | str | None = None) -> _PSNRScorer:
+        """A scorer to which searches route `sample_weight`, or what has the name that is given.
+
+        This one stays as it is, as ``psnr_scorer`` is the same object everywhere.
+
+        Parameters
+        ----------
+        sample_weight : bool, str or None, default=None
+            As in scikit-learn's metadata routing.
+
+        Returns
+        -------
+        scorer
+        """
+        asking = _PSNRScorer(self._data_range)
+        asking._requests.score.add_request(param="sample_weight", alias=sample_weight)
+        return asking
+
+    def get_metadata_routing(self) -> MetadataRequest:
+        """What the scorer asks of searches; see scikit-learn's metadata routing.
+
+        Returns
+        -------
+        MetadataRequest
+        """
+        return self._requests
 
     def __repr__(self) -> str:
         return f"make_psnr_scorer(data_range={self._data_range!r})"

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.base import clone
-from torch import nn
+from sklearn.utils.validation import check_is_fitted
+from skorch.utils import is_dataset, to_tensor
+from torch import Tensor, nn
 
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
+from sk_posenc.networks._building import check_built, check_module, settings_for_module
+from sk_posenc.networks._memory import check_training
+from sk_posenc.networks._origin import from_origin, origin_of
+from sk_posenc.networks.batches import as_tensor
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
+from sk_posenc.networks.mlp import CoordinateMLP, layer_sizes
+from sk_posenc.networks.scaling import scale_once
+from sk_posenc.networks.settings import resolve_device
+
+# How coordinates are checked: they keep their precision, until an origin is subtracted.
+_CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
 
 
 class CoordinateNetwork(SkorchEstimator):
     """A base class of estimators that train a `CoordinateMLP` on coordinates.
 
-    A derived class has the parameters `encoder`, `train_encoder`, `hidden_layer_sizes`,
-    `activation` and `output_activation`, and the attribute `_n_outputs` before `initialize`.
+    A derived class has the parameters `encoder`, `train_encoder`, `hidden_layer_sizes` and
+    `activation`, and the attribute `_n_outputs` before `initialize`.
     """
 
     _nested = ("encoder",)
@@ -33,10 +49,60 @@ class CoordinateNetwork(SkorchEstimator):
             raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
         return module.fitted_encoder()
 
-    def _fit_encoder(self, X: Any) -> None:
-        """Fit a clone of the encoder, which the module is then built with."""
+    def _checked(self, X: Any, *y: Any, reset: bool, **checks: Any) -> Any:
+        """scikit-learn's check of rows, or of rows and targets."""
+        return checked_data(self, X, *y, reset=reset, **_CHECKS, **checks)
+
+    def _learn_rows(self, X: Any, rows: NDArray) -> None:
+        """Fit a clone of the encoder, or find the origin of raw coordinates.
+
+        The module is then built with them. `rows` are the checked `X`.
+        """
         fitted = None if self.encoder is None else clone(self.encoder).fit(X)
         self._fitted_encoder: Any = fitted
+        self._input_origin = origin_of(rows) if fitted is None else None
+
+    def _rows(self, checked: NDArray, fresh: bool = False) -> NDArray:
+        """Checked coordinates as they reach the network."""
+        if fresh:
+            origin = self._input_origin
+        else:
+            kept = self.module_.input_origin
+            origin = None if kept is None else to_numpy(kept)
+        return checked if origin is None else from_origin(checked, origin)
+
+    def _outputs(self, X: Any) -> NDArray:
+        """What the network makes of coordinates, in float32."""
+        check_is_fitted(self)
+        nonlinearity = self._get_predict_nonlinearity()
+        if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
+            X = as_tensor(self._rows(self._checked(to_numpy(X), reset=False)))
+        # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
+        with self._memory_explained("predicting"):
+            outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
+        return np.concatenate(outputs)
+
+    def _scales_targets(self) -> bool:
+        """Whether the network sees targets of mean 0 and standard deviation 1."""
+        return False
+
+    def get_split_datasets(
+        self, X: Tensor, y: Tensor | None = None, **fit_params: Any
+    ) -> tuple[Any, Any]:
+        """Split as `train_split` says, and learn the scaling from the training rows.
+
+        Returns
+        -------
+        dataset_train, dataset_valid : Dataset, and Dataset or None
+        """
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        batches = self._encoded(self.get_iterator(train, training=False))
+        scale_once(self.module_, batches, targets_too=self._scales_targets())
+        return train, valid
+
+    def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        for X, y in batches:
+            yield self.module_.encode(to_tensor(X, device=self.device_)), y
 
     def _trains_encoder(self) -> bool:
         if isinstance(self.train_encoder, str):
@@ -50,12 +116,8 @@ class CoordinateNetwork(SkorchEstimator):
         -------
         self : estimator
         """
-        parameters: dict[str, Any] = {
-            "hidden_layer_sizes": self.hidden_layer_sizes,
-            "activation": self.activation,
-            "output_activation": self.output_activation,
-            "generator": self._generator,
-        }
+        check_module(self)
+        parameters: dict[str, Any] = settings_for_module(self) | {"generator": self._generator}
         if hasattr(self, "n_features_in_"):
             parameters |= {"in_features": self.n_features_in_, "out_features": self._n_outputs}
             if self._fitted_encoder is not None:
@@ -72,6 +134,10 @@ class CoordinateNetwork(SkorchEstimator):
         if not hasattr(self, "n_features_in_"):
             self._n_outputs = parameters.get("out_features", 1)
         self.module_ = self.module(**parameters)
+        check_built(self.module_, parameters["in_features"], self._n_outputs)
+        origin = self.__dict__.get("_input_origin")
+        if origin is not None:
+            self.module_.input_origin.copy_(torch.as_tensor(origin))
         return self
 
     def _undecayed_parameters(self) -> list[nn.Parameter]:
@@ -84,6 +150,7 @@ class CoordinateNetwork(SkorchEstimator):
         if self.encoder is not None:
             check_encoder(self.encoder, "an encoder of sk_posenc or None")
         super()._check_settings()
+        check_module(self)
         trains = self.train_encoder
         wanted = f"train_encoder must be 'auto', True or False. Got {trains!r}."
         if not isinstance(trains, bool | np.bool_ | str):
@@ -96,12 +163,18 @@ class CoordinateNetwork(SkorchEstimator):
             )
 
     def _check_memory(self, n_rows: int) -> None:
-        if self._fitted_encoder is not None and self.device_.type == "cpu":
-            width = self._fitted_encoder._n_features_out
-            check_memory((n_rows, width), 4, "lower batch_size, or the columns of the encoder")
+        """Raise where the network, or a batch of rows in it, would not fit into memory."""
+        encoder = self._fitted_encoder
+        columns = self.n_features_in_ if encoder is None else encoder._n_features_out
+        device = resolve_device(self.device)
+        if encoder is not None and device.type == "cpu":
+            check_memory((n_rows, columns), 4, "lower batch_size, or the columns of the encoder")
+        if issubclass(self.module, CoordinateMLP):
+            hidden = layer_sizes(self.hidden_layer_sizes)
+            check_training([columns, *hidden, self._n_outputs], n_rows, device)
 
     def _width(self) -> int:
-        return int(self.module_.linears[0].in_features)
+        return int(self.module_.in_features)
 
     def _out_of_memory(self, doing: str) -> str:
         return (
@@ -110,9 +183,3 @@ class CoordinateNetwork(SkorchEstimator):
             "batch_size (iterator_valid__batch_size for predict), the columns of the encoder or "
             "hidden_layer_sizes."
         )
-
-
-def checks(encoder: Any) -> dict[str, Any]:
-    """How coordinates are checked: an encoder keeps their precision, a network has its own."""
-    dtypes = np.float32 if encoder is None else [np.float64, np.float32]
-    return {"dtype": dtypes, "order": "C"}

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.encoders.base import CoordinateEncoder, Learnable, check_encoder
+from sk_posenc.networks._doubles import KeepsDoubles
+
+HALF = (torch.float16, torch.bfloat16)
 
 # Rows on which a new module is tried for gradients.
 _TRIED_ROWS = 64
@@ -27,7 +30,7 @@ def check_floats(x: Any, what: str) -> None:
         raise TypeError(f"x must be a tensor of floats: pass x.float(). Got {x.dtype}.")
 
 
-class EncoderModule(nn.Module):
+class EncoderModule(KeepsDoubles):
     r"""A fitted encoder as a torch module: the same formula on the same arrays.
 
     The arrays of the formula are buffers. With ``trainable=True`` training changes them by
@@ -124,16 +127,18 @@ class EncoderModule(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Encode coordinates.
 
-        They are encoded in their own precision, as in `transform`, even under autocast.
+        They are encoded in their own precision, as in `transform`, even under autocast; in
+        float32 where they come in half precision. The arrays of the formula keep their digits,
+        whatever the module is converted to.
 
         Parameters
         ----------
-        x : tensor of shape (n, n_axes)
+        x : tensor of shape (..., n_axes)
             Coordinates, in the units that the encoder was fitted in.
 
         Returns
         -------
-        tensor of shape (n, n_features)
+        tensor of shape (..., n_features)
             Of type `dtype`, or of the type of `x` where `dtype` is None.
 
         Raises
@@ -145,17 +150,30 @@ class EncoderModule(nn.Module):
         """
         n_axes = self.encoder.n_features_in_
         check_floats(x, "coordinates")
-        if x.ndim != 2 or x.shape[1] != n_axes:
+        if x.ndim == 0 or x.shape[-1] != n_axes:
             raise ValueError(
-                f"x must be coordinates of shape (n, {n_axes}), a column for each axis that the "
+                f"x must be coordinates of shape (..., {n_axes}), a column for each axis that the "
                 f"encoder was fitted on. Got shape {tuple(x.shape)}."
             )
         with torch.autocast(x.device.type, enabled=False):
-            arrays = self._arrays_in(x.dtype)
-            if torch.is_grad_enabled() and (self.trainable or x.requires_grad):
-                features = self.encoder._features(x, arrays, array_namespace(x))
-                return features if self.dtype is None else features.to(self.dtype)
-            return self.encoder._in_blocks(x, arrays, self.dtype)
+            rows = x.reshape(-1, n_axes)
+            features = self._encode(
+                rows.float() if x.dtype in HALF else rows, self.dtype or x.dtype
+            )
+        return features.reshape(*x.shape[:-1], self.n_features)
+
+    def _encode(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
+        is_compiled = torch.compiler.is_compiling()
+        if not is_compiled and not len(rows):
+            return rows.new_empty((0, self.n_features), dtype=dtype)
+        arrays = self._arrays_in(rows.dtype)
+        has_gradient = torch.is_grad_enabled() and (self.trainable or rows.requires_grad)
+        # a graph of blocks would hold for one number of rows
+        if has_gradient or is_compiled:
+            whole: Tensor = self.encoder._features(rows, arrays, array_namespace(rows))
+            return whole.to(dtype)
+        encoded: Tensor = self.encoder._in_blocks(rows, arrays, dtype)
+        return encoded
 
     def fitted_encoder(self) -> CoordinateEncoder:
         """Return the encoder with its present arrays.

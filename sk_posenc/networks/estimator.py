@@ -15,18 +15,23 @@ from skorch.utils import to_tensor
 from torch import Tensor
 
 from sk_posenc.core.checks import checked_data
-from sk_posenc.networks._batches import TensorBatches, tensors_of
+from sk_posenc.core.listing import ListedCheaply
+from sk_posenc.networks.batches import TensorBatches, tensors_of
 from sk_posenc.networks.parameters import LiveParameters
 from sk_posenc.networks.pickling import PortableNet
 from sk_posenc.networks.settings import batch_size_of, check_training_settings
 from sk_posenc.networks.training import TrainedInRuns
 
-# Rows and entries of the input in one forward pass of `predict`: bound its memory.
-_PREDICTION_BATCH = 4096
+# Rows that the network sees at once when it predicts, always as many: how a product of matrices is
+# rounded depends on their number, and a prediction should depend on its row alone. More of them
+# are no faster on a CPU.
+_HOST_BLOCK = 256
+_DEVICE_BLOCK = 4096
+# Entries of the input in one forward pass: they bound its memory.
 _PREDICTION_ENTRIES = 1 << 26
 
 
-class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
+class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet):
     """A base class of estimators that train a torch module, in front of a class of skorch.
 
     ``class Mine(SkorchEstimator, NeuralNetClassifier)`` has parameters that can be set at any
@@ -158,8 +163,7 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
         iterator = getattr(self, prefix)
         parameters = self.get_params_for(prefix)
         accepted = signature(iterator).parameters
-        rows_at_once = max(1, min(_PREDICTION_BATCH, _PREDICTION_ENTRIES // self._width()))
-        size = self.batch_size if training else rows_at_once
+        size = self.batch_size if training else self._rows_at_once(_DEVICE_BLOCK)
         size = batch_size_of(parameters.get("batch_size", size), len(dataset))
         parameters["batch_size"] = size
         if training and "shuffle" in accepted and "sampler" not in parameters:
@@ -174,8 +178,21 @@ class SkorchEstimator(TrainedInRuns, LiveParameters, PortableNet):
         self, X: Any, training: bool = False, device: str | torch.device = "cpu"
     ) -> Iterator[Tensor]:
         """Yield the output of the network batch by batch, in the order of the rows."""
-        for batch in self.get_iterator(self.get_dataset(X)):
-            yield self.evaluation_step(batch, training=training).to(device)
+        for batch, y in self.get_iterator(self.get_dataset(X)):
+            outputs = [self.evaluation_step((rows, y), training) for rows in self._alike(batch)]
+            yield torch.cat(outputs)[: len(batch)].to(device)
+
+    def _alike(self, X: Tensor) -> Iterator[Tensor]:
+        """Blocks of always the same number of rows; copies of the last row fill the last one."""
+        n_rows = self._rows_at_once(_HOST_BLOCK if self.device_.type == "cpu" else _DEVICE_BLOCK)
+        asked = self.get_params_for("iterator_valid").get("batch_size", n_rows)
+        n_rows = min(n_rows, batch_size_of(asked, n_rows))
+        for block in X.split(n_rows):
+            missing = n_rows - len(block)
+            yield torch.cat([block, block[-1:].expand(missing, -1)]) if missing else block
+
+    def _rows_at_once(self, most: int) -> int:
+        return max(1, min(most, _PREDICTION_ENTRIES // self._width()))
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Forward pass of one batch, on the device of the network."""

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from sk_posenc.core.settings import parse_choice, parse_integer, parse_positive
-from sk_posenc.networks._batches import fresh_generator
-from sk_posenc.networks.encoder_module import EncoderModule, check_floats
+from sk_posenc.networks._memory import check_layers
+from sk_posenc.networks.batches import fresh_generator
+from sk_posenc.networks.coordinate_module import CoordinateModule
 
 
 class _Sine(nn.Module):
@@ -44,8 +45,19 @@ _ACTIVATIONS = {
     "tanh": lambda omega_0, sigma: nn.Tanh(),
 }
 
+# Least and largest value of each.
+RANGES = {
+    "gaussian": (0.0, 1.0),
+    "gelu": (-0.17, math.inf),
+    "relu": (0.0, math.inf),
+    "sigmoid": (0.0, 1.0),
+    "sine": (-1.0, 1.0),
+    "tanh": (-1.0, 1.0),
+}
 
-def _layer_sizes(sizes: Any) -> tuple[int, ...]:
+
+def layer_sizes(sizes: Any) -> tuple[int, ...]:
+    """Units of each hidden layer."""
     if isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str | bytes):
         numbered = enumerate(sizes)
         return tuple(parse_integer(n, f"hidden_layer_sizes[{i}]") for i, n in numbered)
@@ -66,7 +78,7 @@ def _draw_parameters(
         layer.weight.uniform_(-bound, bound, generator=generator)
 
 
-class CoordinateMLP(nn.Module):
+class CoordinateMLP(CoordinateModule):
     r"""Fully connected network whose inputs are standardised inside its first layer.
 
     With scaled inputs :math:`h_0 = (x - m) \odot s`, x the input or its encoding, the network is
@@ -102,24 +114,23 @@ class CoordinateMLP(nn.Module):
     ----------
     linears : torch.nn.ModuleList of len(hidden_layer_sizes) + 1 torch.nn.Linear
         The layers :math:`W_l, b_l`.
-    input_shift, input_scale : Tensor of shape (in_features,)
-        :math:`m` and :math:`s`; 0 and 1 until `set_scaling` is called.
-    target_shift, target_scale : Tensor of shape (out_features,), float64
-        Offset and scale of the targets; `forward` does not apply them.
-    is_scaled : Tensor of shape (), bool
-        Whether `set_scaling` has been called.
+    activations : torch.nn.ModuleList of len(hidden_layer_sizes) torch.nn.Module
+        The activation of each hidden layer.
+    input_shift, input_scale, target_shift, target_scale, is_scaled : Tensor
+        The scaling; see `CoordinateModule`.
 
     Raises
     ------
     ValueError
-        For layers without units, an unknown activation, and an encoder whose number of columns
-        is not `in_features`.
+        For layers without units, layers beyond memory, an unknown activation, and an encoder
+        whose number of columns is not `in_features`.
     TypeError
         For an encoder that is not a torch module, and sizes that are not whole numbers.
 
     See Also
     --------
     CoordinateMLPRegressor : Trains this network as a scikit-learn estimator.
+    CoordinateModule : Base class of networks of your own.
 
     Notes
     -----
@@ -144,12 +155,6 @@ class CoordinateMLP(nn.Module):
     torch.Size([5, 3])
     """
 
-    input_shift: Tensor
-    input_scale: Tensor
-    target_shift: Tensor
-    target_scale: Tensor
-    is_scaled: Tensor
-
     def __init__(
         self,
         in_features: int,
@@ -163,28 +168,16 @@ class CoordinateMLP(nn.Module):
         encoder: nn.Module | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
-        if encoder is not None and not isinstance(encoder, nn.Module):
-            raise TypeError(
-                "encoder must be a torch.nn.Module, such as EncoderModule(encoder), or None. "
-                f"Got {encoder!r}."
-            )
-        self.encoder = encoder
+        super().__init__(in_features, out_features, encoder=encoder)
         omega_0, sigma = parse_positive(omega_0, "omega_0"), parse_positive(sigma, "sigma")
-        in_features = parse_integer(in_features, "in_features")
-        if isinstance(encoder, EncoderModule) and encoder.n_features != in_features:
-            raise ValueError(
-                f"in_features must be {encoder.n_features}, the columns of the encoder. "
-                f"Got {in_features}."
-            )
-        out_features = parse_integer(out_features, "out_features")
-        widths = (in_features, *_layer_sizes(hidden_layer_sizes), out_features)
-        made = parse_choice(*_ACTIVATIONS)(activation, "activation")
-        self.activation = _ACTIVATIONS[made](omega_0, sigma)
+        widths = (self.in_features, *layer_sizes(hidden_layer_sizes), self.out_features)
+        check_layers(widths)
+        made = _ACTIVATIONS[parse_choice(*_ACTIVATIONS)(activation, "activation")]
+        self.activations = nn.ModuleList(made(omega_0, sigma) for _ in widths[1:-1])
         self.output_activation: nn.Module = nn.Identity()
         if output_activation is not None:
-            made = parse_choice(*_ACTIVATIONS)(output_activation, "output_activation")
-            self.output_activation = _ACTIVATIONS[made](omega_0, sigma)
+            made = _ACTIVATIONS[parse_choice(*_ACTIVATIONS)(output_activation, "output_activation")]
+            self.output_activation = made(omega_0, sigma)
         # skip_init: nn.Linear's own initialisation would draw from the global generator
         layers = [
             nn.utils.skip_init(nn.Linear, n_in, n_out, dtype=torch.float32)
@@ -193,95 +186,18 @@ class CoordinateMLP(nn.Module):
         is_siren = activation == "sine" and len(layers) > 1
         _draw_parameters(layers, omega_0 if is_siren else None, generator or fresh_generator())
         self.linears = nn.ModuleList(layers)
-        self.register_buffer("input_shift", torch.zeros(in_features, dtype=torch.float32))
-        self.register_buffer("input_scale", torch.ones(in_features, dtype=torch.float32))
-        self.register_buffer("target_shift", torch.zeros(out_features, dtype=torch.float64))
-        self.register_buffer("target_scale", torch.ones(out_features, dtype=torch.float64))
-        self.register_buffer("is_scaled", torch.tensor(False))
-
-    @torch.no_grad()
-    def set_scaling(
-        self,
-        input_shift: Tensor,
-        input_scale: Tensor,
-        target_shift: Tensor,
-        target_scale: Tensor,
-    ) -> None:
-        """Set the scaling of the input, and the offset and scale of the targets.
-
-        Parameters
-        ----------
-        input_shift, input_scale : Tensor of shape (in_features,)
-        target_shift, target_scale : Tensor of shape (out_features,)
-
-        Raises
-        ------
-        ValueError
-            For tensors of other shapes; then nothing is set.
-        """
-        scaling = {
-            "input_shift": input_shift,
-            "input_scale": input_scale,
-            "target_shift": target_shift,
-            "target_scale": target_scale,
-        }
-        for name, given in scaling.items():
-            expected = getattr(self, name).shape
-            if given.shape != expected:
-                raise ValueError(
-                    f"{name} must have shape {tuple(expected)}. Got {tuple(given.shape)}."
-                )
-        for name, given in scaling.items():
-            getattr(self, name).copy_(given)
-        self.is_scaled.fill_(True)
-
-    def encode(self, x: Tensor) -> Tensor:
-        """Encode rows of input as the first layer sees them.
-
-        Parameters
-        ----------
-        x : tensor of shape (n, n_axes) or (n, in_features)
-            Coordinates where the network has an encoder, else its input as it is.
-
-        Returns
-        -------
-        tensor of shape (n, in_features)
-
-        Raises
-        ------
-        TypeError
-            Where `x` is not a tensor of floats, of the precision of the weights.
-        ValueError
-            Where it has another number of columns.
-        """
-        check_floats(x, "coordinates or of their encoding")
-        encoded: Tensor = x if self.encoder is None else self.encoder(x)
-        first: Any = self.linears[0]
-        if encoded.ndim == 0 or encoded.shape[-1] != first.in_features:
-            raise ValueError(
-                f"{'x' if self.encoder is None else 'the encoding of x'} must have "
-                f"{first.in_features} columns, the in_features of the network. "
-                f"Got shape {tuple(encoded.shape)}."
-            )
-        # autocast casts all precisions but this one
-        if (encoded.dtype == torch.float64) != (first.weight.dtype == torch.float64):
-            raise TypeError(
-                f"x must be {first.weight.dtype}, as the weights of the network are: convert x, "
-                f"or give the EncoderModule that dtype. Got {encoded.dtype}."
-            )
-        return encoded
 
     def forward(self, x: Tensor) -> Tensor:
         """Map rows of input to outputs.
 
         Parameters
         ----------
-        x : tensor of shape (n, n_axes) or (n, in_features)
+        x : tensor of shape (..., n_axes) or (..., in_features)
             Coordinates where the network has an encoder, else its input.
 
         Returns
         -------
-        tensor of shape (n, out_features)
+        tensor of shape (..., out_features)
             In units of `target_scale`.
         """
         first: Any = self.linears[0]
@@ -289,6 +205,6 @@ class CoordinateMLP(nn.Module):
         # a sum, as a product would be rounded to half precision under autocast
         shift = (weight * self.input_shift).sum(1)
         h = linear(self.encode(x), weight, first.bias - shift)
-        for layer in islice(self.linears, 1, None):
-            h = layer(self.activation(h))
+        for activation, layer in zip(self.activations, islice(self.linears, 1, None), strict=True):
+            h = layer(activation(h))
         return self.output_activation(h)

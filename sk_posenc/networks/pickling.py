@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -11,14 +12,20 @@ import torch
 from skorch import NeuralNet
 
 from sk_posenc.core.state import Before
-from sk_posenc.networks._batches import seeded_generator
+from sk_posenc.networks._plain import plain_state, restore
+from sk_posenc.networks.batches import seeded_generator
 from sk_posenc.networks.settings import resolve_device
+
+
+class PickledState(dict[str, Any]):
+    """The state of a net in a pickle or a copy, and in nothing else."""
 
 
 class PortableNet(NeuralNet):
     """A skorch net with ``device="auto"`` and a generator of its own.
 
-    It can be pickled, and loaded where its device does not exist. All random numbers come from
+    It can be pickled, and loaded where its device does not exist. Its `__getstate__` holds arrays
+    and plain values alone, so that skops saves and loads it. All random numbers come from
     the generator, which `random_state` seeds. The global generators of PyTorch and NumPy are
     neither used nor changed.
     """
@@ -83,20 +90,29 @@ class PortableNet(NeuralNet):
         return [*stateful, self.history_, self._generator]
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        # for skops and the like; pickles and copies hold the whole module, see __reduce_ex__
+        return plain_state(self)
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        state = PickledState(super().__getstate__())
         for name in self._of_a_run:
             state.pop(name, None)
         if "_generator" in state:
             # torch.Generator itself pickles in recent versions of PyTorch only
             state["_generator"] = state["_generator"].get_state()
-        return state
+        return copyreg.__newobj__, (type(self),), state  # type: ignore[attr-defined]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        device = state["device"]
+        # skorch unpickles what it finds in a state: that of a pickle alone may hold code
+        if not isinstance(state, PickledState):
+            restore(self, state)
+            return
+        given = dict(state)
+        device = given["device"]
         is_auto = isinstance(device, str) and device == "auto"
-        super().__setstate__(state | {"device": resolve_device("auto")} if is_auto else state)
+        super().__setstate__(given | {"device": resolve_device("auto")} if is_auto else given)
         if is_auto:
             self.device = device
-        if "_generator" in state:
+        if "_generator" in given:
             self._generator = torch.Generator()
-            self._generator.set_state(state["_generator"])
+            self._generator.set_state(given["_generator"])

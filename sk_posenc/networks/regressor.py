@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
-from sklearn.utils.validation import check_is_fitted
 from skorch import NeuralNetRegressor
-from skorch.utils import is_dataset, to_tensor
+from skorch.utils import to_tensor
 from torch import Tensor
 
-from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_data, missing_targets_explained
+from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
-from sk_posenc.networks._batches import TensorBatches, as_tensor
-from sk_posenc.networks.coordinate_network import CoordinateNetwork, checks
+from sk_posenc.networks._weights import weighted_loss
+from sk_posenc.networks.batches import TensorBatches, weights_of
+from sk_posenc.networks.coordinate_network import CoordinateNetwork
+from sk_posenc.networks.hints import (
+    Activation,
+    Batch,
+    Batches,
+    Count,
+    Device,
+    Encoder,
+    Epochs,
+    Folder,
+    Layers,
+    Module,
+    Optimizer,
+    Rate,
+    Schedule,
+    Seed,
+    Split,
+    Trains,
+)
 from sk_posenc.networks.mlp import CoordinateMLP
-from sk_posenc.networks.scaling import in_units_of_targets, scale_once, standardised
+from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
 
 
 class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
@@ -72,7 +87,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights and the order of the rows. None: different in each fit.
     module : type, default=CoordinateMLP
-        The network, a subclass of `CoordinateMLP`.
+        The network, a class that derives from `CoordinateModule`; the guide's page *Add a
+        network* shows how.
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
     lr : float, default=1e-3
@@ -131,6 +147,11 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and
     KeyboardInterrupt is raised again.
 
+    *Weights of rows.* The rows of a batch count in the criterion as their weights say, relative to
+    the mean weight, and the scaling is that of the weighted rows. Rows of weight 0 are dropped
+    first. Where one batch of at most 32 holds all rows, each as often as its whole weight says,
+    the fit is that of the repeated rows to the last bit, in whatever order they come.
+
     *Seeds.* Fits with equal `random_state` give equal predictions, to the last bit on a CPU with
     a given number of threads. The global generators of PyTorch and NumPy are not used.
 
@@ -156,26 +177,26 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
     def __init__(
         self,
-        encoder: Any = None,
+        encoder: Encoder = None,
         *,
-        hidden_layer_sizes: int | Sequence[int] = (256, 256, 256, 256),
-        activation: str = "relu",
-        output_activation: str | None = None,
-        train_encoder: bool | str = "auto",
-        lr_schedule: str = "constant",
-        early_stopping: int | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
+        hidden_layer_sizes: Layers = (256, 256, 256, 256),
+        activation: Activation = "relu",
+        output_activation: Activation | None = None,
+        train_encoder: Trains = "auto",
+        lr_schedule: Schedule = "constant",
+        early_stopping: Count | None = None,
+        checkpoint: Folder | None = None,
         mixed_precision: bool = False,
-        device: str | torch.device = "auto",
-        random_state: int | np.random.RandomState | None = None,
-        module: type[CoordinateMLP] = CoordinateMLP,
-        optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
-        lr: float = 1e-3,
-        max_epochs: int | str = "auto",
-        batch_size: int | str = "auto",
-        iterator_train: Any = TensorBatches,
-        iterator_valid: Any = TensorBatches,
-        train_split: Any = None,
+        device: Device = "auto",
+        random_state: Seed | None = None,
+        module: Module = CoordinateMLP,
+        optimizer: Optimizer = torch.optim.Adam,
+        lr: Rate = 1e-3,
+        max_epochs: Epochs = "auto",
+        batch_size: Batch = "auto",
+        iterator_train: Batches = TensorBatches,
+        iterator_valid: Batches = TensorBatches,
+        train_split: Split = None,
         verbose: int = 0,
         **skorch_parameters: Any,
     ) -> None:
@@ -203,7 +224,9 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         self.activation = activation
         self.output_activation = output_activation
 
-    def fit(self, X: ArrayLike, y: ArrayLike, **fit_params: Any) -> Self:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
         Parameters
@@ -212,6 +235,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Coordinates or their encoding.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`, such as `groups`.
 
@@ -222,7 +247,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         Raises
         ------
         ValueError
-            For NaN or infinity, and for settings that are impossible.
+            For NaN or infinity, for settings that are impossible, for targets that the output
+            activation cannot reach, and for weights that are negative or all 0.
         TypeError
             For settings of the wrong type, and for `fit_params` without a `train_split`.
         FloatingPointError
@@ -230,10 +256,15 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
-        return super().fit(X, y, **fit_params)
+        return super().fit(X, y, sample_weight, **fit_params)
 
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, classes: object = None, **fit_params: Any
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        classes: object = None,
+        sample_weight: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Train for `max_epochs` more epochs, with the scaling learnt in the first call.
 
@@ -245,6 +276,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Targets.
         classes : ignored
             Present for the signature of skorch.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`, such as `groups`.
 
@@ -257,7 +290,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         ValueError
             As in :meth:`fit`, and for targets of another shape than before.
         """
-        return super().partial_fit(X, y, **fit_params)
+        return super().partial_fit(X, y, classes, sample_weight, **fit_params)
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
@@ -269,22 +302,14 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,), float32, or (n_samples, n_outputs), float64
-            Predictions, 1-d if the targets were.
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
+            Predictions, 1-d if the targets were. That of a row depends on this row alone.
         """
-        check_is_fitted(self)
-        nonlinearity = self._get_predict_nonlinearity()
-        if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = as_tensor(
-                checked_data(self, to_numpy(X), reset=False, **checks(self.module_.encoder))
-            )
-        # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
-        with self._memory_explained("predicting"):
-            outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
-        y = in_units_of_targets(self.module_, np.concatenate(outputs))
+        outputs = self._outputs(X)
+        y = in_units_of_targets(self.module_, outputs)
         if not np.isfinite(y).all():
             self._raise_diverged("predictions are not finite")
-        return y[:, 0].astype(np.float32) if self._target_ndim == 1 else y
+        return y[:, 0] if self._target_ndim == 1 else y
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of the variance that predictions explain, R squared.
@@ -311,19 +336,17 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         with missing_targets_explained(
             "fit KroneckerRidge(nan_is_hole=True), which leaves them out"
         ):
-            rows, y = checked_data(
-                self, X, y, reset=fresh, multi_output=True, y_numeric=True,
-                **checks(self.encoder if fresh else self.module_.encoder),
-            )  # fmt: skip
+            checked, y = self._checked(X, y, reset=fresh, multi_output=True, y_numeric=True)
         y = np.asarray(y, dtype=np.float64)
+        check_targets(y, self.output_activation)
         ndim, n_outputs = y.ndim, 1 if y.ndim == 1 else y.shape[1]
         if fresh:
-            self._fit_encoder(X)
+            self._learn_rows(X, checked)
             self._target_ndim, self._n_outputs = ndim, n_outputs
         elif (ndim, n_outputs) != (self._target_ndim, self._n_outputs):
             before = "1-d" if self._target_ndim == 1 else f"of shape (n_samples, {self._n_outputs})"
             raise ValueError(f"y must be {before}, as before. Got shape {y.shape}.")
-        return rows, y
+        return self._rows(checked, fresh), y
 
     def initialize_module(self) -> Self:
         """Build `module_`, with the width of the data seen by `fit`.
@@ -337,30 +360,17 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             self._target_ndim = 1 if self._n_outputs == 1 else 2
         return self
 
-    def get_split_datasets(
-        self, X: Tensor, y: Tensor | None = None, **fit_params: Any
-    ) -> tuple[Any, Any]:
-        """Split as `train_split` says, and learn the scaling from the training rows.
-
-        Returns
-        -------
-        dataset_train, dataset_valid : Dataset, and Dataset or None
-        """
-        train, valid = super().get_split_datasets(X, y, **fit_params)
-        batches = self._encoded(self.get_iterator(train, training=False))
-        scale_once(self.module_, batches, targets_too=self.output_activation is None)
-        return train, valid
-
-    def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
-        for X, y in batches:
-            yield self.module_.encode(to_tensor(X, device=self.device_)), y
+    def _scales_targets(self) -> bool:
+        return self.output_activation is None
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
     ) -> Tensor:
         """Criterion between the output and the standardised targets of one batch."""
+        weight = weights_of(y_true)
         y_true = to_tensor(y_true, device=y_pred.device).reshape(y_pred.shape)
-        return self.criterion_(y_pred, standardised(self.module_, y_true).to(y_pred.dtype))
+        target = standardised(self.module_, y_true).to(y_pred.dtype)
+        return weighted_loss(self.criterion_, weight, lambda: self.criterion_(y_pred, target))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -29,6 +29,10 @@ class Run:
     n_epochs: int
     epochs_before: int
     checkpoint_file: Path | None = None
+    # What a checkpoint holds, until it is taken up.
+    saved: dict[str, Any] | None = field(default=None, init=False)
+    # Weights of the rows, where they do not all count alike.
+    weight: Any = field(default=None, init=False)
     # Whether a checkpoint has been taken up that was saved at the end of the same run.
     is_finished: bool = field(default=False, init=False)
     # An exception during training, to be raised again once callbacks know of the end.

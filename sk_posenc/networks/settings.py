@@ -7,6 +7,7 @@ import os
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 
 from sk_posenc.core.settings import (
@@ -69,7 +70,30 @@ def check_training_settings(net: Any) -> None:
         parse_integer(net.early_stopping, "early_stopping", otherwise=counted)
     if net.checkpoint is not None and not isinstance(net.checkpoint, (str, os.PathLike)):
         raise TypeError(f"checkpoint must be None or a folder. Got {net.checkpoint!r}.")
+    if net.checkpoint is not None and os.path.isfile(net.checkpoint):
+        raise ValueError(f"checkpoint must be a folder, not a file. Got {net.checkpoint!r}.")
     parse_flag(net.mixed_precision, "mixed_precision")
+    parse_flag(net.warm_start, "warm_start")
+    _check_parts(net)
+
+
+def _check_parts(net: Any) -> None:
+    """Raise for parts of skorch that could not be called, before it calls them."""
+    for name in ("iterator_train", "iterator_valid"):
+        _check_class(net, name, "torch.utils.data.DataLoader")
+    if net.train_split is not None and not callable(net.train_split):
+        raise TypeError(
+            "train_split must be None or a callable, such as skorch.dataset.ValidSplit(0.2). "
+            f"Got {net.train_split!r}."
+        )
+    if isinstance(net.random_state, bool | np.bool_):
+        raise TypeError(
+            f"random_state must be a whole number, a RandomState or None. Got {net.random_state!r}."
+        )
+    if isinstance(net.callbacks, str) and net.callbacks != "disable":
+        raise TypeError(
+            f"callbacks must be a list of callbacks, None or 'disable'. Got {net.callbacks!r}."
+        )
 
 
 def check_optimizer(net: Any) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from inspect import signature
 from typing import Any, Self
 
@@ -14,7 +16,6 @@ from skorch.dataset import ValidSplit, get_len
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.state import Before
-from sk_posenc.networks._batches import TensorBatches, tensors_of
 from sk_posenc.networks._callbacks import (
     CallbackSupportMixin,
     EpochTasks,
@@ -23,13 +24,15 @@ from sk_posenc.networks._callbacks import (
     wants_to_stop,
     with_callbacks,
 )
-from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file
+from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file, state_to_go_on_from
 from sk_posenc.networks._schedules import Schedule
+from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
+from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
 from sk_posenc.networks.run import Run, drop_unended_epoch
 from sk_posenc.networks.settings import batch_size_of, epochs_of
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
-_HELD_OUT = 0.1
+HELD_OUT = 0.1
 
 
 class TrainedInRuns(CallbackSupportMixin, NeuralNet):
@@ -40,25 +43,39 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     """
 
     _run: Run | None = None
+    train_split: Any
 
-    def fit(self, X: Any, y: Any, **fit_params: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
         """Train from new weights, unless `warm_start` is set."""
         fresh = not (self.warm_start and self.initialized_)
-        return self._train(X, y, fresh, fit_params, tell=True)
+        return self._train(X, y, sample_weight, fresh, fit_params, tell=True)
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **fit_params: Any,
+    ) -> Self:
         """Train for `max_epochs` more epochs."""
-        return self._train(X, y, not self.initialized_, fit_params)
+        return self._train(X, y, sample_weight, not self.initialized_, fit_params)
 
     def _train(
-        self, X: Any, y: Any, fresh: bool, fit_params: dict[str, Any], tell: bool = False
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        fresh: bool,
+        fit_params: dict[str, Any],
+        tell: bool = False,
     ) -> Self:
         refit = fresh and self.initialized_
         own_criterion = isinstance(self.criterion, torch.nn.Module)
         in_place = self._trained_in_place() if not fresh else [self.criterion] * own_criterion
         before = Before(self, in_place=in_place)
         try:
-            self._train_in_place(X, y, fresh, fit_params, tell)
+            self._train_in_place(X, y, sample_weight, fresh, fit_params, tell)
         except BaseException as stopped:
             run = self._run
             has_trained = run is not None and run.has_trained(self.history)
@@ -73,7 +90,13 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
 
     @with_callbacks
     def _train_in_place(
-        self, X: Any, y: Any, fresh: bool, fit_params: dict[str, Any], tell: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        fresh: bool,
+        fit_params: dict[str, Any],
+        tell: bool,
     ) -> None:
         self._check_settings()
         if fit_params and self.train_split is None:
@@ -81,21 +104,36 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
                 "parameters of fit go to train_split, which is None: set a train_split that takes "
                 f"them, or leave them out. Got {', '.join(fit_params)}."
             )
-        X, y = to_numpy(X), to_numpy(y)
+        X, y, weight, fit_params = present(to_numpy(X), to_numpy(y), sample_weight, fit_params)
         rows, targets = self._take(X, y, fresh)
+        weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
-        file = None
-        if fresh:
-            file = checkpoint_file(self, rows, targets)
-            self.initialize()
         self._check_memory(size)
+        file = checkpoint_file(self, n_epochs, rows, targets, weight) if fresh else None
+        saved = state_to_go_on_from(self, file)
+        if fresh:
+            self.initialize()
         self._run = run = Run(n_epochs, len(self.history), file)
+        run.saved, run.weight = saved, weight
         rows, targets = tensors_of(rows), tensors_of(targets)
         if self.iterator_train is TensorBatches:
             rows, targets = rows.to(self.device_), targets.to(self.device_)
         with self._told_as_task(run, X, y, tell):
             self._loop_and_notify(run, rows, targets, fit_params, "fit" if tell else "partial_fit")
         run.raise_interrupt()
+
+    def _weigh(self, targets: Any, weight: Any) -> Any:
+        """What each row counts, given its target and the weight that it came with."""
+        return weight
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """As skorch's, with the weights of the rows where it is that of a run."""
+        dataset = super().get_dataset(X, y)
+        weight = None if self._run is None or y is None else self._run.weight
+        weight = None if weight is None else relative(weight)
+        if weight is not None:
+            dataset.sample_weight = weight.to(y.device)
+        return dataset
 
     def _batches_and_epochs(self, n_rows: int) -> tuple[int, int]:
         """Rows of the largest training batch, and epochs of a run."""
@@ -175,15 +213,48 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         dataset_train, dataset_valid : Dataset, and Dataset or None
         """
         if self.early_stopping is None or self.train_split is not None:
-            split: tuple[Any, Any] = super().get_split_datasets(X, y, **fit_params)
-            return split
-        # the seed, not a draw: the rows set aside stay the same in later calls
-        seed = self._generator.initial_seed() % 2**32
-        return self._set_aside(self.get_dataset(X, y), y, seed)
+            with self._splitting(X):
+                train, valid = super().get_split_datasets(X, y, **fit_params)
+        else:
+            # the seed, not a draw: the rows set aside stay the same in later calls
+            seed = self._generator.initial_seed() % 2**32
+            train, valid = self._set_aside(self.get_dataset(X, y), y, seed)
+        return self._counted(train, valid), valid
+
+    @contextmanager
+    def _splitting(self, X: Any) -> Iterator[None]:
+        """Let a splitter in `train_split` see the rows: skorch tells it their numbers alone."""
+        given: Any = self.train_split
+        if isinstance(given, ValidSplit) and hasattr(given.cv, "split"):
+            self.train_split = copy.copy(given)
+            self.train_split.cv = _OnRows(given.cv, to_numpy(X))
+        try:
+            yield
+        finally:
+            self.train_split = given
+
+    def _counted(self, train: Any, valid: Any) -> Any:
+        """Training rows as often as their weights say where one batch holds them all."""
+        weight = None if self._run is None else self._run.weight
+        if weight is not None:
+            for each in [self.iterator_train, self.iterator_valid][: 1 if valid is None else 2]:
+                if not (isinstance(each, type) and issubclass(each, TensorBatches)):
+                    raise TypeError(
+                        "sample_weight needs batches that carry the weights: leave iterator_train "
+                        f"and iterator_valid as they are, TensorBatches. Got {each!r}."
+                    )
+        size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
+        repeated = in_one_batch(train, weight, size)
+        return train if repeated is None else repeated
 
     def _set_aside(self, dataset: Any, y: Any, seed: int) -> tuple[Any, Any]:
-        split: tuple[Any, Any] = ValidSplit(_HELD_OUT, random_state=seed)(dataset)
+        split: tuple[Any, Any] = ValidSplit(HELD_OUT, random_state=seed)(dataset)
         return split
+
+    def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """Criterion of one batch, whose rows count as their weights say; see skorch."""
+        compute = partial(super().get_loss, y_pred, y_true, *args, **kwargs)
+        return weighted_loss(self.criterion_, weights_of(y_true), compute)
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Stop with an error where training has diverged."""
@@ -197,3 +268,16 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
             f"Training has diverged: {what}. Lower the learning rate (lr={self.lr}), or clip "
             "gradients with skorch.callbacks.GradientNormClipping."
         )
+
+
+class _OnRows:
+    """A splitter of rows that it already has."""
+
+    def __init__(self, cv: Any, rows: Any) -> None:
+        self._cv, self._rows = cv, rows
+
+    def split(self, X: Any, y: Any = None, groups: Any = None) -> Any:
+        return self._cv.split(self._rows, y, groups)
+
+    def get_n_splits(self, *args: Any) -> int:
+        return int(self._cv.get_n_splits(self._rows, *args[1:]))

@@ -56,3 +56,15 @@ def test_psnr_of_huge_and_tiny_errors():
 def test_psnr_errors(true, pred, settings, message):
     with pytest.raises(ValueError, match=message):
         psnr_score(true, pred, **settings)
+
+
+@pytest.mark.parametrize("shape", [(30,), (30, 3), (30, 2, 2)], ids=str)
+def test_weights_are_repetitions(shape, rng):
+    true, pred = rng.uniform(size=shape), rng.uniform(size=shape)
+    weight = rng.integers(0, 4, 30)
+    true[weight == 0] = 1e9
+    expected = psnr_score(true.repeat(weight, axis=0), pred.repeat(weight, axis=0))
+    for factor in (1, 0.1):
+        assert psnr_score(true, pred, sample_weight=factor * weight) == pytest.approx(expected)
+    tensors = [torch.asarray(each, dtype=torch.float32) for each in (true, pred)]
+    assert psnr_score(*tensors, sample_weight=torch.asarray(weight)) == pytest.approx(expected)

@@ -6,6 +6,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.utils.fixes import parse_version
 
 from sk_posenc import (
     Basis,
@@ -244,17 +246,16 @@ def test_autocast_leaves_the_encoding_alone(X):
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (torch.zeros(3, 1), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(3, 1\)"),
-        (torch.zeros(3, 5), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(3, 5\)"),
-        (torch.zeros(2), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(2,\)"),
-        (torch.zeros(4, 3, 2), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(4, 3, 2\)"),
-        (torch.tensor(0.0), ValueError, r"coordinates of shape \(n, 2\).*Got shape \(\)"),
+        (torch.zeros(3, 1), ValueError, r"coordinates of shape \(\.\.\., 2\).*Got shape \(3, 1\)"),
+        (torch.zeros(3, 5), ValueError, r"coordinates of shape \(\.\.\., 2\).*Got shape \(3, 5\)"),
+        (torch.zeros(4, 2, 3), ValueError, r"shape \(\.\.\., 2\).*Got shape \(4, 2, 3\)"),
+        (torch.tensor(0.0), ValueError, r"coordinates of shape \(\.\.\., 2\).*Got shape \(\)"),
         (torch.zeros(3, 2, dtype=torch.int64), TypeError, r"x\.float\(\)\. Got torch\.int64"),
         (torch.zeros(3, 2, dtype=torch.complex64), TypeError, r"Got torch\.complex64"),
         (np.zeros((3, 2)), TypeError, r"torch\.as_tensor\(x\)\. Got ndarray"),
         ([[0.0, 1.0]], TypeError, r"torch\.as_tensor\(x\)\. Got list"),
     ],
-    ids=["1 axis", "5 axes", "1-d", "3-d", "0-d", "integers", "complex", "array", "list"],
+    ids=["1 axis", "5 axes", "3-d", "0-d", "integers", "complex", "array", "list"],
 )
 @pytest.mark.parametrize("encoder", TRAINABLE + FIXED, ids=label)
 def test_other_coordinates_are_refused(encoder, X, x, error, message):
@@ -268,6 +269,69 @@ def test_other_coordinates_are_refused(encoder, X, x, error, message):
 def test_no_rows_make_no_features(X):
     module = EncoderModule(FourierEncoder(3).fit(X))
     assert module(torch.zeros(0, 2)).shape == (0, module.n_features)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 2), (0, 2), (4, 0, 2), (4, 3, 2), (2, 1, 5, 2)])
+@pytest.mark.parametrize("encoder", [TRAINABLE[1], TRAINABLE[9], FIXED[0]], ids=label)
+def test_leading_dimensions_are_those_of_a_linear_layer(encoder, X, shape):
+    module = EncoderModule(encoder.fit(X))
+    network = CoordinateMLP(module.n_features, 3, hidden_layer_sizes=(4,), encoder=module).double()
+    x = torch.as_tensor(X[: int(np.prod(shape[:-1]))]).reshape(shape)
+    for taking, width in ((module, module.n_features), (network, 3)):
+        together = taking(x)
+        assert together.shape == (*shape[:-1], width)
+        rows = together.reshape(-1, width)
+        torch.testing.assert_close(rows, taking(x.reshape(-1, 2)), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("convert", [lambda net: net.float(), lambda net: net.to(torch.bfloat16)])
+@pytest.mark.parametrize("level", [0.0, 1e6])
+@pytest.mark.parametrize("encoder", [TRAINABLE[0], TRAINABLE[6], TRAINABLE[8]], ids=label)
+def test_buffers_keep_their_digits_in_a_network_that_is_converted(encoder, convert, level):
+    X = level + np.random.default_rng(0).uniform(size=(200, 2))
+    module = EncoderModule(clone(encoder).fit(X), dtype=torch.float32)
+    network = CoordinateMLP(module.n_features, hidden_layer_sizes=(8,), encoder=module)
+    x, double = torch.as_tensor(X), [torch.float64]
+    expected, output = module(x), network(x)
+    shift = torch.tensor([1 / 3], dtype=torch.float64)
+    network.set_scaling(network.input_shift, network.input_scale, shift, shift)
+    convert(network)
+    torch.testing.assert_close(module(x), expected, rtol=0, atol=0)
+    assert torch.equal(network.target_shift, shift)
+    assert {b.dtype for name, b in module.named_buffers() if "fitted" in name} == {*double}
+    torch.testing.assert_close(network(x).float(), output, rtol=0, atol=0.03)
+    # coordinates in half precision have few digits, and lose no more
+    half = (x - level).to(torch.bfloat16)
+    if not level:
+        torch.testing.assert_close(module(half), module(half.float()), rtol=0, atol=0)
+
+
+@pytest.mark.skipif(parse_version(torch.__version__) < parse_version("2.6"), reason="torch < 2.6")
+@pytest.mark.parametrize("encoder", [TRAINABLE[0], TRAINABLE[9], FIXED[0], FIXED[4]], ids=label)
+def test_export_holds_for_any_number_of_rows(encoder, X):
+    module = EncoderModule(encoder.fit(X), dtype=torch.float32)
+    network = CoordinateMLP(module.n_features, 2, hidden_layer_sizes=(4,), encoder=module)
+    rows = {0: torch.export.Dim("rows")}
+    x = torch.as_tensor(X)
+    exported = torch.export.export(network, (x[:17],), dynamic_shapes=(rows,)).module()
+    for n in (1, 2, 200):
+        torch.testing.assert_close(exported(x[:n]), network(x[:n]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script:DeprecationWarning")  # torch's own
+@pytest.mark.parametrize("encoder", [TRAINABLE[0], TRAINABLE[6]], ids=label)
+def test_derivatives_of_functions(encoder, X):
+    module = EncoderModule(encoder.fit(X))
+    x = torch.as_tensor(X[0])
+    jacobian = torch.func.jacrev(module)(x)
+    step = 1e-6 * (torch.as_tensor(X).amax(0) - torch.as_tensor(X).amin(0))
+    for axis in range(2):
+        moved = torch.zeros(2, dtype=torch.float64)
+        moved[axis] = step[axis]
+        slope = (module(x + moved) - module(x - moved)) / (2 * step[axis])
+        torch.testing.assert_close(jacobian[:, axis], slope, rtol=1e-4, atol=1e-5)
+    hessian = torch.func.hessian(lambda row: module(row).square().sum())(x)
+    torch.testing.assert_close(hessian, hessian.T)
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.bool, "float32", np.float32])

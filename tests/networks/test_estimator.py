@@ -188,6 +188,16 @@ def test_settings_that_no_fit_could_follow(data, settings, error):
     assert_same(weights(model), before)
 
 
+def test_weights_of_rows_count_in_the_criterion(data):
+    X, y = data
+    w = 1 + np.arange(210) % 3
+    common = {"batch_size": -1, "max_epochs": 20, "optimizer": torch.optim.SGD, "lr": 0.5}
+    weighted = small(**common).fit(X, y, sample_weight=w)
+    repeated = small(**common).fit(X.repeat(w, axis=0), y.repeat(w))
+    torch.testing.assert_close(weights(weighted), weights(repeated), rtol=1e-4, atol=1e-5)
+    assert (small(**common).fit(X, y).module_.weight - weighted.module_.weight).abs().max() > 0.01
+
+
 # --- pickles, seeds, devices
 
 

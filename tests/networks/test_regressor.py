@@ -24,7 +24,7 @@ from sk_posenc import (
     FourierEncoder,
     ShiftedBasisEncoder,
 )
-from sk_posenc.networks._batches import TensorBatches
+from sk_posenc.networks.batches import TensorBatches
 
 small = partial(
     CoordinateMLPRegressor, hidden_layer_sizes=(32,), lr=1e-2, max_epochs=30, random_state=0
@@ -73,7 +73,7 @@ def test_is_a_skorch_regressor_and_clones():
 @pytest.mark.parametrize(
     ("name", "value", "read"),
     [
-        ("module__sigma", 0.25, lambda m: m.module_.activation.sigma),
+        ("module__sigma", 0.25, lambda m: m.module_.activations[0].sigma),
         ("module__omega_0", 3.0, lambda m: m.module_.output_activation.omega_0),
         ("optimizer__betas", (0.5, 0.6), lambda m: m.optimizer_.param_groups[0]["betas"]),
         ("optimizer__weight_decay", 0.1, lambda m: m.optimizer_.param_groups[0]["weight_decay"]),
@@ -82,7 +82,7 @@ def test_is_a_skorch_regressor_and_clones():
     ],
 )
 def test_parameters_of_the_parts_arrive(data, name, value, read):
-    X, y = data
+    X, y = data[0], np.tanh(data[1])
     model = small(activation="gaussian", output_activation="sine", max_epochs=1)
     model.set_params(**{name: value})
     assert model.get_params(deep=False)[name] == value
@@ -101,7 +101,7 @@ SET_LATER = [
     ("optimizer__param_groups__0__lr", 0.4, lambda m: m.optimizer_.param_groups[0]["lr"]),
     ("lr", 0.2, lambda m: m.optimizer_.param_groups[0]["lr"]),
     ("optimizer", torch.optim.SGD, lambda m: type(m.optimizer_)),
-    ("module__sigma", 0.25, lambda m: m.module_.activation.sigma),
+    ("module__sigma", 0.25, lambda m: m.module_.activations[0].sigma),
     ("criterion", torch.nn.L1Loss, lambda m: type(m.criterion_)),
     ("criterion__reduction", "sum", lambda m: m.criterion_.reduction),
     ("iterator_train__batch_size", 150, lambda m: m.history[-1, "batches", 0, "train_batch_size"]),
@@ -519,8 +519,9 @@ def test_input_scaling():
     ])  # fmt: skip
     model = small(max_epochs=1).fit(X, X[:, 0])
     shift, scale = model.module_.input_shift.numpy(), model.module_.input_scale.numpy()
-    varying = [0, 1, 3]
-    np.testing.assert_allclose(shift, X.mean(0), rtol=1e-6)
+    varying, origin = [0, 1, 3], model.module_.input_origin.numpy()
+    np.testing.assert_allclose(origin, [0, (X[:, 1].min() + X[:, 1].max()) / 2, 0, 0, 0])
+    np.testing.assert_allclose(origin + shift, X.mean(0), rtol=1e-6)
     np.testing.assert_array_equal(scale[[2, 4]], 0)
     expected = 1 / X[:, varying].std(axis=0).dot(X[:, varying].std(axis=0) / 3) ** 0.5
     np.testing.assert_allclose(scale[varying], expected, rtol=1e-4)
@@ -542,12 +543,81 @@ def test_a_prediction_depends_on_its_row_alone(data):
     np.testing.assert_allclose(model.predict(shifted)[:5], model.predict(X)[:5], rtol=1e-5)
 
 
-def test_constant_inputs_and_targets_are_reproduced():
+def test_constant_inputs_are_ignored():
     X = np.full((50, 3), 7.0)
-    y = np.column_stack([np.full(50, 0.1), np.arange(50.0)])
-    predicted = small(lr=1e-3, max_epochs=200).fit(X, y).predict(X)
-    np.testing.assert_allclose(predicted[:, 0], 0.1, atol=0.05)
-    np.testing.assert_allclose(predicted[:, 1], 24.5, atol=2)
+    predicted = small(lr=1e-3, max_epochs=200).fit(X, np.arange(50.0)).predict(X)
+    np.testing.assert_allclose(predicted, 24.5, atol=2)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3e-300, 1e39, 2459000.123456789, -1e300])
+def test_constant_targets_are_predicted_exactly(data, value):
+    X = data[0]
+    y = np.column_stack([np.full(200, value), X[:, 0]])
+    model = small(max_epochs=3).fit(X, y)
+    np.testing.assert_array_equal(model.predict(X)[:, 0], value)
+    np.testing.assert_array_equal(small(max_epochs=3).fit(X, y[:, 0]).predict(X), value)
+    # and the output learns once its targets vary
+    later = np.column_stack([5 * X[:, 1] + 30, X[:, 0]])
+    model.set_params(max_epochs=40).partial_fit(X, later)
+    assert ((model.predict(X) - later) ** 2).mean(0).max() < 0.2
+
+
+@pytest.mark.parametrize(
+    ("size", "level"), [(1.0, 2459000.0), (1e39, 0), (1e200, -3e200), (1e-200, 0)]
+)
+def test_targets_keep_their_digits_at_any_scale(data, size, level):
+    X, y = data
+    base = small().fit(X, y[:, 0]).predict(X)
+    model = small().fit(X, level + size * y[:, 0])
+    for predicted in (model.predict(X), small().fit(X, level + size * y[:, :1]).predict(X)[:, 0]):
+        assert predicted.dtype == np.float64
+        np.testing.assert_allclose((predicted - level) / size, base, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("values", "settings", "message"),
+    [
+        ([0.0, 1.5], {"output_activation": "sigmoid"}, "y must lie between 0 and 1.*Got values"),
+        ([-2.0, 0.5], {"output_activation": "sine"}, "y must lie between -1 and 1"),
+        ([-0.1, 9.0], {"output_activation": "relu"}, "between 0 and inf.*output_activation=None"),
+        ([0.0, 1e39], {"output_activation": "relu"}, "y must not be beyond 3.4e\\+38"),
+        ([-1e308, 1e308], {}, "y must not be beyond 4.49e\\+307: scale y"),
+    ],
+)
+def test_targets_out_of_reach_are_refused(values, settings, message):
+    X = np.linspace(0, 1, 20)[:, None]
+    with pytest.raises(ValueError, match=message):
+        small(**settings).fit(X, np.resize(values, 20))
+
+
+@pytest.mark.parametrize("level", [1.7e9, 1.7e12, -2459000.5, 5e15])
+def test_raw_coordinates_keep_their_digits(level):
+    width = max(3600.0, abs(level) * 1e-9)
+    X = level + width * np.linspace(0, 1, 300)[:, None]
+    unit = (X - X[0]) / np.ptp(X)
+    y = np.sin(7 * unit[:, 0])
+    model = small(max_epochs=60).fit(X, y)
+    near = small(max_epochs=60).fit(unit, y)
+    assert model.score(X, y) > 0.97
+    np.testing.assert_allclose(model.predict(X), near.predict(unit), atol=0.05)
+    loaded = small(module__in_features=1).initialize()
+    loaded.module_.load_state_dict(model.module_.state_dict())
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+def test_whole_numbers_are_coordinates_too():
+    X = (1_700_000_000_000 + 1000 * np.arange(300))[:, None]
+    y = np.sin(np.arange(300) / 50)
+    assert small(max_epochs=60).fit(X, y).score(X, y) > 0.97
+    ordinary = np.arange(300)[:, None] * [1, 2]
+    assert not small(max_epochs=1).fit(ordinary, y).module_.input_origin.any()
+
+
+def test_coordinates_beyond_float32_are_refused():
+    X = np.linspace(0, 1e39, 30)[:, None]
+    with pytest.raises(ValueError, match="X must fit into float32"):
+        small().fit(X, X[:, 0])
 
 
 def test_shapes_follow_the_targets(data):
@@ -657,18 +727,28 @@ def test_auto_epochs(n, expected):
     assert len(model.history_) == expected
 
 
-def test_predict_goes_batch_by_batch(data, monkeypatch):
+def test_a_prediction_is_the_same_to_the_last_bit_among_any_rows(data, monkeypatch, rng):
     X, y = data
-    model = small(batch_size=-1, max_epochs=2).fit(X, y)
+    encoder = FourierEncoder(stable_rank=4)
     sizes = []
     forward = CoordinateMLP.forward
     monkeypatch.setattr(
         CoordinateMLP, "forward", lambda m, x: sizes.append(len(x)) or forward(m, x)
     )
-    big = np.tile(X, (50, 1))
-    np.testing.assert_allclose(model.predict(big)[:200], model.predict(X), rtol=1e-5)
-    assert max(sizes) <= 4096
-    assert sum(sizes) == len(big) + len(X)
+    for given in (None, encoder):
+        model = small(given, activation="sine", max_epochs=2, device="cpu").fit(X, y)
+        many = np.concatenate([X, rng.uniform(-1, 1, (4000, 2)).astype(np.float32)])
+        sizes.clear()
+        together = model.predict(many)
+        assert len(set(sizes)) == 1
+        assert sum(sizes) >= len(many) > sum(sizes) - sizes[0]
+        for n_rows in (1, 7, 255, 257, 4097):
+            rows = rng.choice(len(many), n_rows, replace=False)
+            np.testing.assert_array_equal(model.predict(many[rows]), together[rows])
+    sizes.clear()
+    model.set_params(iterator_valid__batch_size=50)
+    np.testing.assert_allclose(model.predict(many), together, rtol=0, atol=1e-5)
+    assert set(sizes) == {50}
 
 
 def test_inputs_are_not_copied(data):

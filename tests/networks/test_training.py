@@ -19,6 +19,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from skorch.dataset import ValidSplit
 
 from sk_posenc import (
+    CoordinateMLP,
     CoordinateMLPRegressor,
     FourierEncoder,
     LearnableFourierEncoder,
@@ -241,7 +242,14 @@ def test_bad_encoders_and_settings(data):
         ({"max_epochs": "a"}, ValueError, "max_epochs must be a whole number or 'auto'. Got 'a'"),
         ({"batch_size": "a"}, ValueError, "a whole number, 'auto', or -1 for all rows. Got 'a'"),
         ({"checkpoint": 3}, TypeError, "checkpoint must be"),
+        ({"checkpoint": __file__}, ValueError, "checkpoint must be a folder, not a file"),
         ({"mixed_precision": "bf16"}, TypeError, "mixed_precision must be"),
+        ({"train_split": 0.2}, TypeError, r"train_split must be None or a callable, .*Got 0\.2"),
+        ({"iterator_train": "a"}, TypeError, "iterator_train must be a class"),
+        ({"callbacks": "x"}, TypeError, "callbacks must be a list"),
+        ({"warm_start": "a"}, TypeError, "warm_start must be True or False. Got 'a'"),
+        ({"random_state": True}, TypeError, "random_state must be a whole number.*Got True"),
+        ({"module": None}, TypeError, "module must be a class"),
     ]:
         with pytest.raises(error, match=message):
             small(**parameters).fit(X, y)
@@ -309,8 +317,8 @@ def test_groups_reach_the_split(data):
     assert model.history_[0, "batches", -1, "valid_batch_size"] == 100
     assert [len(held_out) for held_out in seen] == [2, 2]
     for fit in (small().fit, small(early_stopping=2).partial_fit):
-        with pytest.raises(TypeError, match=r"go to train_split.*Got sample_weight"):
-            fit(X, y, sample_weight=np.ones(300))
+        with pytest.raises(TypeError, match=r"go to train_split.*Got groups"):
+            fit(X, y, groups=groups)
 
 
 def test_mixed_precision_is_near(data):
@@ -494,7 +502,24 @@ def test_a_batch_beyond_memory_is_refused(data, monkeypatch):
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
     with pytest.raises(ValueError, match="lower batch_size"):
-        small(FourierEncoder(stable_rank=20), batch_size=-1).fit(*data)
+        small(FourierEncoder(stable_rank=20), batch_size=-1, device="cpu").fit(*data)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000))
+    small(max_epochs=1, batch_size=8, device="cpu").fit(*data)
+    message = r"hidden layers \[32\] and 2 outputs on a batch of 300 rows needs .* lower batch_size"
+    with pytest.raises(ValueError, match=message):
+        small(max_epochs=1, batch_size=-1, device="cpu").fit(*data)
+
+
+def test_layers_beyond_memory_are_refused_at_once(data):
+    sizes = (2_000_000, 2_000_000)
+    message = r"hidden layers \[2000000, 2000000\].* GiB .*: lower hidden_layer_sizes"
+    for settings in ({}, {"encoder": FourierEncoder(stable_rank=2)}):
+        model = small(hidden_layer_sizes=sizes, **settings)
+        with pytest.raises(ValueError, match=message):
+            model.fit(*data)
+        assert not hasattr(model, "module_")
+    with pytest.raises(ValueError, match=message):
+        CoordinateMLP(2, hidden_layer_sizes=sizes)
 
 
 # --- scikit-learn's callbacks

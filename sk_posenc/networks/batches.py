@@ -35,7 +35,7 @@ class TensorBatches:
     --------
     >>> import torch
     >>> from skorch.dataset import Dataset
-    >>> from sk_posenc.networks._batches import TensorBatches
+    >>> from sk_posenc.networks.batches import TensorBatches
     >>> batches = TensorBatches(Dataset(torch.zeros(10, 2), torch.zeros(10)), batch_size=4)
     >>> [len(X) for X, y in batches]
     [4, 4, 2]
@@ -48,11 +48,7 @@ class TensorBatches:
         shuffle: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        rows = None
-        while isinstance(dataset, Subset):
-            kept = torch.as_tensor(np.asarray(dataset.indices), dtype=torch.int64)
-            rows = kept if rows is None else kept[rows]
-            dataset = dataset.dataset
+        dataset, rows = subset_of(dataset)
         X, y = getattr(dataset, "X", None), getattr(dataset, "y", None)
         if not isinstance(X, Tensor) or not isinstance(y, Tensor | None):
             raise TypeError(
@@ -61,6 +57,7 @@ class TensorBatches:
                 f"Got {type(dataset).__name__}."
             )
         self.X, self.y, self.rows = X, y, rows
+        self.weight = weights_of(dataset)
         self.n_samples = len(X) if rows is None else len(rows)
         self.batch_size = batch_size
         self.shuffle = shuffle
@@ -84,12 +81,14 @@ class TensorBatches:
             batch = slice(start, start + self.batch_size)
             # what skorch's Dataset gives where there is no target
             no_target = self.X.new_zeros(1)
+            taken: Any = batch if rows is None else rows[batch]
+            y: Any = no_target if self.y is None else self.y[taken]
+            if self.weight is not None:
+                y.sample_weight = self.weight[taken]
             if rows is None:
-                yield self.X[batch], no_target if self.y is None else self.y[batch]
+                yield self.X[batch], y
             else:
-                taken = rows[batch]
-                X = torch.index_select(self.X, 0, taken, out=buffer[: len(taken)])
-                yield X, no_target if self.y is None else self.y.index_select(0, taken)
+                yield torch.index_select(self.X, 0, taken, out=buffer[: len(taken)]), y
 
 
 def as_tensor(array: NDArray) -> Tensor:
@@ -110,6 +109,21 @@ class _Memory:
 
     owner: NDArray
     __array_interface__: dict[str, Any]
+
+
+def weights_of(y: Any) -> Tensor | None:
+    """The weights of the rows of a dataset or of targets; None where all count alike."""
+    return getattr(y, "sample_weight", None)
+
+
+def subset_of(dataset: Any) -> tuple[Any, Tensor | None]:
+    """The whole dataset that one is a part of, and its rows there; None for all."""
+    rows = None
+    while isinstance(dataset, Subset):
+        kept = torch.as_tensor(np.asarray(dataset.indices), dtype=torch.int64)
+        rows = kept if rows is None else kept[rows]
+        dataset = dataset.dataset
+    return dataset, rows
 
 
 def tensors_of(values: Any) -> Any:
