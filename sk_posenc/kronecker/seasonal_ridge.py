@@ -6,13 +6,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.core.checks import check_weights, checked_array, checked_pair
+from sk_posenc.core.checks import (
+    check_weights,
+    checked_array,
+    checked_data,
+    missing_targets_explained,
+)
+from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.kronecker._clock import as_numbers, parse_periods
 from sk_posenc.kronecker._outputs import Settings, fit_columns
+from sk_posenc.kronecker._periods import parse_periods
 from sk_posenc.kronecker._series import Series
 
 __all__ = ["SeasonalRidge"]
@@ -27,10 +33,11 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    periods : float, str or list of them
+    periods : float, str, timedelta or list of them
         One or more different periods, in any order. Numbers in the unit of X; where X has dates
-        a number and a unit, such as "1D", "7D" or "365.25D" (units: s, min, h, D, W), or a
-        timedelta. They need not be whole multiples of the step of X.
+        a timedelta, or a unit with or without a number: "day", "12h", "7D", "365.25D", "1Y". Months
+        and years are the mean ones of the calendar. They need not be whole multiples of the step
+        of X.
     stable_ranks : "auto", float or list, default="auto"
         How fine each component may be, the trend first (if there is one), then the seasons in
         the order of `periods`; each a number or "auto". One number serves all. "auto" is one knot
@@ -62,6 +69,8 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Always 1.
     feature_names_in_ : ndarray of shape (1,)
         Name of the column, where `X` had one.
+    dates_ : tuple of one entry
+        None, or for dates what counts as day 0: the earliest date in `fit`.
 
     See Also
     --------
@@ -128,6 +137,8 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> value, std = model.predict([[24 * 7 * 9.0]], return_std=True)
     """
 
+    dates_: Dates
+
     def __init__(
         self,
         periods: Any,
@@ -149,10 +160,10 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, 1)
-            Times in any order: numbers, or dates without a time zone (datetime64, a column of a
-            data frame, or datetime objects).
+            Times in any order: numbers, or dates of any unit and library. Those with a time zone
+            are moved to UTC, others count as UTC. Durations count in days.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            With ``nan_is_hole=True`` NaN is a missing value.
+            With ``nan_is_hole=True`` NaN, or what is masked, is a missing value.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the samples, at least 0. The variance of the noise of a sample is inversely
             proportional to its weight; their scale does not matter.
@@ -164,10 +175,11 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For more than one column, settings out of range, too few different times, and a
-            period that has all samples at the same phase.
+            For more than one column, times that are missing, settings out of range, too few
+            different times, and a period that has all samples at the same phase.
         TypeError
-            For settings of the wrong type, and periods without a unit where X has dates.
+            For settings of the wrong type, periods without a unit where X has dates, and text
+            or categories in X.
         """
         with taken_over_last(self) as fitted:
             fitted._fit(X, y, sample_weight)
@@ -175,10 +187,13 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         holes = parse_flag(self.nan_is_hole, "nan_is_hole")
-        times, self._has_dates = self._check_times(X, reset=True)
-        settings = self._parse_settings()
         values, absent = _without_holes(y) if holes else (y, False)
-        values = checked_pair(times, values, multi_output=True, y_numeric=True, estimator=self)[1]
+        with missing_targets_explained("set nan_is_hole=True to leave these values out"):
+            times, values = checked_data(
+                self, X, values, dtype=np.float64, multi_output=True, y_numeric=True
+            )
+        times = self._clock(np.asarray(times))
+        settings = self._parse_settings()
         columns = np.where(absent, np.nan, values).reshape(len(times), -1)
         weights = None if sample_weight is None else check_weights(sample_weight, len(times))
         self._single = np.ndim(values) == 1
@@ -187,7 +202,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _parse_settings(self) -> Settings:
         trend = parse_flag(self.trend, "trend")
-        periods = parse_periods(self.periods, self._has_dates)
+        periods = parse_periods(self.periods, self.dates_[0])
         length = len(periods) + trend
         ranks = _parse_list(self.stable_ranks, "stable_ranks", length, _rank)
         alphas = _parse_list(self.alphas, "alphas", length, parse_positive)
@@ -197,13 +212,6 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             trend=trend,
             alphas=None if alphas is None else np.array(alphas),
         )
-
-    def _check_times(self, X: Any, reset: bool) -> tuple[NDArray[np.float64], bool]:
-        """X as numbers (n, 1), checked, and whether it had dates."""
-        numbers, has_dates = as_numbers(X)
-        numbers = checked_array(numbers, dtype=np.float64, estimator=self, input_name="X")
-        validate_data(self, X, reset=reset, skip_check_array=True)
-        return self._clock(np.asarray(numbers)), has_dates
 
     def _clock(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         if X.shape[1] != 1:
@@ -246,10 +254,10 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For NaN, more than one column, dates where ``fit`` had numbers, and another text as
-            `return_std`.
+            For times that are missing, more than one column, and another text as `return_std`.
         TypeError
-            For a `return_std` of another type.
+            For dates where ``fit`` had numbers, numbers where it had dates, and a `return_std` of
+            another type.
         """
         if not isinstance(return_std, str):
             return self._predict(X, return_std, _whole, Series.deviation)
@@ -259,6 +267,27 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 f"sample. Got {return_std!r}."
             )
         return self._predict(X, True, _whole, Series.deviation_of_samples)
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, 1)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+
+        Raises
+        ------
+        ValueError
+            For values of `y` that are missing.
+        """
+        return float(super().score(X, targets_in(y), sample_weight))
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict each component by itself: the trend, then the seasons.
@@ -282,9 +311,10 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For NaN, more than one column, and dates where ``fit`` had numbers.
+            For times that are missing, and more than one column.
         TypeError
-            For a `return_std` that is neither True nor False.
+            For dates where ``fit`` had numbers, numbers where it had dates, and a `return_std`
+            that is neither True nor False.
         """
         return self._predict(X, return_std, Series.parts, Series.deviations_of_parts)
 
@@ -297,15 +327,11 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> Any:
         check_is_fitted(self)
         wants_std = parse_flag(return_std, "return_std")
-        X, has_dates = self._check_times(X, reset=False)
-        if has_dates != self._has_dates:
-            kinds = ("numbers", "dates")
-            raise ValueError(
-                f"X must hold {kinds[self._has_dates]}, as in fit. Got {kinds[has_dates]}."
-            )
+        X = checked_data(self, X, dtype=np.float64, reset=False)
+        times = self._clock(np.asarray(X))[:, 0]
 
         def of_outputs(function: Callable[[Series, NDArray], NDArray]) -> NDArray:
-            results = [function(each, X[:, 0]) for each in self._series]
+            results = [function(each, times) for each in self._series]
             return results[0] if self._single else np.stack(results, axis=-1)
 
         if not wants_std:

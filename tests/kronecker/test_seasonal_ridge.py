@@ -4,7 +4,6 @@ import pickle
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -240,38 +239,25 @@ def test_a_search_may_choose_settings():
     assert search.best_params_["alphas"] == "auto"
 
 
-DATES = np.datetime64("2024-01-01") + DAYS.astype("timedelta64[D]")
-
-
-@pytest.mark.parametrize(
-    "X",
-    [
-        DATES[:, None],
-        pd.DataFrame({"when": DATES}),
-        pl.DataFrame({"when": DATES}),
-        [[each] for each in DATES.astype(object)],
-    ],
-    ids=["datetime64", "pandas", "polars", "objects"],
-)
-def test_dates(X, model):
-    dated = SeasonalRidge(["1W", "30D"]).fit(X, Y)
-    assert dated.periods_.tolist() == [7, 30]
-    np.testing.assert_allclose(dated.predict(X), model.predict(DAYS[:, None]), atol=1e-5)
-    if hasattr(X, "columns"):
-        assert dated.feature_names_in_.tolist() == ["when"]
-        with pytest.raises(ValueError, match="feature names"):
-            dated.predict(X.rename({"when": "then"}) if isinstance(X, pl.DataFrame)
-                          else X.rename(columns={"when": "then"}))  # fmt: skip
-
-
-def test_dates_and_numbers_do_not_mix(model):
-    with pytest.raises(ValueError, match=r"X must hold numbers, as in fit. Got dates\."):
-        model.predict(DATES[:, None])
-    dated = SeasonalRidge("7D").fit(DATES[:, None], Y)
-    with pytest.raises(ValueError, match=r"X must hold dates, as in fit. Got numbers\."):
-        dated.predict(DAYS[:, None])
+def test_what_is_masked_is_missing():
+    """In each output for itself, whatever lies below the mask."""
+    absent = np.column_stack([DAYS % 3 == 1, (DAYS > 90) & (DAYS < 190)])
+    values = np.column_stack([Y, noisy(DAYS, seed=1)])
+    masked = np.ma.array(np.where(absent, -9999.0, values), mask=absent)
+    model = SeasonalRidge([7, 30], alphas=0.1, nan_is_hole=True).fit(DAYS[:, None], masked)
+    by_nan = clone(model).fit(DAYS[:, None], np.where(absent, np.nan, values))
+    np.testing.assert_array_equal(model.predict(DAYS[:, None]), by_nan.predict(DAYS[:, None]))
+    np.testing.assert_array_equal(
+        clone(model).fit(DAYS[:, None], masked[:, 1]).predict(DAYS[:, None]),
+        model.predict(DAYS[:, None])[:, 1],
+    )
+    present = ~absent[:, 0]
+    frame = pd.DataFrame({"a": pd.array(Y, dtype="Float64"), "b": values[:, 1]})
+    assert model.score(DAYS[present, None], frame[present]) > 0.9
     with pytest.raises(ValueError, match="NaN"):
-        dated.predict(np.array([["NaT"]], dtype="datetime64[D]"))
+        model.score(DAYS[:, None], masked)
+    with pytest.raises(ValueError, match=r"y contains NaN.*or set nan_is_hole=True"):
+        clone(model).set_params(nan_is_hole=False).fit(DAYS[:, None], masked)
 
 
 @pytest.mark.parametrize(
