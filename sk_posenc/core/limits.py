@@ -21,6 +21,8 @@ class Limits:
     eigen_up_to: int = 1_500
     # Samples up to which one is factorised where nothing else fits.
     dual_up_to: int = 8_000
+    # Places on one axis beyond which matrices with a band take the place of dense ones.
+    lines_from: int = 2_000
     # Entries up to which features are multiplied out to spare the condition number a square.
     exact_up_to: int = 2**19
     # Axes up to which products of all of them are within reach of conjugate gradients.

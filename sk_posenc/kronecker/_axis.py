@@ -106,6 +106,11 @@ class Expansion:
     axes: list[Axis]
     is_dual = on_host = False
 
+    @property
+    def row_width(self) -> int:
+        """Numbers that the features of a point take."""
+        return sum(axis.n_columns for axis in self.axes)
+
     def features_at(
         self, coordinates: Sequence[NDArray], orders: Sequence[int]
     ) -> list[NDArray[np.float64]]:

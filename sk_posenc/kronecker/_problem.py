@@ -16,6 +16,7 @@ from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients, direct_limit
+from sk_posenc.kronecker._line import ByLine, line_solver
 from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
@@ -74,6 +75,12 @@ class Problem:
         axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
+        line = line_solver(design, alphas)
+        if line is not None:
+            self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
+            by_samples = penalty.counts_samples
+            self.scale = design.total_weight() if by_samples else line.mean_diagonal()
+            return
         self.layout, iterates = _layout_of(design)
         if isinstance(design, SimilarityDesign):
             self.scale = 1.0
@@ -82,7 +89,9 @@ class Problem:
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
         by_cholesky = None if whole else cholesky_of(design, alphas)
-        self.solver = by_cholesky or self._solver(iterates, whole, max(alphas) * self.scale, place)
+        self.solver: Solver = by_cholesky or self._solver(
+            iterates, whole, max(alphas) * self.scale, place
+        )
 
     def _solver(self, iterates: bool, whole: bool, alpha: float, place: Place) -> Solver:
         design = self.design
@@ -114,8 +123,10 @@ class Problem:
         assert isinstance(self.solver, Factored)
         return self.solver
 
-    def whole(self) -> Factored:
+    def whole(self) -> Factored | ByLine:
         """What solves the same problem and tells leave-one-out; large, and not kept."""
+        if isinstance(self.solver, ByLine):
+            return self.solver
         if isinstance(self.solver, SteeredGradients):
             self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
