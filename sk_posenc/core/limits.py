@@ -23,6 +23,10 @@ class Limits:
     dual_up_to: int = 8_000
     # Places on one axis beyond which matrices with a band take the place of dense ones.
     lines_from: int = 2_000
+    # Places on one axis beyond which the resolution is learnt by bands.
+    lines_learnt_from: int = 3_000
+    # Cells of a line that judge its resolution at first.
+    line_cells: int = 2**14
     # Entries up to which features are multiplied out to spare the condition number a square.
     exact_up_to: int = 2**19
     # Axes up to which products of all of them are within reach of conjugate gradients.

@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from sk_posenc.core.limits import limits_now
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import Axis, Expansion
 from sk_posenc.kronecker._band import BandCholesky, NotDefiniteError, band_of, matrix_of
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._direct import Solver, left_out
 from sk_posenc.kronecker._line_features import LineFeatures
 from sk_posenc.kronecker._line_systems import Factor, PowerSystem, SumSystem, System
+from sk_posenc.kronecker._matern_splines import ORDERS as MATERN_ORDERS
+from sk_posenc.kronecker._matern_splines import MaternLine, Splines, knots_for
 from sk_posenc.kronecker._posterior import Posterior
-from sk_posenc.kronecker._spacing import features_through
+from sk_posenc.kronecker._spacing import features_through, own_through
 from sk_posenc.kronecker._whitening import NULL_SPACE
-from sk_posenc.kronecker.penalties import Adaptive, Differences, Penalty, Smoothness
+from sk_posenc.kronecker.penalties import SIMILARITY, Adaptive, Differences, Penalty, Smoothness
 
 # Functions whose integrals are worse conditioned are not all kept by a dense solution.
 _INDEPENDENT = 1e7
@@ -165,9 +168,7 @@ class ByLine(Solver):
         super().__init__(design)
         self.expansion = LineExpansion(design.axes[0], functions)
         self._functions = functions
-        x = design.axes[0].coordinates
-        occupied = design.samples.occupied
-        rows = functions.at(x if len(occupied) == len(x) else x[occupied])
+        rows = functions.at(places_of(design))
         self._rows = sparse.csr_array(sparse.diags_array(design.root_weights()) @ rows)
         self._gram = sparse.csr_array(self._rows.T @ self._rows)
         self._system = functions.system(self._gram)
@@ -224,14 +225,20 @@ class LinePosterior(Posterior):
 
     def __init__(self, solver: ByLine, alpha: float) -> None:
         super().__init__(solver.design, alpha)
+        self._functions = solver._functions
         width = solver._half_width()
         self._inverse = matrix_of(solver.factor(alpha).inverse_band(width))
 
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
-        return []
+        """What a process may do outside the samples, which no coefficient tells."""
+        if not isinstance(self._functions, MaternLine):
+            return []
+        spacing = self._design.axes[0].spacing
+        return [own_through(spacing, self._functions.unknown, coordinates[0], orders[0])]
 
     def of_rows(self, features: Sequence[Any], own: Sequence[NDArray] = ()) -> NDArray:
-        return np.maximum(_quadratic(features[0], self._inverse), 0.0)
+        variance = np.maximum(_quadratic(features[0], self._inverse), 0.0)
+        return variance + own[0] / self._alpha if own else variance
 
 
 def quadratic(rows: sparse.csr_array, factor: Factor, width: int) -> NDArray[np.float64]:
@@ -252,5 +259,26 @@ def line_solver(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | N
     """What solves one axis by bands; None where that is not possible, or does not pay."""
     if len(design.axes) > 1 or design.n_occupied <= limits_now().lines_from or min(alphas) <= 0:
         return None
-    functions = ShiftedLine.of(design.axes[0], design.penalty)
+    functions: LineFunctions | None
+    if design.penalty == SIMILARITY:
+        functions = _matern_of(design, min(alphas))
+    else:
+        functions = ShiftedLine.of(design.axes[0], design.penalty)
     return None if functions is None else ByLine(design, functions)
+
+
+def _matern_of(design: Design, alpha: float) -> MaternLine | None:
+    """Splines for a Matern kernel; None for another one."""
+    encoder = design.axes[0].encoder
+    basis = encoder.basis if isinstance(encoder, ShiftedBasisEncoder) else None
+    if basis not in MATERN_ORDERS or encoder._boundary(0) != "extend":
+        return None
+    x, bandwidth = places_of(design), float(encoder.bandwidth_[0])
+    breaks = knots_for(x, design.root_weights() ** 2, basis, bandwidth, alpha)
+    return MaternLine(Splines(breaks), basis, bandwidth)
+
+
+def places_of(design: Design) -> NDArray[np.float64]:
+    """Coordinates of one axis, as its functions see them, that have a sample; increasing."""
+    x, occupied = design.axes[0].coordinates, design.samples.occupied
+    return np.asarray(x if len(occupied) == len(x) else x[occupied], dtype=np.float64)

@@ -45,7 +45,9 @@ class SumSystem:
     """A penalty that has a band: ``G + alpha P`` by its Cholesky factor."""
 
     def __init__(self, gram: Any, penalty: Any) -> None:
-        first, second = band_of(gram), band_of(penalty)
+        first, second = (
+            each if isinstance(each, np.ndarray) else band_of(each) for each in (gram, penalty)
+        )
         width = max(len(first), len(second)) - 1
         self._gram, self._penalty = widened(first, width), widened(second, width)
 

@@ -78,8 +78,12 @@ class Problem:
         line = line_solver(design, alphas)
         if line is not None:
             self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
-            by_samples = penalty.counts_samples
-            self.scale = design.total_weight() if by_samples else line.mean_diagonal()
+            if penalty == SIMILARITY:
+                self.scale = 1.0
+            elif penalty.counts_samples:
+                self.scale = design.total_weight()
+            else:
+                self.scale = line.mean_diagonal()
             return
         self.layout, iterates = _layout_of(design)
         if isinstance(design, SimilarityDesign):

@@ -16,6 +16,7 @@ from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._line_search import is_long_line, line_search
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
@@ -259,8 +260,10 @@ class KroneckerRidgeCV(KroneckerHead):
             )
         columns = kept[1].reshape(len(kept[1]), -1)
         units = Units(samples, columns)
-        if self._is_automatic() and can_learn(samples):
-            paths, results, best = learnt_search(samples, columns, units)
+        long = is_long_line(samples)
+        if self._is_automatic() and (long or can_learn(samples)):
+            search = line_search if long else learnt_search
+            paths, results, best = search(samples, columns, units)
             self._fit_best(samples, kept[1], paths, results, best, units)
             # without shifts, of which a kernel of similarities needs none
             self.best_encoder_ = _as_given(results["params"][best]["encoder"])
