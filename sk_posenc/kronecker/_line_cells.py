@@ -12,7 +12,9 @@ from sk_posenc.kronecker._band import BandCholesky
 from sk_posenc.kronecker._matern_splines import DEGREE, Splines, knots_for
 from sk_posenc.kronecker._stage import Resolution
 
+# As in `judge`.
 _POINTS = 128
+_MOST_LIKELIHOOD, _LIKELIHOOD = 0.5, 5.0
 _LEAST = 1e-300
 
 # What rounding leaves of 1 - h, the share of a target that is not fitted.
@@ -139,7 +141,7 @@ class CellJudge:
     _mapped: dict[float, tuple[NDArray, NDArray]] = field(default_factory=dict)
 
     def criterion(self, resolution: Resolution, alpha: float) -> float:
-        r"""Of one strength; see `judge`, without its likelihood, which many samples do not need."""
+        r"""Of one strength; see `judge`."""
         cells, bandwidth = self.cells, resolution.width(0)
         fitted = self._fitted(resolution, alpha)
         mean = float(cells.weights.mean())
@@ -165,7 +167,13 @@ class CellJudge:
         unsure += (1 - (fitted.between @ solution)[:, -1]) ** 2 / ones
         far = math.log(float(np.mean(unsure))) + logs
         of_outputs = np.log(loo + _LEAST) + np.log(lpl + _LEAST) - logs / 2
-        return float(np.mean(of_outputs)) + max(far, 0.0)
+        n, k = cells.n_cells, fitted.splines.size
+        share = min(_MOST_LIKELIHOOD, _LIKELIHOOD / math.sqrt(n))
+        fit = (weights / alpha) @ (residuals * cells.targets.T) / n
+        volume = factor.log_determinant() + (n - k) * math.log(alpha)
+        volume += math.log(ones) - fitted.splines.log_determinant(resolution.basis, bandwidth)
+        of_outputs += share * np.log(np.maximum(fit, _LEAST))
+        return float(np.mean(of_outputs)) + max(far, 0.0) + share * volume / n
 
     def n_functions(self, resolution: Resolution, alpha: float) -> int:
         """How many splines the fit has at this strength."""

@@ -35,6 +35,9 @@ _STEPS = (1.0, 0.5)
 # Criteria that differ by less are equal.
 _TIE = 1e-4
 
+# The same of a choice, over the root of the cells: a fiftieth of a standard error.
+_AS_GOOD = 0.02
+
 # Three strengths are a decade.
 _DECADE = 3
 
@@ -72,6 +75,16 @@ class LineClimb:
     def best(self) -> tuple[Resolution, int]:
         keys = list(self.known)
         return keys[first_of_least([self.known[each] for each in keys], _TIE)]
+
+    @property
+    def chosen(self) -> tuple[Resolution, int]:
+        """Of those that are as good as the best, the one whose signal varies least."""
+        keys, values = list(self.known), np.array(list(self.known.values()))
+        tie = max(_TIE, _AS_GOOD / math.sqrt(self.judge.cells.n_cells))
+        equal = [keys[i] for i in np.flatnonzero(values <= values.min() + tie)]
+        best = self.best[0]
+        alike = [k for k in equal if (k[0].basis, k[0].spacing) == (best.basis, best.spacing)]
+        return max(alike, key=lambda each: (each[1], -self.known[each]))
 
     def run(self, begin: Resolution | None = None) -> None:
         """From a coarse scan, or from one resolution, to the best of all neighbours."""
@@ -176,7 +189,7 @@ def line_search(
         row = resolutions.index(each)
         criterion[row, index] = -found
         seconds[row, index] = climb.seconds[each, index]
-    resolution, index = climb.best
+    resolution, index = climb.chosen
     row = resolutions.index(resolution)
     best = row * len(climb.alphas) + index
     scores = np.full((criterion.size, 1), np.nan)
@@ -217,5 +230,5 @@ def _climbed(samples: Samples, columns: NDArray, units: Units) -> LineClimb:
 
 
 def _chosen(climb: LineClimb) -> tuple[Resolution, float]:
-    resolution, index = climb.best
+    resolution, index = climb.chosen
     return resolution, float(climb.alphas[index])

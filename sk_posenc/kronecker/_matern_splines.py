@@ -130,8 +130,14 @@ class Splines:
         design = BSpline.design_matrix(points.ravel(), self.knots, DEGREE)
         return design.data.reshape(len(widths), _SPAN, _SPAN), widths
 
-    def norm_band(self, basis: str, bandwidth: float) -> NDArray[np.float64]:
-        """The lower band of the squared norm of a Matern kernel; (6, size)."""
+    def roots(
+        self, basis: str, bandwidth: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What the squared norm of a Matern kernel is the sum of squares of.
+
+        Of the first p rows (p, 6) for the six splines at the start, and of six rows for those of
+        each interval, (m, 6, 6).
+        """
         p = ORDERS[basis]
         values, widths = self._elements
         widths = widths / bandwidth
@@ -142,18 +148,78 @@ class Splines:
             applied += math.comb(p, j) * step / (widths**j)[:, None, None]
         rooted = applied * np.sqrt(_GAUSS_WEIGHTS)[:, None]
         rooted *= np.sqrt(widths / 2 / driving_noise(p))[:, None, None]
+        # derivatives at the first breakpoint, in bandwidths
+        start = _AT_START[:p] @ values[0] / widths[0] ** np.arange(p)[:, None]
+        lower = np.linalg.cholesky(state_covariance(basis))
+        return np.linalg.solve(lower, start), rooted
+
+    def norm_band(self, basis: str, bandwidth: float) -> NDArray[np.float64]:
+        """The lower band of the squared norm of a Matern kernel; (6, size)."""
+        start, rooted = self.roots(basis, bandwidth)
         elements = rooted.transpose(0, 2, 1) @ rooted
         band = np.zeros((_SPAN, self.size))
-        m = len(widths)
+        m = len(elements)
         for offset in range(_SPAN):
             for i in range(_SPAN - offset):
                 band[offset, i : i + m] += elements[:, i + offset, i]
-        # derivatives at the first breakpoint, in bandwidths
-        start = _AT_START[:p] @ values[0] / widths[0] ** np.arange(p)[:, None]
-        corner = start.T @ np.linalg.solve(state_covariance(basis), start)
+        corner = start.T @ start
         for offset in range(_SPAN):
             band[offset, : _SPAN - offset] += np.diag(corner, -offset)
         return band
+
+
+    def log_determinant(self, basis: str, bandwidth: float) -> float:
+        """Of the matrix of the squared norm.
+
+        By orthogonal steps on its roots: as a square it would have no digits left where knots are
+        much closer than a bandwidth. Neighbouring intervals are joined in pairs, and what only
+        they share is eliminated.
+        """
+        start, rooted = self.roots(basis, bandwidth)
+        rest = len(rooted) % DEGREE
+        # five intervals have five splines on their left and five on their right
+        nodes = _triangle(_beside(rooted[rest:].reshape(-1, DEGREE, _SPAN, _SPAN)))
+        total = 0.0
+        while len(nodes) > 1:
+            even = len(nodes) // 2 * 2
+            joined = _triangle(_shared_first(nodes[0:even:2], nodes[1:even:2]))
+            total += _log_diagonal(joined[:, :DEGREE, :DEGREE])
+            nodes = np.concatenate([joined[:, DEGREE:, DEGREE:], nodes[even:]])
+        whole = _beside(np.concatenate([rooted[:rest], np.zeros((1, _SPAN, _SPAN))])[None])[0]
+        width = rest + _SPAN + (DEGREE - 1 if len(nodes) else -1)
+        rows = np.zeros((len(start) + len(whole) + 2 * DEGREE * len(nodes), width))
+        rows[: len(start), :_SPAN] = start
+        rows[len(start) : len(start) + len(whole), : rest + _SPAN] = whole[:, :width]
+        if len(nodes):
+            rows[-2 * DEGREE :, rest:] = nodes[0]
+        return total + _log_diagonal(_triangle(rows))
+
+
+def _beside(blocks: NDArray) -> NDArray[np.float64]:
+    """Rows of (n, g, 6, 6), each group one column further than that before; (n, 6 g, g + 5)."""
+    n, g, rows, span = blocks.shape
+    out = np.zeros((n, g * rows, g + span - 1))
+    for i in range(g):
+        out[:, i * rows : (i + 1) * rows, i : i + span] = blocks[:, i]
+    return out
+
+
+def _shared_first(left: NDArray, right: NDArray) -> NDArray[np.float64]:
+    """Two nodes that share five columns, these in front."""
+    none = np.zeros((len(left), 2 * DEGREE, DEGREE))
+    above = np.concatenate([left[:, :, DEGREE:], left[:, :, :DEGREE], none], axis=2)
+    below = np.concatenate([right[:, :, :DEGREE], none, right[:, :, DEGREE:]], axis=2)
+    return np.concatenate([above, below], axis=1)
+
+
+def _triangle(rows: NDArray) -> NDArray[np.float64]:
+    return np.linalg.qr(rows, mode="r")
+
+
+def _log_diagonal(triangles: NDArray) -> float:
+    """The logarithm of the determinant of R' R."""
+    diagonal = np.diagonal(triangles, axis1=-2, axis2=-1)
+    return 2 * float(np.sum(np.log(np.abs(diagonal))))
 
 
 _GAUSS, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(_SPAN)
