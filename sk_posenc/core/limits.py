@@ -26,7 +26,9 @@ class Limits:
     # Places on one axis beyond which the resolution is learnt by bands.
     lines_learnt_from: int = 3_000
     # Cells of a line that judge its resolution at first.
-    line_cells: int = 2**14
+    line_cells: int = 2**12
+    # At most, where details are as narrow.
+    line_cells_most: int = 2**16
     # Entries up to which features are multiplied out to spare the condition number a square.
     exact_up_to: int = 2**19
     # Axes up to which products of all of them are within reach of conjugate gradients.

@@ -125,6 +125,8 @@ class _Fitted:
     right: NDArray[np.float64]
     between: sparse.csr_array
     pairs_between: _Pairs
+    norm: NDArray[np.float64]
+    log_determinant: float
 
 
 @dataclass
@@ -142,18 +144,18 @@ class CellJudge:
 
     def criterion(self, resolution: Resolution, alpha: float) -> float:
         r"""Of one strength; see `judge`."""
-        cells, bandwidth = self.cells, resolution.width(0)
+        cells = self.cells
         fitted = self._fitted(resolution, alpha)
         mean = float(cells.weights.mean())
         weights, alpha = cells.weights / mean, alpha / mean
-        norm = fitted.splines.norm_band(resolution.basis, bandwidth)
-        factor = BandCholesky(fitted.gram / mean + alpha * norm)
+        factor = BandCholesky(fitted.gram / mean + alpha * fitted.norm)
         solution = factor.solve(fitted.right / mean)
         left = 1.0 - (fitted.rows @ solution)  # of ones; targets follow
         left[:, :-1] += cells.targets.T - 1.0
         inverse = factor.inverse_band(DEGREE)
         hat = weights * fitted.pairs.squares(inverse)
-        ones = float(weights @ left[:, -1]) / alpha
+        # sums of squares bound what rounding leaves of small residuals
+        ones = max(float(weights @ left[:, -1]), float(weights @ left[:, -1] ** 2)) / alpha
         residuals = left[:, :-1] - (weights @ left[:, :-1] / alpha / ones) * left[:, -1:]
         diagonal = np.maximum(1 - hat, _ROUNDING) / alpha
         diagonal = np.maximum(
@@ -169,15 +171,18 @@ class CellJudge:
         of_outputs = np.log(loo + _LEAST) + np.log(lpl + _LEAST) - logs / 2
         n, k = cells.n_cells, fitted.splines.size
         share = min(_MOST_LIKELIHOOD, _LIKELIHOOD / math.sqrt(n))
-        fit = (weights / alpha) @ (residuals * cells.targets.T) / n
+        fit = np.maximum(weights @ (residuals * cells.targets.T), weights @ residuals**2)
+        fit /= alpha * n
         volume = factor.log_determinant() + (n - k) * math.log(alpha)
-        volume += math.log(ones) - fitted.splines.log_determinant(resolution.basis, bandwidth)
-        of_outputs += share * np.log(np.maximum(fit, _LEAST))
+        volume += math.log(ones) - fitted.log_determinant
+        of_outputs += share * np.log(fit + _LEAST)
         return float(np.mean(of_outputs)) + max(far, 0.0) + share * volume / n
 
-    def n_functions(self, resolution: Resolution, alpha: float) -> int:
-        """How many splines the fit has at this strength."""
-        return self._fitted(resolution, alpha).splines.size
+    def n_details(self, resolution: Resolution, alpha: float) -> float:
+        """How many numbers a fit takes from the targets: the trace of the hat matrix."""
+        fitted = self._fitted(resolution, alpha)
+        inverse = BandCholesky(fitted.gram + alpha * fitted.norm).inverse_band(DEGREE)
+        return float(self.cells.weights @ fitted.pairs.squares(inverse))
 
     def _fitted(self, resolution: Resolution, alpha: float) -> _Fitted:
         decade = math.floor(math.log10(alpha) + 1e-9)
@@ -195,7 +200,11 @@ class CellJudge:
             targets = np.vstack([self.cells.targets, np.ones(len(u))])
             right = rows.T @ (self.cells.weights * targets).T
             gram, middle = pairs.gram(self.cells.weights), splines.at(between)
-            self._known[key] = _Fitted(splines, rows, pairs, gram, right, middle, _Pairs(middle))
+            roots = splines.roots(resolution.basis, resolution.width(0))
+            self._known[key] = _Fitted(
+                splines, rows, pairs, gram, right, middle, _Pairs(middle),
+                splines.norm_of(*roots), splines.log_determinant_of(*roots),
+            )  # fmt: skip
         return self._known[key]
 
     def _places(self, strength: float) -> tuple[NDArray, NDArray]:

@@ -24,13 +24,10 @@ from sk_posenc.kronecker.penalties import SIMILARITY
 _BASES = ("matern72", "matern32")
 _SPACINGS = (0.0, 0.5, 0.9)
 
-# Stable ranks as powers of 2: the first ones, from a domain that is one detail to one for every
-# so many cells.
+# Stable ranks as powers of 2: the least, those that are tried first, and the steps from them.
 _LEAST = -4.0
-_START = 2.0
-_CELLS_PER_RANK = 16
-
-_STEPS = (1.0, 0.5)
+_STARTS = (0.0, 4.0)
+_STEPS = (2.0, 1.0, 0.5)
 
 # Criteria that differ by less are equal.
 _TIE = 1e-4
@@ -48,7 +45,7 @@ _BY_CHANCE = 3.0
 _NO_MOVE = 1e-6
 
 # As long as details are shorter than so many cells, cells are made a quarter as wide.
-_CELLS_PER_DETAIL = 4.0
+_CELLS_PER_DETAIL = 8.0
 _FINER = 4
 
 
@@ -93,18 +90,17 @@ class LineClimb:
             self._scan(spacings)
         else:
             self._score(begin, _DECADE)
-        for step in _STEPS:
-            fine = _DECADE if step == _STEPS[0] else 1
+        for step in _STEPS if begin is None else _STEPS[-1:]:
+            fine = 1 if step == _STEPS[-1] else _DECADE
             while self._improves(step, spacings, fine):
                 pass
         self._score(self.best[0], 1)
 
     def _scan(self, spacings: tuple[float, ...]) -> None:
-        top = max(1.0, math.log2(self.judge.cells.n_cells / _CELLS_PER_RANK))
         for basis in _BASES:
             for spacing in dict.fromkeys((spacings[0], spacings[-1])):
-                for octave in np.arange(0.0, top + 1e-9, _START):
-                    self._score(Resolution(basis, (float(octave),), spacing), _DECADE)
+                for octave in _STARTS:
+                    self._score(Resolution(basis, (octave,), spacing), _DECADE)
 
     def _improves(self, step: float, spacings: tuple[float, ...], fine: int) -> bool:
         before = self.best
@@ -217,14 +213,16 @@ def _climbed(samples: Samples, columns: NDArray, units: Units) -> LineClimb:
     x = samples.coordinates[0].astype(np.float64)[occupied]
     weights = np.ones(len(x)) if samples.weights is None else samples.weights[occupied]
     spacing = AxisSpacing.through(x, 1.0, 0)
-    n_cells, begin = limits_now().line_cells, None
+    now = limits_now()
+    n_cells, begin = now.line_cells, None
     while True:
         cells = Cells.of(x, targets[:, occupied], weights, spacing, n_cells)
         climb = LineClimb(CellJudge(cells), SIMILARITY.alphas)
         climb.run(begin)
         begin = climb.best[0]
-        details = climb.judge.n_functions(*_chosen(climb))
-        if cells.n_cells == len(x) or details * _CELLS_PER_DETAIL <= cells.n_cells:
+        details = climb.judge.n_details(*_chosen(climb))
+        enough = details * _CELLS_PER_DETAIL <= cells.n_cells or n_cells >= now.line_cells_most
+        if enough or cells.n_cells == len(x):
             return climb
         n_cells *= _FINER
 

@@ -141,13 +141,15 @@ class Splines:
         p = ORDERS[basis]
         values, widths = self._elements
         widths = widths / bandwidth
-        applied = values.copy()
-        step = values
+        # all derivatives at the Gauss points, (p + 1, 6, m, 6)
+        flat = np.ascontiguousarray(values.transpose(1, 0, 2)).reshape(_SPAN, -1)
+        derived = (_DERIVATIVES[: p + 1].reshape(-1, _SPAN) @ flat).reshape(p + 1, _SPAN, -1, _SPAN)
+        applied = derived[0]
         for j in range(1, p + 1):
-            step = _DERIVATIVE @ step
-            applied += math.comb(p, j) * step / (widths**j)[:, None, None]
-        rooted = applied * np.sqrt(_GAUSS_WEIGHTS)[:, None]
-        rooted *= np.sqrt(widths / 2 / driving_noise(p))[:, None, None]
+            applied += derived[j] * (math.comb(p, j) / widths**j)[None, :, None]
+        applied *= np.sqrt(_GAUSS_WEIGHTS)[:, None, None]
+        applied *= np.sqrt(widths / 2 / driving_noise(p))[None, :, None]
+        rooted = np.ascontiguousarray(applied.transpose(1, 0, 2))
         # derivatives at the first breakpoint, in bandwidths
         start = _AT_START[:p] @ values[0] / widths[0] ** np.arange(p)[:, None]
         lower = np.linalg.cholesky(state_covariance(basis))
@@ -155,7 +157,10 @@ class Splines:
 
     def norm_band(self, basis: str, bandwidth: float) -> NDArray[np.float64]:
         """The lower band of the squared norm of a Matern kernel; (6, size)."""
-        start, rooted = self.roots(basis, bandwidth)
+        return self.norm_of(*self.roots(basis, bandwidth))
+
+    def norm_of(self, start: NDArray, rooted: NDArray) -> NDArray[np.float64]:
+        """The same from its roots."""
         elements = rooted.transpose(0, 2, 1) @ rooted
         band = np.zeros((_SPAN, self.size))
         m = len(elements)
@@ -168,14 +173,13 @@ class Splines:
         return band
 
 
-    def log_determinant(self, basis: str, bandwidth: float) -> float:
-        """Of the matrix of the squared norm.
+    def log_determinant_of(self, start: NDArray, rooted: NDArray) -> float:
+        """Of the matrix of the squared norm, from its roots.
 
         By orthogonal steps on its roots: as a square it would have no digits left where knots are
         much closer than a bandwidth. Neighbouring intervals are joined in pairs, and what only
         they share is eliminated.
         """
-        start, rooted = self.roots(basis, bandwidth)
         rest = len(rooted) % DEGREE
         # five intervals have five splines on their left and five on their right
         nodes = _triangle(_beside(rooted[rest:].reshape(-1, DEGREE, _SPAN, _SPAN)))
@@ -234,7 +238,7 @@ def _derivative_matrix() -> NDArray[np.float64]:
     return np.linalg.solve(powers.T, slopes.T).T
 
 
-_DERIVATIVE = _derivative_matrix()
+_DERIVATIVES = np.stack([np.linalg.matrix_power(_derivative_matrix(), j) for j in range(_SPAN)])
 
 # From the same values to the derivatives of order 0, 1, ... at the start of the interval.
 _AT_START = np.linalg.inv(np.vander((_GAUSS + 1) / 2, increasing=True))
