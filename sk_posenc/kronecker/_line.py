@@ -18,7 +18,7 @@ from sk_posenc.kronecker._line_systems import Factor, PowerSystem, SumSystem, Sy
 from sk_posenc.kronecker._matern_splines import ORDERS as MATERN_ORDERS
 from sk_posenc.kronecker._matern_splines import MaternLine, Splines, knots_for
 from sk_posenc.kronecker._posterior import Posterior
-from sk_posenc.kronecker._spacing import features_through, own_through
+from sk_posenc.kronecker._spacing import features_through
 from sk_posenc.kronecker._whitening import NULL_SPACE
 from sk_posenc.kronecker.penalties import SIMILARITY, Adaptive, Differences, Penalty, Smoothness
 
@@ -186,7 +186,14 @@ class ByLine(Solver):
     def solve(
         self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
     ) -> tuple[NDArray, int, float]:
-        found = self._solved(self.design.weigh(cells), alpha)
+        try:
+            found = self._solved(self.design.weigh(cells), alpha)
+        except NotDefiniteError as failed:
+            raise ValueError(
+                f"rounding decides the solution on this axis ({failed}): lower stable_rank or "
+                f"n_shifts, or take another alpha. Got {alpha / self.design.total_weight():g} for "
+                "each sample."
+            ) from failed
         return self._functions.as_encoded(found), 1, 0.0
 
     def _solved(self, weighed: NDArray, alpha: float) -> NDArray[np.float64]:
@@ -194,7 +201,10 @@ class ByLine(Solver):
         return np.ascontiguousarray(self.factor(alpha).solve(right).T)
 
     def condition_number(self, alpha: float) -> float:
-        return self.factor(alpha).condition
+        try:
+            return self.factor(alpha).condition
+        except NotDefiniteError:
+            return np.inf
 
     def rotate_all(self, columns: NDArray) -> NDArray:
         """Targets of samples (n, q) and a column of ones at the places, weighed; (q + 1, n)."""
@@ -225,20 +235,14 @@ class LinePosterior(Posterior):
 
     def __init__(self, solver: ByLine, alpha: float) -> None:
         super().__init__(solver.design, alpha)
-        self._functions = solver._functions
         width = solver._half_width()
         self._inverse = matrix_of(solver.factor(alpha).inverse_band(width))
 
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
-        """What a process may do outside the samples, which no coefficient tells."""
-        if not isinstance(self._functions, MaternLine):
-            return []
-        spacing = self._design.axes[0].spacing
-        return [own_through(spacing, self._functions.unknown, coordinates[0], orders[0])]
+        return []
 
     def of_rows(self, features: Sequence[Any], own: Sequence[NDArray] = ()) -> NDArray:
-        variance = np.maximum(_quadratic(features[0], self._inverse), 0.0)
-        return variance + own[0] / self._alpha if own else variance
+        return np.maximum(_quadratic(features[0], self._inverse), 0.0)
 
 
 def quadratic(rows: sparse.csr_array, factor: Factor, width: int) -> NDArray[np.float64]:
@@ -255,9 +259,15 @@ def _quadratic(rows: sparse.csr_array, inverse: sparse.csr_array) -> NDArray[np.
     return out
 
 
+def is_line(design: Design, alphas: Sequence[float] | NDArray) -> bool:
+    """Whether bands pay: one axis with many places, and a penalty that counts."""
+    many = design.n_occupied > limits_now().lines_from
+    return len(design.axes) == 1 and many and min(alphas) > 0
+
+
 def line_solver(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:
     """What solves one axis by bands; None where that is not possible, or does not pay."""
-    if len(design.axes) > 1 or design.n_occupied <= limits_now().lines_from or min(alphas) <= 0:
+    if not is_line(design, alphas):
         return None
     functions: LineFunctions | None
     if design.penalty == SIMILARITY:
@@ -273,8 +283,12 @@ def _matern_of(design: Design, alpha: float) -> MaternLine | None:
     basis = encoder.basis if isinstance(encoder, ShiftedBasisEncoder) else None
     if basis not in MATERN_ORDERS or encoder._boundary(0) != "extend":
         return None
-    x, bandwidth = places_of(design), float(encoder.bandwidth_[0])
-    breaks = knots_for(x, design.root_weights() ** 2, basis, bandwidth, alpha)
+    low, high = (float(end) for end in encoder.domain_[0])
+    x, bandwidth = np.clip(places_of(design), low, high), float(encoder.bandwidth_[0])
+    if not x[-1] > x[0]:
+        return None
+    weights = design.root_weights() ** 2
+    breaks = knots_for(x, weights, basis, bandwidth, alpha, (low, high))
     return MaternLine(Splines(breaks), basis, bandwidth)
 
 

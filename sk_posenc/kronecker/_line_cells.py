@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,16 @@ class Cells:
     @property
     def n_cells(self) -> int:
         return len(self.x)
+
+    @cached_property
+    def difference(self) -> float:
+        """Variance of a cell of mean weight that neighbours show; sum over the outputs.
+
+        It is that of the noise, and more where details are as narrow as cells.
+        """
+        each = self.weights.mean() / self.weights
+        squares = np.diff(self.targets, axis=1) ** 2 / (each[1:] + each[:-1])
+        return float(np.sum(np.mean(squares, axis=1)))
 
 
 def _between(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -142,8 +153,8 @@ class CellJudge:
     _known: dict[tuple, _Fitted] = field(default_factory=dict)
     _mapped: dict[float, tuple[NDArray, NDArray]] = field(default_factory=dict)
 
-    def criterion(self, resolution: Resolution, alpha: float) -> float:
-        r"""Of one strength; see `judge`."""
+    def judge(self, resolution: Resolution, alpha: float) -> tuple[float, float]:
+        """Criterion of one strength, see there, and squared error, the sum over the outputs."""
         cells = self.cells
         fitted = self._fitted(resolution, alpha)
         mean = float(cells.weights.mean())
@@ -176,7 +187,8 @@ class CellJudge:
         volume = factor.log_determinant() + (n - k) * math.log(alpha)
         volume += math.log(ones) - fitted.log_determinant
         of_outputs += share * np.log(fit + _LEAST)
-        return float(np.mean(of_outputs)) + max(far, 0.0) + share * volume / n
+        error = np.sum(weights @ (residuals / (alpha * diagonal)[:, None]) ** 2) / n
+        return float(np.mean(of_outputs)) + max(far, 0.0) + share * volume / n, float(error)
 
     def n_details(self, resolution: Resolution, alpha: float) -> float:
         """How many numbers a fit takes from the targets: the trace of the hat matrix."""

@@ -44,6 +44,9 @@ _BY_CHANCE = 3.0
 # A map that moves no place by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6
 
+# Where neighbours show so much less than a model leaves, it has not seen narrow details.
+_RESOLVED = 1.3
+
 # As long as details are shorter than so many cells, cells are made a quarter as wide.
 _CELLS_PER_DETAIL = 8.0
 _FINER = 4
@@ -64,6 +67,7 @@ class LineClimb:
     judge: CellJudge
     alphas: NDArray[np.float64]
     known: dict[tuple[Resolution, int], float] = field(default_factory=dict)
+    errors: dict[tuple[Resolution, int], float] = field(default_factory=dict)
     seconds: dict[tuple[Resolution, int], float] = field(default_factory=dict)
     _finest: dict[Resolution, int] = field(default_factory=dict)
     _last: int = 18
@@ -101,6 +105,11 @@ class LineClimb:
             for spacing in dict.fromkeys((spacings[0], spacings[-1])):
                 for octave in _STARTS:
                     self._score(Resolution(basis, (octave,), spacing), _DECADE)
+        octave, highest = _STARTS[-1], math.log2(self.judge.cells.n_cells)
+        while octave < highest and self.errors[self.best] > _RESOLVED * self.judge.cells.difference:
+            octave += _STARTS[-1]
+            for basis in _BASES:
+                self._score(Resolution(basis, (octave,), self.best[0].spacing), _DECADE)
 
     def _improves(self, step: float, spacings: tuple[float, ...], fine: int) -> bool:
         before = self.best
@@ -146,12 +155,12 @@ class LineClimb:
         if key not in self.known:
             start = time.perf_counter()
             try:
-                found = self.judge.criterion(resolution, float(self.alphas[index]))
+                found, error = self.judge.judge(resolution, float(self.alphas[index]))
             except NotDefiniteError:
-                found = math.inf  # rounding decides: it is not chosen
+                found = error = math.inf  # rounding decides: it is not chosen
             if resolution.spacing > 0:
                 found += _BY_CHANCE / math.sqrt(self.judge.cells.n_cells)
-            self.known[key] = found
+            self.known[key], self.errors[key] = found, error
             self.seconds[key] = time.perf_counter() - start
         return self.known[key]
 
@@ -171,14 +180,10 @@ def line_search(
     columns : ndarray of shape (n_samples, q)
         Targets.
     """
-    climb = _climbed(samples, columns, units)
+    climb, score = _climbed(samples, columns, units)
     resolutions = list(dict.fromkeys(each for each, _ in climb.known))
     spacing = climb.judge.cells.spacing
-    length = spacing.high - spacing.low
-    paths = []
-    for each in resolutions:
-        encoders = each.encoders([1.0 if each.spacing else length])
-        paths.append(Candidate(encoders, None, SIMILARITY, each.spacing))
+    paths = [_path(each, spacing) for each in resolutions]
     shape = (len(resolutions), len(climb.alphas))
     criterion, seconds = np.full(shape, np.nan), np.zeros(shape)
     for (each, index), found in climb.known.items():
@@ -189,42 +194,51 @@ def line_search(
     row = resolutions.index(resolution)
     best = row * len(climb.alphas) + index
     scores = np.full((criterion.size, 1), np.nan)
-    scores[best] = _score(paths[row], float(climb.alphas[index]), samples, columns, units)
+    scores[best] = units.scores(np.array(-score))
     results = search_results(paths, climb.alphas, scores, seconds.reshape(-1, 1), None)
     results["mean_test_criterion"] = criterion.ravel()
     return paths, results, best
 
 
-def _score(
-    path: Candidate, alpha: float, samples: Samples, columns: NDArray, units: Units
-) -> NDArray[np.float64]:
-    """Exact leave-one-out of one candidate, all samples of a place together."""
-    solver = problem_of(path, samples, np.array([alpha]), whole=True).whole()
-    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
-    errors = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
-    return units.scores(-samples.mean(np.mean(errors**2, axis=1, keepdims=True)))
+def _path(resolution: Resolution, spacing: AxisSpacing) -> Candidate:
+    length = spacing.high - spacing.low
+    encoders = resolution.encoders([1.0 if resolution.spacing else length])
+    return Candidate(encoders, None, SIMILARITY, resolution.spacing)
 
 
-def _climbed(samples: Samples, columns: NDArray, units: Units) -> LineClimb:
-    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
+def _climbed(samples: Samples, columns: NDArray, units: Units) -> tuple[LineClimb, float]:
+    """The climb on cells that are narrow enough, and the leave-one-out error of its choice."""
+    now, relative = limits_now(), units.relative(columns.astype(np.float64) - units.mean)
     varies = np.isfinite(units.spread)
     targets = samples.to_cells(relative[:, varies if varies.any() else slice(0, 1)])
     occupied = samples.occupied
     x = samples.coordinates[0].astype(np.float64)[occupied]
     weights = np.ones(len(x)) if samples.weights is None else samples.weights[occupied]
     spacing = AxisSpacing.through(x, 1.0, 0)
-    now = limits_now()
+    places = Cells.of(x, targets[:, occupied], weights, spacing, len(x))
     n_cells, begin = now.line_cells, None
     while True:
         cells = Cells.of(x, targets[:, occupied], weights, spacing, n_cells)
         climb = LineClimb(CellJudge(cells), SIMILARITY.alphas)
         climb.run(begin)
-        begin = climb.best[0]
-        details = climb.judge.n_details(*_chosen(climb))
-        enough = details * _CELLS_PER_DETAIL <= cells.n_cells or n_cells >= now.line_cells_most
-        if enough or cells.n_cells == len(x):
-            return climb
+        resolution, alpha = _chosen(climb)
+        errors = _errors(_path(resolution, spacing), alpha, samples, relative)
+        finest = cells.n_cells == len(x) or n_cells >= now.line_cells_most
+        details = climb.judge.n_details(resolution, alpha) * _CELLS_PER_DETAIL
+        seen = float(np.sum(errors)) <= _RESOLVED * places.difference
+        if finest or (seen and details <= cells.n_cells):
+            return climb, float(np.mean(errors))
         n_cells *= _FINER
+        begin = resolution if seen else None
+
+
+def _errors(
+    path: Candidate, alpha: float, samples: Samples, relative: NDArray
+) -> NDArray[np.float64]:
+    """Mean squares by exact leave-one-out, all samples of a place together; (q,)."""
+    solver = problem_of(path, samples, np.array([alpha]), whole=True).whole()
+    errors = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
+    return samples.mean(errors**2)
 
 
 def _chosen(climb: LineClimb) -> tuple[Resolution, float]:

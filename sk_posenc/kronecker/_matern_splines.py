@@ -39,6 +39,9 @@ _TOGETHER = 8
 
 _MOST_PER_PLACE = 2.0
 
+# Breakpoints at most where a domain has no samples.
+_MOST_EMPTY = 1_000
+
 
 def driving_noise(p: int) -> float:
     """q, of a variance of 1."""
@@ -58,7 +61,12 @@ def state_covariance(basis: str) -> NDArray[np.float64]:
 
 
 def knots_for(
-    x: NDArray, weights: NDArray, basis: str, bandwidth: float, alpha: float
+    x: NDArray,
+    weights: NDArray,
+    basis: str,
+    bandwidth: float,
+    alpha: float,
+    domain: tuple[float, float] | None = None,
 ) -> NDArray[np.float64]:
     """Breakpoints as close as the fit of samples has detail.
 
@@ -68,9 +76,12 @@ def knots_for(
         Increasing places.
     weights : ndarray of shape (n,)
     alpha : float
+    domain : (low, high)
+        Where the breakpoints end; None: with the samples.
     """
     p, n = ORDERS[basis], len(x)
     at = np.unique(np.append(np.arange(0, n - 1, _TOGETHER), n - 1))
+    at = at[np.append(True, np.diff(x[at]) > 0)]  # samples outside a domain are at its end
     widths = np.diff(x[at])
     total = np.concatenate([[0.0], np.cumsum(weights)])
     density = (total[at[1:]] - total[at[:-1]]) / widths * bandwidth
@@ -80,7 +91,20 @@ def knots_for(
     per_unit = np.maximum(np.minimum(wanted, possible), 1 / _PER_BANDWIDTH[p] / bandwidth)
     counts = np.concatenate([[0.0], np.cumsum(per_unit * widths)])
     n_intervals = int(np.ceil(min(counts[-1], 3 * n + 64)))
-    return np.interp(np.linspace(0, counts[-1], n_intervals + 1), counts, x[at])
+    breaks = np.interp(np.linspace(0, counts[-1], n_intervals + 1), counts, x[at])
+    if domain is None:
+        return breaks
+    step = _PER_BANDWIDTH[p] * bandwidth
+    before, after = (
+        _steps(abs(end - breaks[i]), step) for i, end in zip((0, -1), domain, strict=True)
+    )
+    return np.concatenate([breaks[0] - before[:0:-1], breaks, breaks[-1] + after[1:]])
+
+
+def _steps(length: float, step: float) -> NDArray[np.float64]:
+    """From 0 to a length, which has no samples."""
+    n = math.ceil(min(length / step, _MOST_EMPTY)) if length > 0 else 0
+    return np.linspace(0, length, n + 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +196,6 @@ class Splines:
             band[offset, : _SPAN - offset] += np.diag(corner, -offset)
         return band
 
-
     def log_determinant_of(self, start: NDArray, rooted: NDArray) -> float:
         """Of the matrix of the squared norm, from its roots.
 
@@ -259,56 +282,14 @@ class MaternLine:
         self.splines, self._basis, self._bandwidth = splines, basis, bandwidth
 
     def at(self, x: NDArray, order: int = 0) -> sparse.csr_array:
-        """Functions and their derivatives; outside the samples the process goes on by itself."""
+        """Functions and their derivatives; outside, coordinates count as the nearest end."""
         x = np.asarray(x, dtype=np.float64)
         low, high = self.splines.breaks[[0, -1]]
         inside = self.splines.at(np.clip(x, low, high), order)
-        for end, away, sign in ((low, low - x, -1.0), (high, x - high, 1.0)):
-            beyond = np.flatnonzero(away > 0)
-            if not len(beyond):
-                continue
-            weights = self._onwards(away[beyond] / self._bandwidth, order, sign)
-            state = [self.splines.at(np.array([end]), i) for i in range(ORDERS[self._basis])]
-            rows = sparse.csr_array(weights) @ sparse.vstack(state, format="csr")
-            kept = np.ones(len(x))
-            kept[beyond] = 0.0
-            put = sparse.csr_array(
-                (np.ones(len(beyond)), (beyond, np.arange(len(beyond)))), (len(x), len(beyond))
-            )
-            inside = sparse.diags_array(kept) @ inside + put @ rows
-        return sparse.csr_array(inside)
-
-    def _onwards(self, away: NDArray, order: int, sign: float) -> NDArray[np.float64]:
-        """What the derivatives at an end say of one at some bandwidths from it; (m, p)."""
-        p = ORDERS[self._basis]
-        weights = np.zeros((len(away), p))
-        for i in range(p):
-            # f = exp(-s) sum_j g_j s^j / j!, with g_j = (D + 1)^j f at the end
-            terms = [math.comb(j, i) / math.factorial(j) if j >= i else 0.0 for j in range(p)]
-            polynomial = np.polynomial.Polynomial(terms)
-            for _ in range(order):
-                polynomial = polynomial.deriv() - polynomial
-            weights[:, i] = polynomial(away) * np.exp(-np.minimum(away, 700.0))
-            weights[:, i] *= sign ** (i + order) * self._bandwidth ** float(i - order)
-        return weights
-
-    def unknown(self, x: NDArray, order: int) -> NDArray[np.float64]:
-        """Variance at coordinates outside that the ends do not tell; (m,)."""
-        x = np.asarray(x, dtype=np.float64)
-        low, high = self.splines.breaks[[0, -1]]
-        away = np.maximum(low - x, x - high)
-        unknown = np.zeros(len(x))
-        beyond = away > 0
-        weights = self._onwards(away[beyond] / self._bandwidth, order, 1.0)
-        weights *= self._bandwidth ** (float(order) - np.arange(weights.shape[1]))
-        zero = np.zeros(1)
-        similarity = resolve_basis(self._basis)
-        own = 1.0
-        if order:
-            own = (-1) ** order * float(similarity.similarity_derivative(zero, 2 * order)[0])
-        told = np.einsum("mi,ij,mj->m", weights, state_covariance(self._basis), weights)
-        unknown[beyond] = np.maximum(own - told, 0.0) / self._bandwidth ** (2 * order)
-        return unknown
+        if order == 0 or not ((x < low) | (x > high)).any():
+            return inside
+        moves = ((x >= low) & (x <= high)).astype(np.float64)
+        return sparse.csr_array(sparse.diags_array(moves) @ inside)
 
     def as_encoded(self, coefficients: NDArray) -> NDArray[np.float64]:
         return coefficients

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
-from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
+from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered, refuse_linear
 from sk_posenc.kronecker._axis import fit_axes
 from sk_posenc.kronecker._cholesky import cholesky_of
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients, direct_limit
-from sk_posenc.kronecker._line import ByLine, line_solver
+from sk_posenc.kronecker._line import ByLine, is_line, line_solver
+from sk_posenc.kronecker._line_adaptive import SteeredLine
 from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
@@ -75,7 +76,7 @@ class Problem:
         axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
-        line = line_solver(design, alphas)
+        line = _line_of(design, alphas)
         if line is not None:
             self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
             if penalty == SIMILARITY:
@@ -129,10 +130,10 @@ class Problem:
 
     def whole(self) -> Factored | ByLine:
         """What solves the same problem and tells leave-one-out; large, and not kept."""
+        if self.design.penalty == ADAPTIVE:
+            refuse_linear()
         if isinstance(self.solver, ByLine):
             return self.solver
-        if isinstance(self.solver, SteeredGradients):
-            self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
             raise ValueError(
                 "too large: leave-one-out residuals need a direct solution, and layout_="
@@ -147,6 +148,13 @@ class Problem:
         assert isinstance(self.solver, Gradients)
         again.solver = self.solver.of_design(again.design)
         return again
+
+
+def _line_of(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:
+    """What solves one axis with many places by bands."""
+    if is_line(design, alphas) and design.penalty == ADAPTIVE:
+        return SteeredLine.of(design)
+    return line_solver(design, alphas)
 
 
 def _layout_of(design: Design) -> tuple[str, bool]:

@@ -16,6 +16,7 @@ from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._line_candidates import any_by_line, line_held_out, line_leave_one_out
 from sk_posenc.kronecker._line_search import is_long_line, line_search
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
@@ -31,6 +32,7 @@ from sk_posenc.kronecker._settings import (
     drop_absent,
 )
 from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker.penalties import ADAPTIVE
 
 __all__ = ["KroneckerRidgeCV"]
 
@@ -287,7 +289,12 @@ class KroneckerRidgeCV(KroneckerHead):
         else:
             problems = problems_of(paths, samples, alphas, self._place)
             automatic = self.alphas is None
-            if any(each.solver.iterates for each in problems):
+            if any_by_line(problems) and any(path.penalty == ADAPTIVE for path in paths):
+                results, best = line_held_out(
+                    samples, *kept, paths, alphas, self._tolerance, self._max_iter,
+                    automatic=automatic, place=self._place, units=units,
+                )  # fmt: skip
+            elif any(each.solver.iterates for each in problems):
                 results, best, held_out = held_out_search(
                     samples,
                     *kept,
@@ -301,7 +308,8 @@ class KroneckerRidgeCV(KroneckerHead):
                 )
                 iteration, start = held_out.kept_for(best // len(alphas))
             else:
-                results, best = leave_one_out_search(
+                search = line_leave_one_out if any_by_line(problems) else leave_one_out_search
+                results, best = search(
                     samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
                 )
             problem = problems[best // len(alphas)]
