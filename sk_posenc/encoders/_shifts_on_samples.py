@@ -15,9 +15,6 @@ from sk_posenc.encoders.basis import Basis
 _RIPPLE = 0.02
 _MOST_SHIFTS_PER_SAMPLE = 16
 
-# Samples in a bandwidth beyond which one shift for each is enough, without counting.
-_WIDE = 1_000.0
-
 
 def settings_for(encoder: Any, samples: AxisSamples) -> dict[str, Any]:
     """Settings of a ShiftedBasisEncoder of one axis; see `AxisFunctions`."""
@@ -77,8 +74,6 @@ def _shifts_per_sample(basis: Basis, width: float) -> int | None:
     if isinstance(basis, Rectangle):
         # only rounding decides on which side of a step a sample lies: steps must be small
         return max(1, math.ceil(basis.spacings_per_rank * basis.stable_rank(1.0) / width))
-    if width > _WIDE:
-        return 1  # no basis that decays ripples over so many shifts
     for count in range(1, _MOST_SHIFTS_PER_SAMPLE + 1):
         spacing = 1 / (count * width)  # in bandwidths
         reach = math.ceil(basis.reach / spacing) + 1
