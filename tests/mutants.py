@@ -87,6 +87,12 @@ TESTS = {
     "kronecker/_climb": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_criterion": ["kronecker/criterion"],
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
+    "kronecker/_band": ["kronecker/band", "kronecker/line"],
+    **{
+        f"kronecker/_line{name}": ["kronecker/line", "kronecker/line_search"]
+        for name in ("", "_adaptive", "_candidates", "_cells", "_features", "_search", "_systems")
+    },
+    "kronecker/_matern_splines": ["kronecker/matern_splines", "kronecker/line"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
     "kronecker/_nested": ["kronecker/kronecker_defaults"],

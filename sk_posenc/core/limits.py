@@ -23,6 +23,8 @@ class Limits:
     dual_up_to: int = 8_000
     # Places on one axis beyond which matrices with a band take the place of dense ones.
     lines_from: int = 2_000
+    # The same for one fit with smoothness, whose dense solution needs more.
+    smooth_lines_from: int = 500
     # Places on one axis beyond which the resolution is learnt by bands.
     lines_learnt_from: int = 3_000
     # Cells of a line that judge its resolution at first.

@@ -259,16 +259,19 @@ def _quadratic(rows: sparse.csr_array, inverse: sparse.csr_array) -> NDArray[np.
     return out
 
 
-def is_line(design: Design, alphas: Sequence[float] | NDArray) -> bool:
-    """Whether bands pay: one axis with many places, and a penalty that counts."""
-    many = design.n_occupied > limits_now().lines_from
-    return len(design.axes) == 1 and many and min(alphas) > 0
+def is_line(design: Design, alphas: Sequence[float] | NDArray, whole: bool) -> bool:
+    """Whether bands pay: one axis with many places, and a penalty that counts.
+
+    One fit with smoothness needs dense eigenvectors of all functions: bands pay sooner.
+    """
+    now = limits_now()
+    smooth = isinstance(design.penalty, Smoothness) and not whole
+    least = min(now.lines_from, now.smooth_lines_from) if smooth else now.lines_from
+    return len(design.axes) == 1 and design.n_occupied > least and min(alphas) > 0
 
 
 def line_solver(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:
-    """What solves one axis by bands; None where that is not possible, or does not pay."""
-    if not is_line(design, alphas):
-        return None
+    """What solves one axis by bands; None where that is not possible."""
     functions: LineFunctions | None
     if design.penalty == SIMILARITY:
         functions = _matern_of(design, min(alphas))

@@ -203,9 +203,9 @@ class CellJudge:
             if len(self._known) > 8:
                 self._known.clear()
             u, between = self._places(resolution.spacing)
-            breaks = knots_for(
-                u, self.cells.weights, resolution.basis, resolution.width(0), 10.0**decade
-            )
+            wide, basis = resolution.width(0), resolution.basis
+            # cells end where their means are: the domain is that of all places
+            breaks = knots_for(u, self.cells.weights, basis, wide, 10.0**decade, (0.0, 1.0))
             splines = Splines(breaks)
             rows = splines.at(u)
             pairs = _Pairs(rows)

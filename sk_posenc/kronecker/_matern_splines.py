@@ -94,16 +94,19 @@ def knots_for(
     breaks = np.interp(np.linspace(0, counts[-1], n_intervals + 1), counts, x[at])
     if domain is None:
         return breaks
-    step = _PER_BANDWIDTH[p] * bandwidth
+    step, widths = _PER_BANDWIDTH[p] * bandwidth, np.diff(breaks)
     before, after = (
-        _steps(abs(end - breaks[i]), step) for i, end in zip((0, -1), domain, strict=True)
+        _steps(abs(end - breaks[i]), step, widths[i])
+        for i, end in zip((0, -1), domain, strict=True)
     )
-    return np.concatenate([breaks[0] - before[:0:-1], breaks, breaks[-1] + after[1:]])
+    breaks = np.concatenate([breaks[0] - before[:0:-1], breaks, breaks[-1] + after[1:]])
+    breaks[[0, -1]] = domain
+    return breaks
 
 
-def _steps(length: float, step: float) -> NDArray[np.float64]:
-    """From 0 to a length, which has no samples."""
-    n = math.ceil(min(length / step, _MOST_EMPTY)) if length > 0 else 0
+def _steps(length: float, step: float, narrow: float) -> NDArray[np.float64]:
+    """From 0 to a length without samples; one that is narrower than its neighbour joins it."""
+    n = math.ceil(min(length / step, _MOST_EMPTY)) if length > narrow else 0
     return np.linspace(0, length, n + 1)
 
 

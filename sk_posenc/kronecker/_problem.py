@@ -76,7 +76,7 @@ class Problem:
         axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
-        line = _line_of(design, alphas)
+        line = _line_of(design, alphas, whole)
         if line is not None:
             self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
             if penalty == SIMILARITY:
@@ -150,11 +150,11 @@ class Problem:
         return again
 
 
-def _line_of(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:
-    """What solves one axis with many places by bands."""
-    if is_line(design, alphas) and design.penalty == ADAPTIVE:
-        return SteeredLine.of(design)
-    return line_solver(design, alphas)
+def _line_of(design: Design, alphas: Sequence[float] | NDArray, whole: bool) -> ByLine | None:
+    """What solves one axis with many places by bands; None where that is not possible."""
+    if not is_line(design, alphas, whole):
+        return None
+    return SteeredLine.of(design) if design.penalty == ADAPTIVE else line_solver(design, alphas)
 
 
 def _layout_of(design: Design) -> tuple[str, bool]:

@@ -165,7 +165,7 @@ def test_a_process_on_a_long_line(basis, spacing, line, rng):
         found, std = model.predict(points, derivative=order, return_std=True)
         wanted, true_std = other.predict(points, derivative=order, return_std=True)
         assert np.max(np.abs(found - wanted) / true_std) < 0.03
-        assert np.max(np.abs(std / true_std - 1)) < 0.05
+        assert np.max(np.abs(std / true_std - 1)) < (0.1 if order else 0.02)
     assert model.noise_variance_ == pytest.approx(other.noise_variance_, rel=1e-3)
 
 
@@ -187,7 +187,7 @@ def test_a_process_on_a_wider_domain(line, rng):
     [
         {"penalty": 1.5},
         {"alpha": 0.0},
-        {"penalty": 2.0, "encoder": ShiftedBasisEncoder("gaussian", stable_rank=20)},
+        {"penalty": 2.0, "encoder": ShiftedBasisEncoder("gaussian", stable_rank=20, n_shifts=200)},
         {"penalty": "ridge", "encoder": ShiftedBasisEncoder("matern32")},
         {"penalty": "similarity", "encoder": ShiftedBasisEncoder("gaussian", stable_rank=9)},
         {
@@ -221,3 +221,47 @@ def test_a_hundred_thousand_samples_smooth_away_their_noise(rng):
     inner = (x > 0.05) & (x < 0.95)
     error = model.predict(x[:, None]) - truth
     assert np.sqrt(np.mean(error[inner] ** 2)) < 0.1 * np.sqrt(200 / 100_000)
+
+
+@pytest.mark.parametrize(
+    ("basis", "boundary"), [("triangle", "extend"), ("bspline", "extend"), ("triangle", "periodic")]
+)
+def test_the_adaptive_penalty_is_that_of_conjugate_gradients(basis, boundary, line):
+    X, y = line
+    y = np.column_stack([y, (X[:, 0] > 1.3) + 0.1 * y])
+    ends = {"domain": (0, 3.1), "boundary": boundary} if boundary == "periodic" else {}
+    encoder = ShiftedBasisEncoder(basis, **ends)
+    model = by_bands(encoder, X, y, penalty="adaptive", alpha=1.0)
+    slow = KroneckerRidge(encoder, penalty="adaptive", alpha=1.0, tol=1e-9, max_iter=20_000)
+    points = np.linspace(0, 3, 90)[:, None]
+    found, wanted = model.predict(points), slow.fit(X, y).predict(points)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert np.isnan(model.condition_)
+    with pytest.raises(ValueError, match="not linear"):
+        model.predict(points, return_std=True)
+    with pytest.raises(AttributeError, match="not linear"):
+        model.noise_variance_  # noqa: B018
+
+
+def test_one_fit_with_smoothness_goes_by_bands_sooner(line):
+    X, y = line
+    with limits(smooth_lines_from=20):
+        model = KroneckerRidge(ShiftedBasisEncoder("bspline"), penalty=2.0).fit(X, y)
+        assert isinstance(model._problem.solver, ByLine)
+        model = KroneckerRidge(ShiftedBasisEncoder("bspline"), penalty="slope").fit(X, y)
+        assert not isinstance(model._problem.solver, ByLine)
+
+
+def test_shifts_follow_a_stable_rank_that_is_given(line):
+    X, y = line
+    for size, most in ((10, 30), (300, 1_000)):
+        encoder = ShiftedBasisEncoder("bspline", stable_rank=size)
+        model = by_bands(encoder, X, y, penalty="slope", alpha=0.1)
+        assert size < len(model.encoders_[0].shifts_[0]) < most
+
+
+def test_strengths_that_rounding_decides_are_refused(line, monkeypatch):
+    X, y = line
+    monkeypatch.setattr("sk_posenc.kronecker._band._WORST", 10.0)
+    with pytest.raises(ValueError, match="rounding decides the solution on this axis"):
+        by_bands(ShiftedBasisEncoder("bspline"), X, y, penalty="slope", alpha=1e-6)
