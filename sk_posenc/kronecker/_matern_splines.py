@@ -243,7 +243,7 @@ def _shared_first(left: NDArray, right: NDArray) -> NDArray[np.float64]:
 
 
 def _triangle(rows: NDArray) -> NDArray[np.float64]:
-    return np.linalg.qr(rows, mode="r")
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 def _log_diagonal(triangles: NDArray) -> float:
@@ -261,7 +261,7 @@ def _derivative_matrix() -> NDArray[np.float64]:
     powers = np.vander(x, increasing=True)
     slopes = np.zeros_like(powers)
     slopes[:, 1:] = powers[:, :-1] * np.arange(1, len(x))
-    return np.linalg.solve(powers.T, slopes.T).T
+    return np.asarray(np.linalg.solve(powers.T, slopes.T).T)
 
 
 _DERIVATIVES = np.stack([np.linalg.matrix_power(_derivative_matrix(), j) for j in range(_SPAN)])

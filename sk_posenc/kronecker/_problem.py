@@ -72,6 +72,7 @@ class Problem:
         spacing: Any = 0.0,
     ) -> None:
         self.samples = samples
+        self.solver: Solver
         self._by_gram = min(alphas) >= _GRAM_ALPHA
         axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
@@ -94,9 +95,7 @@ class Problem:
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
         by_cholesky = None if whole else cholesky_of(design, alphas)
-        self.solver: Solver = by_cholesky or self._solver(
-            iterates, whole, max(alphas) * self.scale, place
-        )
+        self.solver = by_cholesky or self._solver(iterates, whole, max(alphas) * self.scale, place)
 
     def _solver(self, iterates: bool, whole: bool, alpha: float, place: Place) -> Solver:
         design = self.design
