@@ -96,6 +96,12 @@ TESTS = {
     "kronecker/_detail": ["kronecker/detail", "kronecker/many"],
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
     "kronecker/_many": ["kronecker/many"],
+    "kronecker/_band": ["kronecker/band", "kronecker/line"],
+    **{
+        f"kronecker/_line{name}": ["kronecker/line", "kronecker/line_search"]
+        for name in ("", "_adaptive", "_candidates", "_cells", "_features", "_search", "_systems")
+    },
+    "kronecker/_matern_splines": ["kronecker/matern_splines", "kronecker/line"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_periods": ["kronecker/periods", "kronecker/seasonal_dates"],
     "kronecker/_components": ["kronecker/components", "kronecker/strengths"],

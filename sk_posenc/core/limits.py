@@ -27,6 +27,16 @@ class Limits:
     centre_steps: int = 4 * 10**10
     # Numbers (samples x centres) of the matrix that chooses them.
     centre_numbers: int = 4 * 10**7
+    # Places on one axis beyond which matrices with a band take the place of dense ones.
+    lines_from: int = 2_000
+    # The same for one fit with smoothness, whose dense solution needs more.
+    smooth_lines_from: int = 500
+    # Places on one axis beyond which the resolution is learnt by bands.
+    lines_learnt_from: int = 3_000
+    # Cells of a line that judge its resolution at first.
+    line_cells: int = 2**12
+    # At most, where details are as narrow.
+    line_cells_most: int = 2**16
     # Entries up to which features are multiplied out to spare the condition number a square.
     exact_up_to: int = 2**19
     # Axes up to which products of all of them are within reach of conjugate gradients.
@@ -39,8 +49,6 @@ class Limits:
     # Kronecker heads: what a search tries.
     # Places of samples up to which the resolution is learnt from them.
     learnt_up_to: int = 3_000
-    # The same for lines, and axes that are uneven or unlike: their number tells little of them.
-    patient_up_to: int = 8_000
     # Rows of a kernel up to which all places judge every resolution.
     climbed_up_to: int = 600
     # Beyond, places of each of three parts that find one.

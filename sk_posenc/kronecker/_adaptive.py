@@ -7,7 +7,7 @@ Later fits are penalised less across these edges than along them.
 import math
 from collections.abc import Iterable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -184,12 +184,7 @@ class SteeredGradients(Gradients):
         return math.nan
 
     def refuse_linear(self) -> None:
-        """Refuse what a hat matrix would tell: the solution is no linear map of targets."""
-        raise ValueError(
-            "leave-one-out residuals and standard deviations are not available with "
-            'penalty="adaptive", as its fit is not linear in the targets: predict with '
-            "return_std=False"
-        )
+        refuse_linear()
 
     def posterior(self, alpha: float) -> Posterior:
         self.refuse_linear()
@@ -203,6 +198,15 @@ class SteeredGradients(Gradients):
 
     def scheme(self, dtype: Any) -> Scheme:
         return Steering(self.design.axes, self._place, dtype)
+
+
+def refuse_linear() -> NoReturn:
+    """Refuse what a hat matrix would tell: the solution is no linear map of targets."""
+    raise ValueError(
+        "leave-one-out residuals and standard deviations are not available with "
+        'penalty="adaptive", as its fit is not linear in the targets: predict with '
+        "return_std=False"
+    )
 
 
 def check_steered(encoders: Iterable[Any]) -> None:

@@ -13,7 +13,9 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
 from sk_posenc.encoders.axis_functions import AxisSamples
+from sk_posenc.encoders.axis_settings import is_automatic
 from sk_posenc.encoders.axis_spacing import AxisSpacing
+from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._encoders import encoders_per_axis, fit_axis
 from sk_posenc.kronecker._samples import Samples, is_even
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
@@ -106,6 +108,11 @@ class Expansion:
     axes: list[Axis]
     is_dual = on_host = False
 
+    @property
+    def row_width(self) -> int:
+        """Numbers that the features of a point take."""
+        return sum(axis.n_columns for axis in self.axes)
+
     def features_at(
         self, coordinates: Sequence[NDArray], orders: Sequence[int]
     ) -> list[NDArray[np.float64]]:
@@ -172,10 +179,20 @@ def fit_axes(
             mapped = fit_spacing(own, x, strengths[a], a)
             places = x if mapped is None else mapped(x)
             on_grid = samples.on_grid and (mapped is None or is_even(places))
-            known = AxisSamples(places, n, on_grid, share, penalty.finer(on_grid))
+            finer = penalty.finer(on_grid)
+            if len(clones) == 1 and n > limits_now().lines_from and _is_sized(own, share):
+                on_grid, finer = False, 1.0  # shifts for the resolution, not for each sample
+            known = AxisSamples(places, n, on_grid, share, finer)
             fitted = fit_axis(own, known)
             axes.append(Axis(fitted, places, penalty, len(clones) == 1, mapped))
     return axes
+
+
+def _is_sized(encoder: Any, share: float | None) -> bool:
+    """Whether the width of shifted functions is given."""
+    if not isinstance(encoder, ShiftedBasisEncoder):
+        return False
+    return not (share is None and is_automatic(encoder.stable_rank) and encoder.bandwidth is None)
 
 
 def same_settings(first: Any, second: Any) -> bool:

@@ -13,7 +13,7 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._design import WAY_OUT, Dual
-from sk_posenc.kronecker._direct import Solver, with_moved_mean
+from sk_posenc.kronecker._direct import Solver, left_out
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._similarity import SimilarityDesign
 
@@ -112,15 +112,12 @@ class ByCentres(Solver):
         targets = self.design.weigh(cells)
         white = self._white_solution(targets, alpha)
         values, vectors = self._spectrum
-        residuals, left_out = np.empty_like(targets), np.empty(targets.shape[1])
+        residuals, remaining = np.empty_like(targets), np.empty(targets.shape[1])
         for at, features in self._blocks():
             residuals[:, at] = targets[:, at] - (features @ white).T
-            left_out[at] = 1 - (features @ vectors) ** 2 @ (1 / (values + alpha))
-        residuals /= np.maximum(left_out, np.finfo(np.float64).eps) * roots
-        in_cells = np.zeros((len(targets), samples.n_cells))
-        in_cells[:, samples.occupied] = residuals
-        left = samples.to_samples(in_cells.reshape(-1, *samples.shape))
-        return with_moved_mean(samples, columns, left[:, :-1], left[:, -1:])
+            remaining[at] = 1 - (features @ vectors) ** 2 @ (1 / (values + alpha))
+        remaining = np.maximum(remaining, np.finfo(np.float64).eps)
+        return left_out(samples, columns, residuals / roots, remaining)
 
     def left_out_together(
         self, cells: NDArray, held: NDArray[np.bool_], alpha: float

@@ -39,10 +39,10 @@ _MOST = 80
 _TIE = 1e-6
 
 
-def first_of_least(scores: ArrayLike) -> int:
+def first_of_least(scores: ArrayLike, tie: float = _TIE) -> int:
     """The place of the least score, of equal ones the first, whatever rounding makes of them."""
     values = np.asarray(scores)
-    return int(np.flatnonzero(values <= values.min() + _TIE)[0])
+    return int(np.flatnonzero(values <= values.min() + tie)[0])
 
 
 def first_steps(

@@ -164,10 +164,7 @@ class Factored(Solver):
         residuals, remaining = residual_parts(rotated, self.factors, alpha)
         samples = self.design.samples
         roots = self.weigh(np.ones((1, *samples.shape)))[0]
-        residuals = self._to_samples(residuals / roots)  # (n, q + 1)
-        # holes leave nothing
-        residuals /= np.where(samples.shares() > 0, self._to_samples(remaining[None]), 1.0)
-        return with_moved_mean(samples, columns, residuals[:, :-1], residuals[:, -1:])
+        return left_out(samples, columns, residuals / roots, remaining)
 
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
@@ -203,32 +200,6 @@ class Factored(Solver):
         cells = samples.to_cells(columns).astype(np.float64, copy=False)
         return self.rotate(np.concatenate([cells, np.ones((1, *samples.shape))]))
 
-    def _to_samples(self, occupied: NDArray) -> NDArray:
-        samples = self.design.samples
-        cells = np.zeros((len(occupied), samples.n_cells))
-        cells[:, samples.occupied] = occupied
-        return samples.to_samples(cells.reshape(-1, *samples.shape))
-
-
-def with_moved_mean(
-    samples: Samples, columns: NDArray, residuals: NDArray, of_one: NDArray
-) -> NDArray:
-    """Leave-one-out residuals of samples, whose mean moves when a place goes; (n, q).
-
-    Parameters
-    ----------
-    samples : Samples
-    columns : ndarray of shape (n, q)
-        Targets, centred by the mean of all.
-    residuals : ndarray of shape (n, q)
-        Of the means of places, with the mean of all.
-    of_one : ndarray of shape (n, 1)
-        The same of targets that are all 1.
-    """
-    in_all = samples.shares()
-    means = samples.to_samples(samples.to_cells(columns))
-    return (columns - means) + residuals + means * in_all / (1 - in_all) * of_one
-
 
 class ByAxis(Factored):
     """A full grid: a factor of its own for each axis."""
@@ -248,9 +219,6 @@ class ByAxis(Factored):
 
     def weigh(self, cells: NDArray) -> NDArray:
         return weighed_grid(self.design, cells)
-
-    def _to_samples(self, occupied: NDArray) -> NDArray:
-        return self.design.samples.to_samples(occupied)
 
     def posterior(self, alpha: float) -> Posterior:
         return PosteriorByAxis(self.design, alpha)
@@ -341,6 +309,39 @@ def bands_of(design: Design, alpha: float) -> ByBands | None:
             return None
         bands.append(band)
     return ByBands(design, bands) if can_band(bands, alpha) else None
+
+
+def left_out(
+    samples: Samples, columns: NDArray, residuals: NDArray, remaining: NDArray
+) -> NDArray[np.float64]:
+    """Residuals of samples without their place; (n_samples, q).
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_samples, q)
+        Centred targets.
+    residuals : ndarray of shape (q + 1, ...)
+        Of the targets at each place, and of ones.
+    remaining : ndarray
+        1 - h, with h the diagonal of the hat matrix.
+    """
+    residuals = _to_samples(samples, residuals)  # (n, q + 1)
+    in_all = samples.shares()
+    # holes leave nothing
+    without = np.where(in_all > 0, _to_samples(samples, remaining[None]), 1.0)
+    means = samples.to_samples(samples.to_cells(columns))
+    # the mean of all moves when a place goes
+    moved = means * in_all / (1 - in_all)
+    return (columns - means) + (residuals[:, :-1] + moved * residuals[:, -1:]) / without
+
+
+def _to_samples(samples: Samples, places: NDArray) -> NDArray:
+    """Of all cells of a grid, or of those that have a sample."""
+    if places[0].size == samples.n_cells:
+        return samples.to_samples(places)
+    cells = np.zeros((len(places), samples.n_cells))
+    cells[:, samples.occupied] = places
+    return samples.to_samples(cells.reshape(-1, *samples.shape))
 
 
 def weighed_grid(design: Design, cells: NDArray) -> NDArray:

@@ -34,10 +34,7 @@ _LONGER = 3.0
 
 def can_learn(samples: Samples) -> bool:
     """Whether places are enough to learn from, and few enough for a kernel of all of them."""
-    n, now = len(samples.occupied), limits_now()
-    line = len(samples.coordinates) == 1
-    most = min(now.patient_up_to, now.dual_up_to) if line else now.learnt_up_to
-    return LEAST_PLACES <= n <= most
+    return LEAST_PLACES <= len(samples.occupied) <= limits_now().learnt_up_to
 
 
 def is_uneven(samples: Samples) -> bool:

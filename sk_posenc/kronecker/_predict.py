@@ -116,7 +116,6 @@ def _by_rows(
     function: Callable[[list[NDArray], list[NDArray]], NDArray],
 ) -> NDArray:
     """A function of the features of each axis at rows of X, and of these rows, in blocks."""
-    width = sum(axis.n_columns for axis in expansion.axes)
-    n_rows = max(1, limits_now().block_bytes // (8 * width))
+    n_rows = max(1, limits_now().block_bytes // (8 * expansion.row_width))
     blocks = [list(X[i : i + n_rows].T) for i in range(0, len(X), n_rows)]
     return np.concatenate([function(expansion.features_at(b, orders), b) for b in blocks])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
-from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
+from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered, refuse_linear
 from sk_posenc.kronecker._axis import fit_axes
 from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._cholesky import cholesky_of
@@ -17,6 +17,8 @@ from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients, direct_limit
+from sk_posenc.kronecker._line import ByLine, is_line, line_solver
+from sk_posenc.kronecker._line_adaptive import SteeredLine
 from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
@@ -76,10 +78,21 @@ class Problem:
         by_centres: bool = False,
     ) -> None:
         self.samples = samples
+        self.solver: Solver
         self._by_gram = min(alphas) >= _GRAM_ALPHA
         axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
+        line = _line_of(design, alphas, whole)
+        if line is not None:
+            self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
+            if penalty == SIMILARITY:
+                self.scale = 1.0
+            elif penalty.counts_samples:
+                self.scale = design.total_weight()
+            else:
+                self.scale = line.mean_diagonal()
+            return
         self.layout, iterates = _layout_of(design)
         if by_centres and self.layout == "dual":
             self.layout = "centres"
@@ -127,12 +140,12 @@ class Problem:
         assert isinstance(self.solver, Factored)
         return self.solver
 
-    def whole(self) -> Factored | ByCentres:
+    def whole(self) -> Factored | ByLine | ByCentres:
         """What solves the same problem and tells leave-one-out; large, and not kept."""
-        if isinstance(self.solver, ByCentres):
+        if self.design.penalty == ADAPTIVE:
+            refuse_linear()
+        if isinstance(self.solver, ByLine | ByCentres):
             return self.solver
-        if isinstance(self.solver, SteeredGradients):
-            self.solver.refuse_linear()
         if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
             raise ValueError(
                 "too large: leave-one-out residuals need a direct solution, and layout_="
@@ -147,6 +160,13 @@ class Problem:
         assert isinstance(self.solver, Gradients)
         again.solver = self.solver.of_design(again.design)
         return again
+
+
+def _line_of(design: Design, alphas: Sequence[float] | NDArray, whole: bool) -> ByLine | None:
+    """What solves one axis with many places by bands; None where that is not possible."""
+    if not is_line(design, alphas, whole):
+        return None
+    return SteeredLine.of(design) if design.penalty == ADAPTIVE else line_solver(design, alphas)
 
 
 def _layout_of(design: Design) -> tuple[str, bool]:

@@ -137,8 +137,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     layout_ : {"grid", "holes", "scattered", "dual", "centres", "normal"}
         How the system was solved. All layouts have the same solution, "centres" nearly.
 
-        - "grid": axis by axis. With "adaptive", and with a penalty of smoothness on all but
-          small grids, by conjugate gradients.
+        - "grid": axis by axis; one axis with many places by banded matrices. With several axes
+          and "adaptive", or a penalty of smoothness on all but small grids, by conjugate
+          gradients.
         - "holes": cells of the grid are empty, or weights are not a product over the axes.
           Directly up to 2,000 samples, else by conjugate gradients on the grid.
         - "scattered": by products of the features of all axes. Directly up to 2,000 products or

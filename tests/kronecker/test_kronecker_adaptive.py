@@ -384,13 +384,13 @@ def test_volumes_have_it_by_default():
     points, _ = grid_samples(np.zeros((16, 16, 16)))
     values = (np.linalg.norm(points - 0.45, axis=1) < 0.3).astype(float)
     known = np.random.default_rng(0).uniform(size=len(values)) < 0.25
-    with limits(direct_up_to=500, learnt_up_to=0, patient_up_to=0):
+    with limits(direct_up_to=500, learnt_up_to=0):
         search = KroneckerRidgeCV().fit(points[known], values[known])
     assert "adaptive" in set(search.cv_results_["param_penalty"])
-    with limits(direct_up_to=500, learnt_up_to=0, patient_up_to=0, adaptive_up_to=900):
+    with limits(direct_up_to=500, learnt_up_to=0, adaptive_up_to=900):
         many = KroneckerRidgeCV().fit(points[known], values[known])
     assert "adaptive" not in set(many.cv_results_["param_penalty"])
-    with limits(direct_up_to=500, learnt_up_to=0, patient_up_to=0):
+    with limits(direct_up_to=500, learnt_up_to=0):
         flat = KroneckerRidgeCV().fit(points[known][:, :2], values[known])
     assert "adaptive" not in set(flat.cv_results_["param_penalty"])
 

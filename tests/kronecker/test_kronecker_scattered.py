@@ -37,7 +37,7 @@ def inside(n_axes, n=40):
 @pytest.fixture
 def iterating():
     """Conjugate gradients from the smallest sizes on, in searches too."""
-    with limits(direct_up_to=5, exact_up_to=5, dual_up_to=5, learnt_up_to=0, patient_up_to=0):
+    with limits(direct_up_to=5, exact_up_to=5, dual_up_to=5, learnt_up_to=0):
         yield
 
 

@@ -287,7 +287,7 @@ def test_any_setting_goes_another_way(settings):
 @pytest.mark.parametrize(("n", "learnt"), [(50, True), (51, False)])
 def test_more_places_go_another_way(n, learnt):
     X, y = noisy(n)
-    with limits(learnt_up_to=50, patient_up_to=50):
+    with limits(learnt_up_to=50):
         assert is_learnt(fitted(np.r_[X, X], np.r_[y, y])) == learnt
 
 
@@ -327,7 +327,5 @@ def test_more_places_of_a_line_are_learnt_too(shape, learnt):
     rng = np.random.default_rng(0)
     X = grid_samples(np.zeros(shape))[0]
     y = np.sin(3 * X[:, 0] / np.ptp(X[:, 0])) + 0.1 * rng.standard_normal(len(X))
-    with limits(learnt_up_to=300, patient_up_to=500):
+    with limits(learnt_up_to=300, lines_learnt_from=300):
         assert is_learnt(fitted(X, y)) == learnt
-    with limits(learnt_up_to=300, patient_up_to=300):
-        assert not is_learnt(fitted(X, y))
