@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._encoders import missing_settings
+from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._settings import drop_absent
@@ -85,7 +86,7 @@ class BlockFits(KroneckerHead):
         several axes, functions without bounded support and functions that are nearly
         dependent are replaced by combinations that are orthogonal over the domain. Sums over
         the functions themselves would lose digits that the penalties magnify. Standard
-        deviations need the samples and are not available.
+        deviations are exact, and there are some for up to 8,000 products of functions.
 
         Examples
         --------
@@ -206,5 +207,6 @@ class BlockFits(KroneckerHead):
         self._solution, self.n_iter_, error = sums.solve(
             self._penalty, self._relative_alpha, self._tolerance, self._max_iter, self._place
         )
+        self._fit_of_all = FitOfSums(sums, self._penalty, self._relative_alpha)
         self._settled = True
         self._warn_of_error(error, stacklevel=4)

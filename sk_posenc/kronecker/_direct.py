@@ -172,6 +172,32 @@ class Factored(Solver):
         moved = means * in_all / (1 - in_all)
         return (columns - means) + (residuals[:, :-1] + moved * residuals[:, -1:]) / left_out
 
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        """Residuals at the cells, and how many samples' worth of freedom the fit has left.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+            Centred targets.
+        alpha : float
+
+        Returns
+        -------
+        residuals : ndarray of the same shape
+            0 at holes.
+        freedom : float
+            Occupied cells less the trace of the hat matrix, with the mean.
+        """
+        samples = self.design.samples
+        one = np.ones((1, *samples.shape))
+        rotated = self.rotate(np.concatenate([cells.astype(np.float64, copy=False), one]))
+        residuals, remaining = residual_parts(rotated, self.factors, alpha)
+        roots = self.weigh(one)[0]
+        of_mean = float(np.sum(roots * residuals[-1]) / np.sum(roots**2))
+        left = np.zeros((len(cells), samples.n_cells))
+        left[:, samples.occupied] = (residuals[:-1] / roots).reshape(len(cells), -1)
+        return left.reshape(cells.shape), float(remaining.sum()) - of_mean
+
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
 

@@ -1,4 +1,4 @@
-"""Values of an expansion, and their variance, at any points."""
+"""Values of an expansion, and what a posterior says of them, at any points."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,50 +16,50 @@ _CELLS_PER_POINT = 4
 
 
 def evaluate(
-    expansion: Expansion,
-    solution: NDArray,
-    X: NDArray,
-    orders: Sequence[int],
-    offset: NDArray,
-    posterior: Posterior | None = None,
-) -> tuple[NDArray, NDArray | None]:
-    """Values (m, q) plus an offset (q,), and the variance (m,) if asked."""
+    expansion: Expansion, solution: NDArray, X: NDArray, orders: Sequence[int], offset: NDArray
+) -> NDArray:
+    """Values (m, q) plus an offset (q,)."""
     along_axes = expansion.along_axes(solution)
-    if along_axes is not None:
-        grid = find_grid(X)
-        coordinates, cells = (grid.coordinates, grid.position) if grid else (None, None)
-        if grid is None:
-            lattice = lattice_of(X, max(_CELLS_PER_POINT * len(X), limits_now().few_cells))
-            if lattice is not None:
-                coordinates, cells = lattice
-        if coordinates is not None:
-            features = expansion.features_at(coordinates, orders)
-            dtype = np.result_type(along_axes, X)
-            matrices = [(each.astype(dtype, copy=False),) for each in features]
-            values = apply_along_axes(along_axes.astype(dtype, copy=False), matrices)
-            columns = values.reshape(len(values), -1)
-            columns += offset.astype(dtype)[:, None]
-            values = np.ascontiguousarray(columns.T)
-            if cells is not None:
-                values = np.take(values, cells, axis=0)
-            if posterior is None:
-                return values, None
-            on_grid = posterior.on_grid(features, posterior.own_at(coordinates, orders))
-            if on_grid is not None:
-                return values, on_grid.ravel()[slice(None) if cells is None else cells]
-            return values, _variance_by_rows(expansion, X, orders, posterior)
-    values = _by_rows(expansion, X, orders, lambda each, _: expansion.predict_rows(solution, each))
-    variance = None if posterior is None else _variance_by_rows(expansion, X, orders, posterior)
-    return values + offset, variance
+    lattice = None if along_axes is None else _lattice_of(X)
+    if along_axes is None or lattice is None:
+        return offset + _by_rows(
+            expansion, X, orders, lambda each, _: expansion.predict_rows(solution, each)
+        )
+    coordinates, cells = lattice
+    dtype = np.result_type(along_axes, X)
+    features = expansion.features_at(coordinates, orders)
+    matrices = [(each.astype(dtype, copy=False),) for each in features]
+    values = apply_along_axes(along_axes.astype(dtype, copy=False), matrices)
+    columns = values.reshape(len(values), -1)
+    columns += offset.astype(dtype)[:, None]
+    values = np.ascontiguousarray(columns.T)
+    return values if cells is None else np.take(values, cells, axis=0)
 
 
-def _variance_by_rows(
+def variance_at(
     expansion: Expansion, X: NDArray, orders: Sequence[int], posterior: Posterior
 ) -> NDArray:
+    """What a posterior says at points, (m,)."""
+    lattice = None if expansion.is_dual else _lattice_of(X)
+    if lattice is not None:
+        coordinates, cells = lattice
+        features = expansion.features_at(coordinates, orders)
+        found = posterior.on_grid(features, posterior.own_at(coordinates, orders))
+        if found is not None:
+            return found.ravel()[slice(None) if cells is None else cells]
+
     def variance(features: list[NDArray], coordinates: list[NDArray]) -> NDArray:
         return posterior.of_rows(features, posterior.own_at(coordinates, orders))
 
     return _by_rows(expansion, X, orders, variance)
+
+
+def _lattice_of(X: NDArray) -> tuple[list[NDArray], NDArray | None] | None:
+    """Coordinates of the axes, and the cell of each row, where rows make a grid or most of one."""
+    grid = find_grid(X)
+    if grid is not None:
+        return grid.coordinates, grid.position
+    return lattice_of(X, max(_CELLS_PER_POINT * len(X), limits_now().few_cells))
 
 
 def _by_rows(

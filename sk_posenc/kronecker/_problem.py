@@ -1,6 +1,6 @@
 """Samples, encoders and a penalty as one ridge problem: its layout, and what solves it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
-from sk_posenc.kronecker._axis import fit_axes
-from sk_posenc.kronecker._cholesky import cholesky_of
+from sk_posenc.kronecker._axis import Axis, fit_axes
+from sk_posenc.kronecker._cholesky import ByCholesky, cholesky_of
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
-from sk_posenc.kronecker._gradients import Gradients, direct_limit
+from sk_posenc.kronecker._gradients import Gradients
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfSystem
 from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
@@ -47,6 +48,8 @@ class Problem:
         Where conjugate gradients run.
     spacing : float or one per axis
         How far the shifts of an axis follow its samples.
+    axes : list of Axis, default=None
+        In place of encoder, share and spacing.
 
     Attributes
     ----------
@@ -68,10 +71,13 @@ class Problem:
         alphas: Sequence[float] | NDArray[np.float64] = (0.0,),
         place: Place = NUMPY,
         spacing: Any = 0.0,
+        axes: list[Axis] | None = None,
     ) -> None:
         self.samples = samples
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        axes = fit_axes(samples, encoder, penalty, share, spacing)
+        self._given: dict[str, Any] = {"whole": whole, "alphas": alphas, "place": place}
+        if axes is None:
+            axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
         self.layout, iterates = _layout_of(design)
@@ -114,16 +120,39 @@ class Problem:
         assert isinstance(self.solver, Factored)
         return self.solver
 
-    def whole(self) -> Factored:
-        """What solves the same problem and tells leave-one-out; large, and not kept."""
-        if isinstance(self.solver, SteeredGradients):
-            self.solver.refuse_linear()
-        if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
-            raise ValueError(
-                "too large: leave-one-out residuals need a direct solution, and layout_="
-                f"{self.layout!r} has one for {direct_limit(self.design)}"
-            )
-        return self._factored("samples")
+    def left_over(
+        self, cells: NDArray, alpha: float, solution: NDArray, posterior: Callable[[], Posterior]
+    ) -> tuple[NDArray, float]:
+        """Residuals at the cells, and how many samples' worth of freedom the fit has left.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+            Centred targets.
+        alpha : float
+        solution : ndarray
+            Of the solver.
+        posterior : callable
+            Gives that of the solver.
+        """
+        solver = self.solver
+        if isinstance(solver, Gradients):
+            system = posterior()
+            assert isinstance(system, PosteriorOfSystem)
+            return solver.left_over(cells, solution), system.freedom
+        if isinstance(solver, ByCholesky):
+            return solver.left_over(cells, alpha)
+        return self._factored("samples").left_over(cells, alpha)
+
+    def with_axes(self, axes: list[Axis], samples: Samples | None = None) -> "Problem":
+        """A problem of other axes, and of other samples if given, with the same settings."""
+        return Problem(
+            self.samples if samples is None else samples,
+            None,
+            self.design.penalty,
+            axes=axes,
+            **self._given,
+        )
 
     def with_penalty(self, penalty: Penalty) -> "Problem":
         """The same problem, which iterates, under another penalty of smoothness."""

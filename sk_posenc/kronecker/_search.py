@@ -135,6 +135,17 @@ def best_of(scores: NDArray, alphas: NDArray) -> int:
     return int(np.nanargmax(scores))
 
 
+def best_linear(paths: list[Candidate], results: dict[str, Any]) -> tuple[Candidate, float] | None:
+    """The best scored candidate that has deviations, with its alpha; None where there is none."""
+    params, n_alphas = results["params"], len(results["params"]) // len(paths)
+    linear = [each["penalty"] != ADAPTIVE.given for each in params]
+    scores = np.where(linear, results["mean_test_score"], np.nan)
+    if np.isnan(scores).all():
+        return None
+    best = int(np.nanargmax(scores))
+    return paths[best // n_alphas], params[best]["alpha"]
+
+
 def _noise_variance(
     problem: Problem, columns: NDArray, rotated: NDArray, least_alpha: float
 ) -> float:
@@ -223,7 +234,7 @@ def fold_search(
                 else:
                     solution = factored.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
-                values, _ = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
+                values = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
                 errors = np.mean(units.relative(true - values * units.exact) ** 2, axis=1)
                 scores[i, j, k] = -np.average(
                     errors, weights=None if weights is None else weights[test]

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_integer, parse_number
 
+# What asks `predict` for the deviation of a sample, not of the function.
+OBSERVATION = "observation"
+
 # More independent functions than this per sample are none but rounding.
 _LARGEST_SHARE = 4.0
 
@@ -77,3 +80,20 @@ def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
             f"Got {derivative!r}."
         )
     return orders
+
+
+def parse_return_std(value: Any, orders: tuple[int, ...]) -> bool | str:
+    """False, True or "observation"; of derivatives no sample is observed."""
+    wanted = 'return_std must be True, False or "observation", which adds the noise of a sample'
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if not isinstance(value, str):
+        raise TypeError(f"{wanted}. Got {value!r}.")
+    if value == OBSERVATION:
+        if any(orders):
+            raise ValueError(
+                'return_std="observation" adds the noise of samples, and a derivative has none: '
+                f"use return_std=True. Got derivative={orders!r}."
+            )
+        return value
+    raise ValueError(f"{wanted}. Got {value!r}.")

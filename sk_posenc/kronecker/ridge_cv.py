@@ -1,5 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
+from copy import copy
 from typing import Any, Self
 
 import numpy as np
@@ -9,17 +10,21 @@ from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.kronecker._axis import same_settings
+from sk_posenc.kronecker._axis import Expansion, same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
+from sk_posenc.kronecker._fit import Fit
+from sk_posenc.kronecker._gaps import with_gaps
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
+    best_linear,
     best_of,
     fold_search,
     leave_one_out_search,
@@ -29,7 +34,9 @@ from sk_posenc.kronecker._search import (
 from sk_posenc.kronecker._settings import (
     drop_absent,
 )
+from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker.penalties import ADAPTIVE
 
 __all__ = ["KroneckerRidgeCV"]
 
@@ -187,6 +194,10 @@ class KroneckerRidgeCV(KroneckerHead):
     True
     """
 
+    _linear: tuple[Candidate, float] | None
+    _linear_fit: "KroneckerRidgeCV | None"
+    _in_gaps: tuple[Expansion, Posterior] | None
+
     def __init__(
         self,
         encoders: Any = None,
@@ -337,8 +348,38 @@ class KroneckerRidgeCV(KroneckerHead):
             path = paths[best // (len(results["params"]) // len(paths))]
             alpha = np.array([self.alpha_])
             problem = problem_of(path, samples, alpha, whole=False, place=self._place)
+        self._linear = self._linear_fit = self._in_gaps = None
+        if self.penalty_ == ADAPTIVE.given:
+            self._linear = best_linear(paths, results)
         self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
+
+    def _deviating(self) -> tuple[Expansion, Posterior]:
+        """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""
+        fit = self._fit_of_all
+        assert isinstance(fit, Fit)
+        if not (isinstance(fit.problem.design, SimilarityDesign) and self.spacing_ > 0):
+            return super()._deviating()
+        if self._in_gaps is None:
+            problem = with_gaps(fit.problem)
+            self._in_gaps = problem.solver.expansion, problem.solver.posterior(self._alpha)
+        return self._in_gaps
+
+    def _linear_head(self) -> "KroneckerRidgeCV":
+        """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
+        if self._linear is None:
+            return self
+        if self._linear_fit is None:
+            path, alpha = self._linear
+            fit = self._fit_of_all
+            assert isinstance(fit, Fit)
+            samples = fit.problem.samples
+            problem = problem_of(path, samples, np.array([alpha]), whole=False, place=self._place)
+            other = copy(self)
+            other._linear = None
+            other._fit_final(samples, fit.targets(), problem, alpha, fit.units)
+            self._linear_fit = other
+        return self._linear_fit
 
 
 def _as_given(encoders: list[Any]) -> Any:
