@@ -110,6 +110,12 @@ class BlockFits(KroneckerHead):
         asked.refuse_blocks()
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
+        if self._missing is not None:
+            raise ValueError(
+                "partial_fit has the same samples for all outputs: use fit, or fit those with "
+                "holes by themselves. Got NaN in some of the targets of "
+                f"{np.count_nonzero(self._missing.any(axis=1))} samples."
+            )
         refuse_spacing(self.spacing, X.shape[1], "partial_fit")
         X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
@@ -207,6 +213,6 @@ class BlockFits(KroneckerHead):
         self._solution, self.n_iter_, error = sums.solve(
             self._penalty, self._relative_alpha, self._tolerance, self._max_iter, self._place
         )
-        self._fit_of_all = FitOfSums(sums, self._penalty, self._relative_alpha)
+        self._fits = [(slice(None), FitOfSums(sums, self._penalty, self._relative_alpha))]
         self._settled = True
         self._warn_of_error(error, stacklevel=4)

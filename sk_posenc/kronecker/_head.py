@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_devic
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._normal import NormalEquations
+from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, variance_at
 from sk_posenc.kronecker._problem import Problem
@@ -47,7 +49,8 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     _sums: NormalEquations | None
     _place: Place
     _solution: NDArray
-    _fit_of_all: Fit | FitOfSums
+    _fits: Sequence[tuple[Any, Fit | FitOfSums]]  # each of the outputs at some columns
+    _missing: NDArray[np.bool_] | None  # of samples that have some of their targets
     intercept_: Any
 
     def __sklearn_tags__(self) -> Any:
@@ -78,9 +81,13 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = np.asarray(X)
         y = np.asarray(y).astype(X.dtype, copy=False)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
+        self._missing = None
         if holes is not None and holes.any():
+            columns = holes.reshape(len(X), -1)
             weights = np.ones(len(X)) if weights is None else weights.copy()
-            weights[holes] = np.nan
+            weights[columns.all(axis=1)] = np.nan
+            if np.any(columns != columns[:, :1]):
+                self._missing = columns[weights != 0]
         return X, y, weights
 
     def predict(
@@ -158,15 +165,22 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _deviations(self, X: NDArray, orders: Sequence[int]) -> NDArray[np.float64]:
         """Standard deviations of the function, (m, q)."""
         head = self._linear_head()
-        expansion, posterior = head._deviating()
-        return head._fit_of_all.deviations(variance_at(expansion, X, orders, posterior))
+        std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
+        for columns, fit in head._fits:
+            expansion, posterior = head._deviating(fit)
+            std[:, columns] = fit.deviations(variance_at(expansion, X, orders, posterior))
+        return std
 
-    def _deviating(self) -> tuple[Expansion, Posterior]:
+    def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """What tells variances over that of the noise, and the features that it takes."""
-        return self._expansion, self._fit_of_all.posterior
+        expansion = fit.problem.solver.expansion if isinstance(fit, Fit) else self._expansion
+        return expansion, fit.posterior
 
     def _noise(self) -> NDArray[np.float64]:
-        return self._linear_head()._fit_of_all.noise_variance
+        noise = np.empty(len(np.atleast_1d(self.intercept_)))
+        for columns, fit in self._linear_head()._fits:
+            noise[columns] = fit.noise_variance
+        return noise
 
     def _linear_head(self) -> "KroneckerHead":
         """What tells deviations: this fit, where it is linear in the targets."""
@@ -201,19 +215,55 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         )
         self._solution = units.back(solution)
         centred = units.scaled((columns - mean).T).T if samples.repeats else cells
-        self._fit_of_all = Fit(problem, self._alpha, units, centred, self._solution)
+        self._fits = [(slice(None), Fit(problem, self._alpha, units, centred, self._solution))]
         self._warn_of_error(error, stacklevel=5)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.design.axes]
         self.condition_ = problem.solver.condition_number(self._alpha)
+        self._warn_of_condition(alpha)
+
+    def _fit_patterns(
+        self, patterns: Sequence[Pattern], y: NDArray, problem: Problem, alpha: float
+    ) -> None:
+        """Solve the same problem for the samples that each output has.
+
+        Parameters
+        ----------
+        patterns : list of Pattern
+        y : ndarray of shape (n, q)
+        problem : Problem
+            Of all samples; it is not solved.
+        alpha : float
+        """
+        one = copy(self)
+        fits: list[tuple[NDArray, Fit]] = []
+        steps, conditions = [], []
+        for columns, samples in patterns:
+            own, part = y[:, columns], problem.of_part(samples)
+            one._fit_final(samples, own, part, alpha, Units(samples, own))
+            fit = one._fits[0][1]
+            assert isinstance(fit, Fit)
+            fits.append((columns, fit))
+            steps.append(one.n_iter_)
+            conditions.append(one.condition_)
+        self._sums, self._problem, self._fits = None, problem, fits
+        self._expansion, self._solution, self.layout_ = joined(problem, patterns, fits)
+        self._alpha = fits[0][1].alpha
+        self.n_iter_, self.condition_ = max(steps), float(np.max(conditions))
+        self.intercept_ = np.empty(y.shape[1])
+        for columns, fit in fits:
+            self.intercept_[columns] = fit.units.mean
+        self.encoders_ = [axis.encoder for axis in problem.design.axes]
+
+    def _warn_of_condition(self, alpha: float) -> None:
         if self.condition_ > limits_now().ill_conditioned:
             warnings.warn(
                 f"the regularised system has condition number {self.condition_:.2g}, which is too "
                 f"high: raise alpha (now {alpha:g}), or lower stable_rank or the number of shifts "
                 "or frequencies",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _warn_of_error(self, error: float, stacklevel: int) -> None:

@@ -1,6 +1,7 @@
 """The resolution of a signal, learnt from samples of it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,9 +13,11 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_least
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._parts import parts_of
+from sk_posenc.kronecker._patterns import Pattern, places_in
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import search_results
 from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._stages import Stages
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
 
@@ -52,7 +55,7 @@ def takes_patience(samples: Samples) -> bool:
 class Judgements:
     """Resolutions judged on the places of one stage."""
 
-    stage: Stage
+    stage: Stage | Stages
     alphas: NDArray[np.float64]
     known: dict[Resolution, Judged] = field(default_factory=dict)
     seconds: dict[Resolution, float] = field(default_factory=dict)
@@ -77,7 +80,7 @@ class Judgements:
 
 
 def learnt_search(
-    samples: Samples, columns: NDArray, units: Units
+    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
 ) -> tuple[list[Candidate], dict[str, Any], int]:
     """The candidates that were judged last, their results, and the row of the best.
 
@@ -85,8 +88,10 @@ def learnt_search(
     ----------
     columns : ndarray of shape (n_samples, q)
         Targets.
+    patterns : list of Pattern
+        Where outputs have holes of their own.
     """
-    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
+    judgements = _judged(_stage(samples, columns, units, patterns), SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -103,28 +108,42 @@ def learnt_search(
     return paths, results, first_of_least(criterion)
 
 
-def best_of_parts(samples: Samples, columns: NDArray, units: Units) -> Resolution:
+def best_of_parts(
+    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
+) -> Resolution:
     """The resolution that parts of many places find and judge best."""
-    judgements = _judged(_stage(samples, columns, units), SIMILARITY.alphas)
+    judgements = _judged(_stage(samples, columns, units, patterns), SIMILARITY.alphas)
     return min(judgements.known, key=judgements.score)
 
 
-def _stage(samples: Samples, columns: NDArray, units: Units) -> Stage:
+def _stage(
+    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
+) -> Stage | Stages:
+    if patterns:
+        whole = Stage.of(samples, np.zeros((1, *samples.shape)))
+        stages, places = [], []
+        for of_pattern, part in patterns:
+            own = columns[:, of_pattern]
+            stage = _stage(part, own, Units(part, own))
+            assert isinstance(stage, Stage)
+            stages.append(stage)
+            places.append(places_in(samples, part))
+        return Stages(whole, stages, places)
     relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
     varies = np.isfinite(units.spread)  # constant targets tell nothing
     relative = relative[:, varies if varies.any() else slice(0, 1)]
     return Stage.of(samples, samples.to_cells(relative))
 
 
-def _judged(whole: Stage, alphas: NDArray) -> Judgements:
+def _judged(whole: Stage | Stages, alphas: NDArray) -> Judgements:
     """All that a climb sees, or what it finds on each of several parts, judged on more places."""
     now = limits_now()
     few = whole.largest <= now.climbed_up_to
-    if few and len(whole.cells) <= _OUTPUTS:
+    if few and whole.is_light(_OUTPUTS):
         judgements = Judgements(whole, alphas)
         judgements.climb()
         return judgements
-    stages = [whole]
+    stages: list[Stage | Stages] = [whole]
     if not few:
         places = np.column_stack(whole.scattered.shares())
         stages = [whole.part(rows) for rows in parts_of(places, now.part_size)]

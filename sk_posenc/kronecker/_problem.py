@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -87,14 +88,18 @@ class Problem:
             self.scale = design.total_weight()
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
-        by_cholesky = None if whole else cholesky_of(design, alphas)
-        self.solver = by_cholesky or self._solver(iterates, whole, max(alphas) * self.scale, place)
+        self._iterates = iterates
 
-    def _solver(self, iterates: bool, whole: bool, alpha: float, place: Place) -> Solver:
-        design = self.design
-        if iterates:
+    @cached_property
+    def solver(self) -> Solver:
+        design, whole, alphas = self.design, self._given["whole"], self._given["alphas"]
+        by_cholesky = None if whole else cholesky_of(design, alphas)
+        if by_cholesky is not None:
+            return by_cholesky
+        if self._iterates:
             kind = SteeredGradients if design.penalty == ADAPTIVE else Gradients
-            return kind(design, self.layout, place)
+            return kind(design, self.layout, self._given["place"])
+        alpha = max(alphas) * self.scale
         if not whole and self._by_gram and self._is_by_axis() and design.penalty == RIDGE:
             banded = bands_of(design, alpha)
             if banded is not None:
@@ -153,6 +158,13 @@ class Problem:
             axes=axes,
             **self._given,
         )
+
+    def of_part(self, samples: Samples) -> "Problem":
+        """The same functions, of other samples; on a grid of the same coordinates."""
+        axes = self.design.axes
+        if not samples.on_grid:
+            axes = [axis.on(x) for axis, x in zip(axes, samples.coordinates, strict=True)]
+        return self.with_axes(axes, samples)
 
     def with_penalty(self, penalty: Penalty) -> "Problem":
         """The same problem, which iterates, under another penalty of smoothness."""

@@ -1,5 +1,7 @@
 """Candidates for many samples of uneven or unlike axes, from what a part of them shows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._learnt import LEAST_PLACES, best_of_parts, takes_patience
+from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._stage import Resolution
 from sk_posenc.kronecker._targets import Units
@@ -16,7 +19,11 @@ _APART = 1.0
 
 
 def candidates_of_part(
-    samples: Samples, columns: NDArray, units: Units, known: list[Candidate]
+    samples: Samples,
+    columns: NDArray,
+    units: Units,
+    known: list[Candidate],
+    patterns: Sequence[Pattern] = (),
 ) -> list[Candidate]:
     """The candidates with spacing and proportions of a part; none where axes are even and alike.
 
@@ -26,10 +33,12 @@ def candidates_of_part(
         Targets.
     known : list of Candidate
         Those that take axes as they are.
+    patterns : list of Pattern
+        Where outputs have holes of their own.
     """
     if len(samples.occupied) < LEAST_PLACES or not takes_patience(samples):
         return []
-    found = best_of_parts(samples, columns, units)
+    found = best_of_parts(samples, columns, units, patterns)
     octaves = np.array(found.octaves) - np.mean(found.octaves)
     if samples.on_grid or np.ptp(octaves) < _APART:
         octaves[:] = 0.0

@@ -91,6 +91,11 @@ class Samples:
         return self.n_present > len(self.occupied)
 
     @property
+    def present(self) -> NDArray[np.bool_]:
+        """Rows whose weight is not 0."""
+        return self._row_weights > 0
+
+    @property
     def is_grid(self) -> bool:
         """Whether the problem is a Kronecker product: no holes, weights that factorise."""
         return self.on_grid and (self.weights is None or self.axis_weights is not None)

@@ -33,18 +33,17 @@ def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float6
 
 
 def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets with 0 for rows that have NaN, and a mask of these rows."""
+    """Targets with 0 in place of NaN, and where there was NaN, of the shape of y."""
     y = checked_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
         input_name="y",
     )  # fmt: skip
-    holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
-    if holes.all():
-        raise ValueError("y is NaN for all samples: at least one must have a value")
-    if holes.any():
-        y = y.copy()
-        y[holes] = 0.0
-    return y, holes
+    holes = np.isnan(y)
+    none = np.flatnonzero(holes.reshape(len(y), -1).all(axis=0))
+    if len(none):
+        where = "y" if y.ndim == 1 else f"y[:, {none[0]}]"
+        raise ValueError(f"{where} is NaN for all samples: at least one must have a value")
+    return (np.where(holes, 0.0, y).astype(y.dtype) if holes.any() else y), holes
 
 
 def drop_absent(

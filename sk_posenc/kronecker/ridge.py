@@ -9,6 +9,7 @@ from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
+from sk_posenc.kronecker._patterns import patterns_of
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
@@ -120,8 +121,10 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         Largest number of their steps, for each fit of "adaptive" separately. Where single
         precision is not enough, as many steps again in double precision.
     nan_is_hole : bool, default=False
-        Whether a sample with NaN in any of its targets is a hole, not an error. A hole only
-        marks its place on a grid. Where most samples are holes, it is faster to leave them out.
+        Whether a target that is NaN is a hole, not an error. Each output is fitted to its own
+        samples: one solution for all outputs with the same holes. Encoders are fitted to the
+        places of all samples. On a grid a hole only marks its place. Where most samples are holes
+        in all outputs, it is faster to leave them out.
 
     Attributes
     ----------
@@ -262,15 +265,20 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
-        samples = Samples(X, weights)
+        samples, missing = Samples(X, weights), self._missing
+        patterns = [] if missing is None else patterns_of(X, weights, missing)
         encoder = self.encoder
-        penalty, alpha = asked.in_force(encoder, X.shape[1], full=samples.fills_grid)
+        full = samples.fills_grid and all(each.samples.fills_grid for each in patterns)
+        penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
         if encoder is None:
             encoder = asked.encoder_for(penalty)
         problem = Problem(
             samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
         )
-        self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+        if patterns:
+            self._fit_patterns(patterns, y, problem, alpha)
+        else:
+            self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
         self.alpha_, self.penalty_ = alpha, penalty.given
         warn_of_axes_outside(self.encoders_, X, type(self).__name__)
 

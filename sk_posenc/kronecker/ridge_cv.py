@@ -1,5 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
+from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Any, Self
 
@@ -15,10 +16,13 @@ from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._fit import Fit
+from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._gaps import with_gaps
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._pattern_search import pattern_search
+from sk_posenc.kronecker._patterns import Pattern, patterns_of
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._proportions import candidates_of_part
@@ -196,7 +200,7 @@ class KroneckerRidgeCV(KroneckerHead):
 
     _linear: tuple[Candidate, float] | None
     _linear_fit: "KroneckerRidgeCV | None"
-    _in_gaps: tuple[Expansion, Posterior] | None
+    _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
 
     def __init__(
         self,
@@ -269,21 +273,41 @@ class KroneckerRidgeCV(KroneckerHead):
                 "out together: add samples elsewhere, or set cv. Got n_places = 1."
             )
         columns = kept[1].reshape(len(kept[1]), -1)
-        units = Units(samples, columns)
+        patterns = [] if self._missing is None else patterns_of(kept[0], kept[2], self._missing)
+        if patterns:
+            own = [(each, Units(part, columns[:, each])) for each, part in patterns]
+            units = Units.joined(own)
+        else:
+            units = Units(samples, columns)
         if self._is_automatic() and can_learn(samples):
-            paths, results, best = learnt_search(samples, columns, units)
-            self._fit_best(samples, kept[1], paths, results, best, units)
+            paths, results, best = learnt_search(samples, columns, units, patterns)
+            self._fit_best(samples, kept[1], paths, results, best, units, patterns)
             # without shifts, of which a kernel of similarities needs none
             self.best_encoder_ = _as_given(results["params"][best]["encoder"])
             self._warn(kept[0], units)
             return
         paths = candidates_of(self.encoders, self.stable_ranks, self.penalties, samples)
         if self._is_automatic():
-            paths += candidates_of_part(samples, columns, units, paths)
+            paths += candidates_of_part(samples, columns, units, paths, patterns)
         alphas = alphas_of(self.alphas, paths)
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
-        if self.cv is not None:
+        if patterns:
+            folds = None
+            if self.cv is not None:
+                folds = _folds_of_kept(check_cv(self.cv).split(X, y, groups), weights, len(X))
+            results, best = pattern_search(
+                *kept,
+                patterns,
+                paths,
+                alphas,
+                folds,
+                units,
+                automatic=self.alphas is None,
+                place=self._place,
+                **settings,
+            )
+        elif self.cv is not None:
             weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
             folds = list(check_cv(self.cv).split(X, y, groups))
             automatic = self.alphas is None
@@ -313,7 +337,9 @@ class KroneckerRidgeCV(KroneckerHead):
                     samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
                 )
             problem = problems[best // len(alphas)]
-        self._fit_best(samples, kept[1], paths, results, best, units, problem, iteration, start)
+        self._fit_best(
+            samples, kept[1], paths, results, best, units, patterns, problem, iteration, start
+        )
         self._warn(kept[0], units)
 
     def _warn(self, X: NDArray, units: Units) -> None:
@@ -334,6 +360,7 @@ class KroneckerRidgeCV(KroneckerHead):
         results: dict[str, Any],
         best: int,
         units: Units,
+        patterns: Sequence[Pattern] = (),
         problem: Problem | None = None,
         iteration: Iteration | None = None,
         start: NDArray | None = None,
@@ -348,22 +375,25 @@ class KroneckerRidgeCV(KroneckerHead):
             path = paths[best // (len(results["params"]) // len(paths))]
             alpha = np.array([self.alpha_])
             problem = problem_of(path, samples, alpha, whole=False, place=self._place)
-        self._linear = self._linear_fit = self._in_gaps = None
+        self._linear = self._linear_fit = None
+        self._in_gaps = {}
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
-        self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
+        if patterns:
+            self._fit_patterns(patterns, y, problem, self.alpha_)
+        else:
+            self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
 
-    def _deviating(self) -> tuple[Expansion, Posterior]:
+    def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""
-        fit = self._fit_of_all
         assert isinstance(fit, Fit)
         if not (isinstance(fit.problem.design, SimilarityDesign) and self.spacing_ > 0):
-            return super()._deviating()
-        if self._in_gaps is None:
-            problem = with_gaps(fit.problem)
-            self._in_gaps = problem.solver.expansion, problem.solver.posterior(self._alpha)
-        return self._in_gaps
+            return super()._deviating(fit)
+        if fit not in self._in_gaps:
+            solver = with_gaps(fit.problem).solver
+            self._in_gaps[fit] = solver.expansion, solver.posterior(fit.alpha)
+        return self._in_gaps[fit]
 
     def _linear_head(self) -> "KroneckerRidgeCV":
         """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
@@ -371,15 +401,33 @@ class KroneckerRidgeCV(KroneckerHead):
             return self
         if self._linear_fit is None:
             path, alpha = self._linear
-            fit = self._fit_of_all
-            assert isinstance(fit, Fit)
-            samples = fit.problem.samples
-            problem = problem_of(path, samples, np.array([alpha]), whole=False, place=self._place)
+            assert self._problem is not None
+            problem = problem_of(
+                path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
+            )
             other = copy(self)
             other._linear = None
-            other._fit_final(samples, fit.targets(), problem, alpha, fit.units)
+            fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
+            if len(fits) > 1:
+                y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))
+                for columns, fit in fits:
+                    y[:, columns] = fit.targets()
+                patterns = [Pattern(columns, fit.problem.samples) for columns, fit in fits]
+                other._fit_patterns(patterns, y, problem, alpha)
+            else:
+                fit = fits[0][1]
+                other._fit_final(fit.problem.samples, fit.targets(), problem, alpha, fit.units)
             self._linear_fit = other
         return self._linear_fit
+
+
+def _folds_of_kept(
+    folds: Iterable[tuple[NDArray, NDArray]], weights: NDArray | None, n_samples: int
+) -> list[tuple[NDArray, NDArray]]:
+    """Folds of the samples whose weight is not 0."""
+    kept = np.ones(n_samples, dtype=bool) if weights is None else weights != 0
+    place = np.cumsum(kept) - 1
+    return [(place[train[kept[train]]], place[test[kept[test]]]) for train, test in folds]
 
 
 def _as_given(encoders: list[Any]) -> Any:

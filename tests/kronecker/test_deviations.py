@@ -63,7 +63,7 @@ def test_every_layout_that_iterates(way, kind, points):
         model = KroneckerRidge(BSPLINE, alpha=1e-2, penalty=2.0, **EXACT).fit(X, y, weights)
         assert model._problem.solver.iterates
         _, std = model.predict(points_of(points), return_std=True)
-    assert type(model._fit_of_all.posterior) is way
+    assert type(model._fits[0][1].posterior) is way
     dense = DenseRidge(model, 2.0)
     noise = noise_of(dense, X, y, weights)
     dense.fit(X, y, weights)
@@ -83,7 +83,7 @@ def test_penalties_that_are_products(penalty):
         model = KroneckerRidge(BSPLINE, alpha=1e-2, penalty=penalty, **EXACT).fit(X, y, weights)
         _, std = model.predict(points_of("anywhere"), return_std=True)
     dense = DenseRidge(model, penalty).fit(X, y, weights)
-    assert type(model._fit_of_all.posterior) is PosteriorByDraws
+    assert type(model._fits[0][1].posterior) is PosteriorByDraws
     expected = dense_deviations(dense, points_of("anywhere"), model.noise_variance_)
     assert np.sqrt(np.mean((std / expected - 1) ** 2)) < 0.15
 

@@ -142,7 +142,7 @@ def noise_of(dense, X, y, weights=None):
 
 def squared_left_out(model):
     """Of a model, the mean square of the leave-one-out residuals of each output."""
-    fit = model._fit_of_all
+    fit = model._fits[0][1]
     factored, columns = fit.problem._factored("samples"), fit.targets() - fit.units.mean
     errors = factored.leave_one_out(columns, factored.rotate_all(columns), fit.alpha)
     return fit.problem.samples.mean(errors**2)

@@ -199,12 +199,7 @@ def test_nan_is_a_hole_only_where_asked():
         left_out = clone(model).fit(X[present], y[present])
         close(holed.predict(inside(2)), left_out.predict(inside(2)))
         close(holed.noise_variance_, left_out.noise_variance_)
-    # one output of a sample is enough, as are holes along an edge, whose coordinates count
-    y[:, 1] = np.where(np.isnan(y[:, 1]), 0.0, y[:, 1])
-    close(
-        KroneckerRidge(alpha=1e-3, nan_is_hole=True).fit(X, y).predict(inside(2)),
-        KroneckerRidge(alpha=1e-3).fit(X[present], y[present]).predict(inside(2)),
-    )
+    # holes along an edge, whose coordinates count
     edge = X[:, 0] == X[:, 0].max()
     y[edge] = np.nan
     wide = KroneckerRidge(alpha=1e-3, nan_is_hole=True).fit(X, y)
@@ -465,7 +460,7 @@ def test_an_alpha_that_is_found_leaves_a_sound_system(layout, cv):
 def test_blocks_have_holes(rng):
     X, y = scattered(80, 2)
     holed = y.copy()
-    holed[::5, 1] = np.nan
+    holed[::5] = np.nan
     present = np.isfinite(holed).all(axis=1)
     model = KroneckerRidge(BSPLINE, alpha=1e-2, nan_is_hole=True, **EXACT)
     blocks = clone(model)
