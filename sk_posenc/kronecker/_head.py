@@ -26,6 +26,7 @@ from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, variance_at
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import CallbackSupport, stage
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import (
     OBSERVATION,
@@ -38,12 +39,13 @@ from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL
 
 
-class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class KroneckerHead(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
     tol: float
     max_iter: int
     nan_is_hole: bool
+    verbose: int
     _problem: Problem | None  # None where sums over blocks are what is fitted
     _expansion: Expansion
     _sums: NormalEquations | None
@@ -205,14 +207,18 @@ class KroneckerHead(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self._sums = None
         self._problem, self._expansion = problem, problem.solver.expansion
         self._alpha = alpha * problem.scale
-        solution, self.n_iter_, error = problem.solver.solve(
-            cells,
-            self._alpha,
-            self._tolerance,
-            self._max_iter,
-            iteration=iteration,
-            start=start,
-        )
+        with stage("solve") as told:
+            solution, self.n_iter_, error = problem.solver.solve(
+                cells,
+                self._alpha,
+                self._tolerance,
+                self._max_iter,
+                iteration=iteration,
+                start=start,
+            )
+            told.note(f"{len(samples.occupied):,} places, layout {problem.layout!r}")
+            if problem.solver.iterates:
+                told.note(f"{self.n_iter_:,} steps")
         self._solution = units.back(solution)
         centred = units.scaled((columns - mean).T).T if samples.repeats else cells
         self._fits = [(slice(None), Fit(problem, self._alpha, units, centred, self._solution))]

@@ -18,6 +18,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_column
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     LEAST_ADAPTIVE,
@@ -219,6 +220,7 @@ def held_out_search(
             start = time.perf_counter()
             scores[index, j] = held_out.score(index, float(alphas[j]))
             times[index, j] = time.perf_counter() - start
+            scored()
         return float(scores[index, j])
 
     for group in _groups(paths):

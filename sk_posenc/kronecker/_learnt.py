@@ -14,6 +14,7 @@ from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_l
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._patterns import Pattern, places_in
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import search_results
 from sk_posenc.kronecker._stage import Resolution, Stage
@@ -66,6 +67,7 @@ class Judgements:
             start = time.perf_counter()
             self.known[resolution] = self.stage.judge(resolution, self.alphas)
             self.seconds[resolution] = time.perf_counter() - start
+            scored()
         return float(self.known[resolution].criterion.min())
 
     def climb(self) -> Resolution:

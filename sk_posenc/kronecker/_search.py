@@ -18,6 +18,7 @@ from sk_posenc.kronecker._factors import generalised_cross_validation, spectrum
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE, SLOPE
@@ -72,6 +73,7 @@ def leave_one_out_search(
             residuals = problem.factored.leave_one_out(columns, rotated, alphas[j] * problem.scale)
             scores[index, j] = -samples.mean(np.mean(residuals**2, axis=1))
             times[index, j] += time.perf_counter() - start
+            scored()
 
     for index in range(len(paths)):
         start = time.perf_counter()
@@ -241,6 +243,7 @@ def fold_search(
                 )
                 fit_times[i, j, k] = shared + middle - start
                 score_times[i, j, k] = time.perf_counter() - middle
+                scored()
     n_folds = len(folds)
     return search_results(
         paths,

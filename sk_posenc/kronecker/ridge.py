@@ -4,13 +4,13 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
 
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._patterns import patterns_of
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._targets import Units
@@ -125,6 +125,9 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         samples: one solution for all outputs with the same holes. Encoders are fitted to the
         places of all samples. On a grid a hole only marks its place. Where most samples are holes
         in all outputs, it is faster to leave them out.
+    verbose : int, default=0
+        1: a line for each stage of a fit, with its sizes, steps and seconds. Since scikit-learn
+        1.9 the callbacks of ``set_callbacks``, such as a ProgressBar, hear of the same stages.
 
     Attributes
     ----------
@@ -228,6 +231,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.encoder = encoder
         self.alpha = alpha
@@ -236,6 +240,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.
@@ -258,8 +263,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
             For NaN or infinity, settings that are impossible, and samples whose system does
             not fit into memory. The estimator is then unchanged.
         """
-        with taken_over_last(self) as fitted:
-            fitted._fit(X, y, sample_weight)
+        fit_aloud(self, lambda fitted: fitted._fit(X, y, sample_weight), X, y, sample_weight)
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
@@ -272,9 +276,11 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
         if encoder is None:
             encoder = asked.encoder_for(penalty)
-        problem = Problem(
-            samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
-        )
+        with stage("encode") as told:
+            problem = Problem(
+                samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
+            )
+            told.note(f"{problem.design.n_columns:,} products of features")
         if patterns:
             self._fit_patterns(patterns, y, problem, alpha)
         else:

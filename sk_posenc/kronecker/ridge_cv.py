@@ -10,7 +10,6 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._axis import Expansion, same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
@@ -25,6 +24,7 @@ from sk_posenc.kronecker._pattern_search import pattern_search
 from sk_posenc.kronecker._patterns import Pattern, patterns_of
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
@@ -82,7 +82,10 @@ class KroneckerRidgeCV(KroneckerHead):
     max_iter : int, default=1000
         As in :class:`KroneckerRidge`.
     nan_is_hole : bool, default=False
-        As in :class:`KroneckerRidge`.
+        As in :class:`KroneckerRidge`. The choice is judged by all outputs. Where candidates are
+        listed, up to eight patterns of holes judge it, those of most outputs.
+    verbose : int, default=0
+        As in :class:`KroneckerRidge`. Callbacks also hear of each candidate that was scored.
 
     Attributes
     ----------
@@ -213,6 +216,7 @@ class KroneckerRidgeCV(KroneckerHead):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
@@ -222,6 +226,7 @@ class KroneckerRidgeCV(KroneckerHead):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
+        self.verbose = verbose
 
     def fit(
         self,
@@ -251,8 +256,9 @@ class KroneckerRidgeCV(KroneckerHead):
         ValueError
             As in :meth:`KroneckerRidge.fit`, and where there is no candidate.
         """
-        with taken_over_last(self) as fitted:
-            fitted._fit(X, y, sample_weight, groups)
+        fit_aloud(
+            self, lambda fitted: fitted._fit(X, y, sample_weight, groups), X, y, sample_weight
+        )
         return self
 
     def _fit(
@@ -280,7 +286,8 @@ class KroneckerRidgeCV(KroneckerHead):
         else:
             units = Units(samples, columns)
         if self._is_automatic() and can_learn(samples):
-            paths, results, best = learnt_search(samples, columns, units, patterns)
+            with stage("learn the resolution", scores=True):
+                paths, results, best = learnt_search(samples, columns, units, patterns)
             self._fit_best(samples, kept[1], paths, results, best, units, patterns)
             # without shifts, of which a kernel of similarities needs none
             self.best_encoder_ = _as_given(results["params"][best]["encoder"])
@@ -290,6 +297,32 @@ class KroneckerRidgeCV(KroneckerHead):
         if self._is_automatic():
             paths += candidates_of_part(samples, columns, units, paths, patterns)
         alphas = alphas_of(self.alphas, paths)
+        with stage("score candidates", scores=True) as told:
+            results, best, begun = self._search_listed(
+                (X, y, weights, groups), kept, samples, paths, alphas, units, patterns
+            )
+            told.note(f"of {len(paths):,} x {len(alphas):,} alphas")
+        self._fit_best(samples, kept[1], paths, results, best, units, patterns, *begun)
+        self._warn(kept[0], units)
+
+    def _search_listed(
+        self,
+        given: tuple[NDArray, NDArray, NDArray | None, ArrayLike | None],
+        kept: tuple[NDArray, NDArray, NDArray | None],
+        samples: Samples,
+        paths: list[Candidate],
+        alphas: NDArray,
+        units: Units,
+        patterns: Sequence[Pattern],
+    ) -> tuple[dict[str, Any], int, tuple[Problem | None, Iteration | None, NDArray | None]]:
+        """Results, the row of the best, and what its fit may begin with.
+
+        Parameters
+        ----------
+        given, kept : tuples
+            X, y, weights (and groups) of all samples, and of those whose weight is not 0.
+        """
+        X, y, weights, groups = given
         iteration = start = problem = None
         settings: dict[str, Any] = {"tolerance": self._tolerance, "max_iter": self._max_iter}
         if patterns:
@@ -337,10 +370,7 @@ class KroneckerRidgeCV(KroneckerHead):
                     samples, kept[1], paths, problems, alphas, automatic=automatic, units=units
                 )
             problem = problems[best // len(alphas)]
-        self._fit_best(
-            samples, kept[1], paths, results, best, units, patterns, problem, iteration, start
-        )
-        self._warn(kept[0], units)
+        return results, best, (problem, iteration, start)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
