@@ -1,6 +1,6 @@
 """Scores of candidates where outputs have holes of their own: each pattern by itself, then all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -102,3 +102,12 @@ def _scorer(held: HeldOut, problems: list[Problem], alphas: NDArray) -> Callable
         return held.score(index, float(alphas[j]))
 
     return score
+
+
+def folds_of_kept(
+    folds: Iterable[tuple[NDArray, NDArray]], weights: NDArray | None, n_samples: int
+) -> list[tuple[NDArray, NDArray]]:
+    """Folds of the samples whose weight is not 0."""
+    kept = np.ones(n_samples, dtype=bool) if weights is None else weights != 0
+    place = np.cumsum(kept) - 1
+    return [(place[train[kept[train]]], place[test[kept[test]]]) for train, test in folds]

@@ -165,8 +165,10 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         largest column sums. With conjugate gradients, a bound; NaN (not known) with a penalty of
         smoothness, with "adaptive" and after `partial_fit`.
     noise_variance_ : ndarray of shape (n_outputs,)
-        Mean square of the leave-one-out residuals, computed on first access. Neither it nor
-        standard deviations are available with "adaptive", whose fit is not linear in the targets.
+        Of a sample of mean weight: squared residuals over the freedom that the fit leaves, which
+        is the samples less the trace of the hat matrix. Computed on first access. Not available
+        where the fit passes through all samples, and with "adaptive", whose fit is not linear in
+        the targets; standard deviations then are not either.
     n_features_in_ : int
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)

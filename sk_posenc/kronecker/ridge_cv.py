@@ -1,7 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
-from collections.abc import Iterable, Sequence
-from copy import copy
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,42 +9,35 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
-from sk_posenc.kronecker._axis import Expansion, same_settings
+from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
-from sk_posenc.kronecker._fit import Fit
-from sk_posenc.kronecker._fit_of_sums import FitOfSums
-from sk_posenc.kronecker._gaps import with_gaps
-from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
-from sk_posenc.kronecker._pattern_search import pattern_search
+from sk_posenc.kronecker._pattern_search import folds_of_kept, pattern_search
 from sk_posenc.kronecker._patterns import Pattern, patterns_of
-from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
-    best_linear,
     best_of,
     fold_search,
     leave_one_out_search,
     problem_of,
     problems_of,
 )
+from sk_posenc.kronecker._searched import SearchedHead
 from sk_posenc.kronecker._settings import (
     drop_absent,
 )
-from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker._targets import Units
-from sk_posenc.kronecker.penalties import ADAPTIVE
 
 __all__ = ["KroneckerRidgeCV"]
 
 
-class KroneckerRidgeCV(KroneckerHead):
+class KroneckerRidgeCV(SearchedHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
     With its defaults, and for up to 3,000 places of samples (8,000 on one axis, and on uneven or
@@ -201,10 +193,6 @@ class KroneckerRidgeCV(KroneckerHead):
     True
     """
 
-    _linear: tuple[Candidate, float] | None
-    _linear_fit: "KroneckerRidgeCV | None"
-    _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
-
     def __init__(
         self,
         encoders: Any = None,
@@ -328,7 +316,7 @@ class KroneckerRidgeCV(KroneckerHead):
         if patterns:
             folds = None
             if self.cv is not None:
-                folds = _folds_of_kept(check_cv(self.cv).split(X, y, groups), weights, len(X))
+                folds = folds_of_kept(check_cv(self.cv).split(X, y, groups), weights, len(X))
             results, best = pattern_search(
                 *kept,
                 patterns,
@@ -405,59 +393,12 @@ class KroneckerRidgeCV(KroneckerHead):
             path = paths[best // (len(results["params"]) // len(paths))]
             alpha = np.array([self.alpha_])
             problem = problem_of(path, samples, alpha, whole=False, place=self._place)
-        self._linear = self._linear_fit = None
-        self._in_gaps = {}
-        if self.penalty_ == ADAPTIVE.given:
-            self._linear = best_linear(paths, results)
+        self._choose_linear(paths, results)
         if patterns:
             self._fit_patterns(patterns, y, problem, self.alpha_)
         else:
             self._fit_final(samples, y, problem, self.alpha_, units, iteration, start)
         self.best_encoder_ = _as_given(self.encoders_)
-
-    def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
-        """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""
-        assert isinstance(fit, Fit)
-        if not (isinstance(fit.problem.design, SimilarityDesign) and self.spacing_ > 0):
-            return super()._deviating(fit)
-        if fit not in self._in_gaps:
-            solver = with_gaps(fit.problem).solver
-            self._in_gaps[fit] = solver.expansion, solver.posterior(fit.alpha)
-        return self._in_gaps[fit]
-
-    def _linear_head(self) -> "KroneckerRidgeCV":
-        """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
-        if self._linear is None:
-            return self
-        if self._linear_fit is None:
-            path, alpha = self._linear
-            assert self._problem is not None
-            problem = problem_of(
-                path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
-            )
-            other = copy(self)
-            other._linear = None
-            fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
-            if len(fits) > 1:
-                y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))
-                for columns, fit in fits:
-                    y[:, columns] = fit.targets()
-                patterns = [Pattern(columns, fit.problem.samples) for columns, fit in fits]
-                other._fit_patterns(patterns, y, problem, alpha)
-            else:
-                fit = fits[0][1]
-                other._fit_final(fit.problem.samples, fit.targets(), problem, alpha, fit.units)
-            self._linear_fit = other
-        return self._linear_fit
-
-
-def _folds_of_kept(
-    folds: Iterable[tuple[NDArray, NDArray]], weights: NDArray | None, n_samples: int
-) -> list[tuple[NDArray, NDArray]]:
-    """Folds of the samples whose weight is not 0."""
-    kept = np.ones(n_samples, dtype=bool) if weights is None else weights != 0
-    place = np.cumsum(kept) - 1
-    return [(place[train[kept[train]]], place[test[kept[test]]]) for train, test in folds]
 
 
 def _as_given(encoders: list[Any]) -> Any:
