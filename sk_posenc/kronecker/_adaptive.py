@@ -19,7 +19,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, System, i
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._gradients import Gradients
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._posterior import PosteriorOfSystem
 from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
@@ -50,6 +50,13 @@ _NOTHING = 0.1
 
 # What the samples count at least, beside the penalty, in what preconditions.
 _SAMPLES_SHARE = 0.1
+
+NOT_LINEAR = (
+    'standard deviations and the variance of the noise are not available with penalty="adaptive", '
+    "as its fit is not linear in the targets: set a number as the penalty of KroneckerRidge, such "
+    "as penalty=2.0, set penalties=[1.5, 2.0] in KroneckerRidgeCV, or predict with "
+    "return_std=False"
+)
 
 
 class Steering:
@@ -183,12 +190,8 @@ class SteeredGradients(Gradients):
     def condition_number(self, alpha: float) -> float:
         return math.nan
 
-    def refuse_linear(self) -> None:
-        refuse_linear()
-
-    def posterior(self, alpha: float) -> Posterior:
-        self.refuse_linear()
-        return super().posterior(alpha)
+    def posterior(self, alpha: float) -> PosteriorOfSystem:
+        raise ValueError(NOT_LINEAR)
 
     def _unrotated(self, z: NDArray) -> NDArray:
         return z

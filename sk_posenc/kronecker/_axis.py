@@ -1,7 +1,7 @@
 """One axis of a Kronecker ridge problem: encoder, features and penalty."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -79,6 +79,10 @@ class Axis:
     def in_units(self, x: NDArray, order: int = 0) -> NDArray[np.float64]:
         """Features of coordinates in the units of `X`, or their derivatives."""
         return features_through(self.spacing, self.at, x, order)
+
+    def on(self, x: NDArray) -> "Axis":
+        """The same functions on other coordinates, in the units of `X`."""
+        return replace(self, coordinates=x if self.spacing is None else self.spacing(x))
 
     def white(self, features: NDArray) -> NDArray:
         return whiten(features, self.whitening)

@@ -13,6 +13,7 @@ from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.domains import from_domains, in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._encoders import missing_settings
+from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._settings import drop_absent
@@ -108,7 +109,7 @@ class BlockFits(KroneckerHead):
         several axes, functions without bounded support and functions that are nearly
         dependent are replaced by combinations that are orthogonal over the domain. Sums over
         the functions themselves would lose digits that the penalties magnify. Standard
-        deviations need the samples and are not available.
+        deviations are exact, and there are some for up to 8,000 products of functions.
 
         Examples
         --------
@@ -132,6 +133,12 @@ class BlockFits(KroneckerHead):
         asked.refuse_blocks()
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
+        if self._missing is not None:
+            raise ValueError(
+                "partial_fit has the same samples for all outputs: use fit, or fit those with "
+                "holes by themselves. Got NaN in some of the targets of "
+                f"{np.count_nonzero(self._missing.any(axis=1))} samples."
+            )
         refuse_spacing(self.spacing, X.shape[1], "partial_fit")
         X, y, weights = drop_absent(X, y, weights)
         columns = y.reshape(len(y), -1)
@@ -233,5 +240,6 @@ class BlockFits(KroneckerHead):
         self._solution, self.n_iter_, error = sums.solve(
             self._penalty, self._relative_alpha, self._tolerance, self._max_iter, self._place
         )
+        self._fits = [(slice(None), FitOfSums(sums, self._penalty, self._relative_alpha))]
         self._settled = True
         self._warn_of_error(error, stacklevel=4)

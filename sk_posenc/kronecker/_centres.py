@@ -13,8 +13,8 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._design import WAY_OUT, Dual
-from sk_posenc.kronecker._direct import Solver, left_out
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._direct import Solver, left_at_cells, left_out
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._similarity import SimilarityDesign
 
 # What centres leave of the kernel, summed over the samples, as a share of alpha times the number of
@@ -108,16 +108,25 @@ class ByCentres(Solver):
 
     def leave_one_out(self, columns: NDArray, cells: NDArray, alpha: float) -> NDArray:
         """Residuals of each sample under the fit to all other places; (n_samples, q)."""
-        samples, roots = self.design.samples, self.design.root_weights()
-        targets = self.design.weigh(cells)
+        residuals, remaining = self._left(self.design.weigh(cells), alpha)
+        roots = self.design.root_weights()
+        return left_out(self.design.samples, columns, residuals / roots, remaining)
+
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        """As :meth:`Factored.left_over`."""
+        samples, one = self.design.samples, np.ones((1, *self.design.samples.shape))
+        targets = self.design.weigh(np.concatenate([cells.astype(np.float64, copy=False), one]))
+        return left_at_cells(samples, self.design.root_weights(), *self._left(targets, alpha))
+
+    def _left(self, targets: NDArray, alpha: float) -> tuple[NDArray, NDArray[np.float64]]:
+        """Residuals (q, n), times the roots of the weights, and 1 less the hat diagonal."""
         white = self._white_solution(targets, alpha)
         values, vectors = self._spectrum
         residuals, remaining = np.empty_like(targets), np.empty(targets.shape[1])
         for at, features in self._blocks():
             residuals[:, at] = targets[:, at] - (features @ white).T
             remaining[at] = 1 - (features @ vectors) ** 2 @ (1 / (values + alpha))
-        remaining = np.maximum(remaining, np.finfo(np.float64).eps)
-        return left_out(samples, columns, residuals / roots, remaining)
+        return residuals, np.maximum(remaining, np.finfo(np.float64).eps)
 
     def left_out_together(
         self, cells: NDArray, held: NDArray[np.bool_], alpha: float
@@ -240,7 +249,7 @@ def _drawn(
     return np.searchsorted(total, random.uniform(0, total[-1], size), side="right")
 
 
-class _PosteriorByCentres(Posterior):
+class _PosteriorByCentres(PosteriorOfDesign):
     """What the features know, and what the centres leave of the kernel of a point."""
 
     def __init__(self, solver: ByCentres, alpha: float) -> None:

@@ -12,7 +12,7 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._design import Design, Dual
 from sk_posenc.kronecker._direct import Factored, Solver
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._similarity import SimilarityDesign, factorised
 
 
@@ -59,6 +59,21 @@ class ByCholesky(Solver):
             return self._by_eigenvalues.posterior(alpha)
         return _PosteriorByCholesky(self.design, factor)
 
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        """As :meth:`Factored.left_over`."""
+        factor = self._factor(alpha)
+        if factor is None:
+            return self._by_eigenvalues.left_over(cells, alpha)
+        samples, roots = self.design.samples, self.design.root_weights()
+        one = np.ones((1, *samples.shape))
+        dual, *_ = self.solve(np.concatenate([cells, one]), alpha, 0.0, 0)
+        of_mean = alpha * float(np.sum(dual[-1]) / np.sum(roots**2))
+        root, _ = linalg.lapack.dtrtri(factor.lower, lower=1)
+        left = np.zeros((len(cells), samples.n_cells))
+        left[:, samples.occupied] = alpha * dual[:-1] / roots**2
+        freedom = alpha * float(np.sum(np.tril(root) ** 2)) - of_mean
+        return left.reshape(cells.shape), freedom
+
     def _factor(self, alpha: float) -> _Factor | None:
         """That of an alpha; the last one is kept. None where rounding leaves none."""
         if self._last is None or self._last.alpha != alpha:
@@ -95,7 +110,7 @@ def cholesky_of(design: Design, alphas: Sequence[float] | NDArray) -> ByCholesky
     return ByCholesky(design) if design.n_occupied > limits_now().eigen_up_to else None
 
 
-class _PosteriorByCholesky(Posterior):
+class _PosteriorByCholesky(PosteriorOfDesign):
     """``(k(x, x) - k' (K + alpha)^-1 k) / alpha``."""
 
     def __init__(self, design: SimilarityDesign, factor: _Factor) -> None:

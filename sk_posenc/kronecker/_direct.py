@@ -166,6 +166,29 @@ class Factored(Solver):
         roots = self.weigh(np.ones((1, *samples.shape)))[0]
         return left_out(samples, columns, residuals / roots, remaining)
 
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        """Residuals at the cells, and how many samples' worth of freedom the fit has left.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+            Centred targets.
+        alpha : float
+
+        Returns
+        -------
+        residuals : ndarray of the same shape
+            0 at holes.
+        freedom : float
+            Occupied cells less the trace of the hat matrix, with the mean.
+        """
+        samples = self.design.samples
+        one = np.ones((1, *samples.shape))
+        rotated = self.rotate(np.concatenate([cells.astype(np.float64, copy=False), one]))
+        residuals, remaining = residual_parts(rotated, self.factors, alpha)
+        flat = residuals.reshape(len(residuals), -1)
+        return left_at_cells(samples, self.weigh(one)[0].ravel(), flat, remaining)
+
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
 
@@ -309,6 +332,26 @@ def bands_of(design: Design, alpha: float) -> ByBands | None:
             return None
         bands.append(band)
     return ByBands(design, bands) if can_band(bands, alpha) else None
+
+
+def left_at_cells(
+    samples: Samples, roots: NDArray, residuals: NDArray, remaining: NDArray
+) -> tuple[NDArray, float]:
+    """Residuals at all cells, 0 at holes, and the freedom that a fit with a mean has left.
+
+    Parameters
+    ----------
+    roots : ndarray of shape (n,)
+        Of the weights of occupied cells.
+    residuals : ndarray of shape (q + 1, n)
+        Of the targets and of ones, times the roots.
+    remaining : ndarray of shape (n,)
+        1 - h, with h the diagonal of the hat matrix.
+    """
+    of_mean = float(np.sum(roots * residuals[-1]) / np.sum(roots**2))
+    left = np.zeros((len(residuals) - 1, samples.n_cells))
+    left[:, samples.occupied] = residuals[:-1] / roots
+    return left.reshape(-1, *samples.shape), float(np.sum(remaining)) - of_mean
 
 
 def left_out(

@@ -192,14 +192,17 @@ def residual_parts(
     factors : sequence of d AxisFactor
         With ``side="samples"``.
     alpha : float
-        Greater than 0.
 
     Returns
     -------
     residuals : ndarray of shape (n_columns, n_1, ..., n_d)
     remaining : ndarray of shape (n_1, ..., n_d)
     """
-    kept = alpha / (spectrum(factors) + alpha)
+    eigenvalues = spectrum(factors)
+    if alpha > 0:
+        kept = alpha / (eigenvalues + alpha)
+    else:
+        kept = np.where(inverse_spectrum(eigenvalues, alpha) > 0, 0.0, 1.0)
     bases = [factor.left[0].T for factor in factors]  # (n, n), orthogonal
     residuals = apply_along_axes(rotated * kept, [(U,) for U in bases])
     remaining = apply_along_axes(kept[None], [(U**2,) for U in bases])[0]

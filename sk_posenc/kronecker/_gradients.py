@@ -7,13 +7,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._axis import diagonalise
 from sk_posenc.kronecker._conjugate_gradients import Diagonal, Iteration, Scheme, dtype_for
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
 from sk_posenc.kronecker._direct import Solver
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._perturbed import DRAWN_TOLERANCE, PosteriorByDraws
+from sk_posenc.kronecker._posterior import (
+    PosteriorByProducts,
+    PosteriorBySamples,
+    PosteriorOfSystem,
+)
 from sk_posenc.kronecker._rows import (
     DenseRows,
     GridRows,
@@ -23,25 +29,6 @@ from sk_posenc.kronecker._rows import (
     sparse_products,
 )
 from sk_posenc.kronecker._structured import apply_along_axes, mirrored
-
-
-def direct_limit(design: Design, otherwise: str = "") -> str:
-    """Up to which size a problem that iterates would be solved directly, and how to get there."""
-    n, k, now = design.n_occupied, design.n_columns, limits_now()
-    if design.adds_up and n <= now.direct_up_to:
-        return (
-            f"at most {now.exact_up_to:,} samples times products of the features of all axes: use "
-            'fewer shifts, an encoder whose basis ends, such as "bspline", or fewer samples'
-            f"{otherwise}. Got {n:,} samples x {k:,} products."
-        )
-    if design.adds_up or design.samples.on_grid:
-        return f"at most {now.direct_up_to:,} samples: use fewer samples{otherwise}. Got n = {n:,}."
-    sparse = can_be_sparse([axis.encoder for axis in design.axes])
-    most = now.direct_up_to if sparse else now.dual_up_to
-    return (
-        f"at most {most:,} samples, or {now.direct_up_to:,} products of the features of all axes: "
-        f"use fewer samples, or fewer shifts{otherwise}. Got {n:,} samples and {k:,} products."
-    )
 
 
 class Gradients(Solver):
@@ -100,12 +87,34 @@ class Gradients(Solver):
         top = self.design.total_weight() * float(self._spectral[1].max())
         return (top + alpha) / alpha if alpha > 0 else math.inf
 
-    def posterior(self, alpha: float) -> Posterior:
-        limit = direct_limit(self.design, ", or predict with return_std=False")
-        raise ValueError(
-            "too large: standard deviations need a direct solution, and layout_="
-            f"{self._layout!r} has one for {limit}"
-        )
+    def posterior(self, alpha: float) -> PosteriorOfSystem:
+        """Exact for few samples or products of features; else by functions that are drawn."""
+        rotations, size, per_alpha = self._spectral
+        samples, n_occupied, now = self.design.samples, self.design.n_occupied, limits_now()
+        weights = np.ones(samples.n_cells) if samples.weights is None else samples.weights.ravel()
+        if size.size > now.direct_up_to:
+            if (
+                n_occupied <= now.direct_up_to
+                and n_occupied * self.design.n_columns <= now.row_block
+            ):
+                return PosteriorBySamples(self.design, alpha)
+            iteration = self._iteration_in(dtype_for(DRAWN_TOLERANCE, n_occupied))
+            return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations)
+        rows, place = self._rows_for(np.float64), self._place
+        gram, step = np.empty((size.size, size.size)), max(1, now.row_block // len(weights))
+        placed = place.array(weights)
+        for start in range(0, size.size, step):
+            some = np.eye(size.size)[start : start + step].reshape(-1, *size.shape)
+            image = rows.adjoint(placed * rows.fitted(place.array(some)))
+            gram[start : start + step] = to_numpy(image).reshape(len(some), -1)
+        moments = to_numpy(rows.adjoint(placed[None]))
+        of_samples = n_occupied, float(weights.sum())
+        return PosteriorByProducts(gram, moments, *of_samples, alpha * per_alpha, rotations)
+
+    def left_over(self, cells: NDArray, solution: NDArray) -> NDArray:
+        """Residuals at all cells, (q, *shape of the samples)."""
+        fitted = self._rows_in(None, np.float64).fitted(self._place.array(solution))
+        return cells - to_numpy(fitted).reshape(cells.shape)
 
     @cached_property
     def _spectral(self) -> tuple[list[NDArray], NDArray, NDArray]:

@@ -18,6 +18,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_column
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     LEAST_ADAPTIVE,
@@ -225,6 +226,7 @@ def held_out_search(
             start = time.perf_counter()
             scores[index, j] = held_out.score(index, float(alphas[j]))
             times[index, j] = time.perf_counter() - start
+            scored()
         return float(scores[index, j])
 
     for group in _groups(paths):
@@ -259,7 +261,7 @@ def held_out_search(
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     best = best_of(np.where(unworthy, np.nan, scores), alphas)
     path = best // len(alphas)
-    return Choice(results, best, problems[path], *held_out.kept_for(path)), held_out
+    return Choice(results, best, problems[path], paths, *held_out.kept_for(path)), held_out
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:

@@ -1,6 +1,7 @@
 """The resolution of a signal, learnt from samples of it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,9 +13,12 @@ from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_l
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._parts import parts_of
+from sk_posenc.kronecker._patterns import Pattern, places_in
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import Choice, problem_of, search_results
 from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._stages import Stages
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
 
@@ -49,7 +53,7 @@ def is_uneven(samples: Samples) -> bool:
 class Judgements:
     """Resolutions judged on the places of one stage."""
 
-    stage: Stage
+    stage: Stage | Stages
     alphas: NDArray[np.float64]
     known: dict[Resolution, Judged] = field(default_factory=dict)
     seconds: dict[Resolution, float] = field(default_factory=dict)
@@ -60,6 +64,7 @@ class Judgements:
             start = time.perf_counter()
             self.known[resolution] = self.stage.judge(resolution, self.alphas)
             self.seconds[resolution] = time.perf_counter() - start
+            scored()
         return float(self.known[resolution].criterion.min())
 
     def climb(self) -> Resolution:
@@ -73,15 +78,23 @@ class Judgements:
         ).run()
 
 
-def learnt_search(samples: Samples, columns: NDArray, units: Units, place: Place) -> Choice:
+def learnt_search(
+    samples: Samples,
+    columns: NDArray,
+    units: Units,
+    place: Place,
+    patterns: Sequence[Pattern] = (),
+) -> Choice:
     """The best of all candidates that were judged last.
 
     Parameters
     ----------
     columns : ndarray of shape (n_samples, q)
         Targets.
+    patterns : list of Pattern
+        Where outputs have holes of their own.
     """
-    judgements = judged_parts(stage_of(samples, columns, units), SIMILARITY.alphas)
+    judgements = judged_parts(stage_of(samples, columns, units, patterns), SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -99,37 +112,51 @@ def learnt_search(samples: Samples, columns: NDArray, units: Units, place: Place
     path = paths[best // n_alphas]
     alpha = judgements.alphas[[best % n_alphas]]
     problem = problem_of(path, samples, alpha, whole=False, place=place)
-    return Choice(results, best, problem, encoder=path.encoder)
+    return Choice(results, best, problem, paths, encoder=path.encoder)
 
 
-def best_of_parts(samples: Samples, columns: NDArray, units: Units) -> Resolution:
+def best_of_parts(
+    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
+) -> Resolution:
     """The resolution that parts of many places find and judge best."""
-    judgements = judged_parts(stage_of(samples, columns, units), SIMILARITY.alphas)
+    judgements = judged_parts(stage_of(samples, columns, units, patterns), SIMILARITY.alphas)
     return min(judgements.known, key=judgements.score)
 
 
-def stage_of(samples: Samples, columns: NDArray, units: Units) -> Stage:
+def stage_of(
+    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
+) -> Stage | Stages:
     """All places, with the targets that vary, each in its own spread."""
+    if patterns:
+        whole = Stage.of(samples, np.zeros((1, *samples.shape)))
+        stages, places = [], []
+        for of_pattern, part in patterns:
+            own = columns[:, of_pattern]
+            stage = stage_of(part, own, Units(part, own))
+            assert isinstance(stage, Stage)
+            stages.append(stage)
+            places.append(places_in(samples, part))
+        return Stages(whole, stages, places)
     relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
     varies = np.isfinite(units.spread)  # constant targets tell nothing
     relative = relative[:, varies if varies.any() else slice(0, 1)]
     return Stage.of(samples, samples.to_cells(relative))
 
 
-def few_outputs(stage: Stage) -> Stage:
+def few_outputs(stage: Stage | Stages) -> Stage | Stages:
     """The outputs that a climb goes by."""
     return stage.with_outputs(_OUTPUTS)
 
 
-def judged_parts(whole: Stage, alphas: NDArray) -> Judgements:
+def judged_parts(whole: Stage | Stages, alphas: NDArray) -> Judgements:
     """All that a climb sees, or what it finds on each of several parts, judged on more places."""
     now = limits_now()
     few = whole.largest <= now.climbed_up_to
-    if few and len(whole.cells) <= _OUTPUTS:
+    if few and whole.is_light(_OUTPUTS):
         judgements = Judgements(whole, alphas)
         judgements.climb()
         return judgements
-    stages = [whole]
+    stages: list[Stage | Stages] = [whole]
     if not few:
         places = np.column_stack(whole.scattered.shares())
         stages = [whole.part(rows) for rows in parts_of(places, now.part_size)]

@@ -12,12 +12,12 @@ from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import Axis, Expansion
 from sk_posenc.kronecker._band import BandCholesky, NotDefiniteError, band_of, matrix_of
 from sk_posenc.kronecker._design import Design
-from sk_posenc.kronecker._direct import Solver, left_out
+from sk_posenc.kronecker._direct import Solver, left_at_cells, left_out
 from sk_posenc.kronecker._line_features import LineFeatures
 from sk_posenc.kronecker._line_systems import Factor, PowerSystem, SumSystem, System
 from sk_posenc.kronecker._matern_splines import ORDERS as MATERN_ORDERS
 from sk_posenc.kronecker._matern_splines import MaternLine, Splines, knots_for
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._spacing import features_through
 from sk_posenc.kronecker._whitening import NULL_SPACE
 from sk_posenc.kronecker.penalties import SIMILARITY, Adaptive, Differences, Penalty, Smoothness
@@ -219,6 +219,14 @@ class ByLine(Solver):
         roots = self.design.root_weights()
         return left_out(self.design.samples, columns, residuals / roots, remaining)
 
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        """As :meth:`Factored.left_over`."""
+        samples, roots = self.design.samples, self.design.root_weights()
+        one = np.ones((1, *samples.shape))
+        weighed = self.design.weigh(np.concatenate([cells.astype(np.float64, copy=False), one]))
+        residuals = weighed - (self._rows @ self._solved(weighed, alpha).T).T
+        return left_at_cells(samples, roots, residuals, 1 - self.hat_diagonal(alpha))
+
     def hat_diagonal(self, alpha: float) -> NDArray[np.float64]:
         return quadratic(self._rows, self.factor(alpha), self._half_width())
 
@@ -230,7 +238,7 @@ class ByLine(Solver):
         return LinePosterior(self, alpha)
 
 
-class LinePosterior(Posterior):
+class LinePosterior(PosteriorOfDesign):
     """From the band of the inverse, which holds all that two functions at a place need."""
 
     def __init__(self, solver: ByLine, alpha: float) -> None:

@@ -106,6 +106,9 @@ class SteeredLine(ByLine):
     def posterior(self, alpha: float) -> Posterior:
         refuse_linear()
 
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
+        refuse_linear()
+
     def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
         refuse_linear()
 

@@ -48,7 +48,7 @@ def line_leave_one_out(
     times = np.zeros_like(scores)
 
     for i, problem in enumerate(problems):
-        solver = problem.whole()
+        solver: Any = problem.solver
         rotated = solver.rotate_all(columns)
 
         def error(j: int, i: int = i, solver: Any = solver, rotated: NDArray = rotated) -> float:

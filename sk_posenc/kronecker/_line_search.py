@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from sk_posenc.kronecker._band import NotDefiniteError
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._climb import first_of_least
 from sk_posenc.kronecker._line_cells import CellJudge, Cells
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import Choice, problem_of, search_results
 from sk_posenc.kronecker._stage import Resolution
@@ -161,6 +163,7 @@ class LineClimb:
                 found += _BY_CHANCE / math.sqrt(self.judge.cells.n_cells)
             self.known[key], self.errors[key] = found, error
             self.seconds[key] = time.perf_counter() - start
+            scored()
         return self.known[key]
 
 
@@ -196,7 +199,7 @@ def line_search(samples: Samples, columns: NDArray, units: Units) -> Choice:
     results["mean_test_criterion"] = criterion.ravel()
     alpha = climb.alphas[[index]]
     problem = problem_of(paths[row], samples, alpha, whole=False)
-    return Choice(results, best, problem, encoder=paths[row].encoder)
+    return Choice(results, best, problem, paths, encoder=paths[row].encoder)
 
 
 def _path(resolution: Resolution, spacing: AxisSpacing) -> Candidate:
@@ -235,7 +238,7 @@ def _errors(
     path: Candidate, alpha: float, samples: Samples, relative: NDArray
 ) -> NDArray[np.float64]:
     """Mean squares by exact leave-one-out, all samples of a place together; (q,)."""
-    solver = problem_of(path, samples, np.array([alpha]), whole=True).whole()
+    solver: Any = problem_of(path, samples, np.array([alpha]), whole=True).solver
     errors = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
     return samples.mean(errors**2)
 

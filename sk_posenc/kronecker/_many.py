@@ -60,6 +60,7 @@ def learnt_of_many(samples: Samples, columns: NDArray, units: Units) -> Learnt |
         Targets.
     """
     stage, alphas = stage_of(samples, columns, units), SIMILARITY.alphas
+    assert isinstance(stage, Stage)
     if stage.n_axes == 1:
         return None
     uneven = not stage.is_grid and is_uneven(samples)
@@ -130,7 +131,7 @@ def _criterion(problem: Problem, alpha: float, columns: NDArray, units: Units) -
 
 
 def _leave_one_out(problem: Problem, alpha: float, columns: NDArray, units: Units) -> float:
-    solver = problem.whole()
+    solver: Any = problem.solver
     relative = _relative(columns, units)
     residuals = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
     error = -problem.samples.mean(np.mean(residuals**2, axis=1))
@@ -144,7 +145,7 @@ def _joined(choice: Choice, learnt: Learnt, problem: Problem, score: float) -> C
     own = search_results([learnt.candidate], alphas, np.full((1, 1), score), nothing, None)
     results = _with_row(choice.results, own)
     last = len(results["params"]) - 1
-    return Choice(results, last, problem, encoder=learnt.candidate.encoder)
+    return Choice(results, last, problem, choice.paths, encoder=learnt.candidate.encoder)
 
 
 def _with_row(results: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class NormalEquations(Expansion):
         ``A' W y``, and last ``A' W 1``.
     squares : ndarray of shape (q + 1, q + 1)
         ``Y' W Y`` of the targets and a column of ones.
+    n_samples : int
     """
 
     def __init__(self, encoder: Any, n_axes: int, n_outputs: int) -> None:
@@ -92,6 +93,7 @@ class NormalEquations(Expansion):
             self.gram = np.zeros((k, k))
         self.moments = np.zeros((k, n_outputs + 1))
         self.squares = np.zeros((n_outputs + 1, n_outputs + 1))
+        self.n_samples = 0
 
     def _turns(self) -> list[NDArray[np.float64]] | None:
         """None where not needed: for one axis, or well-conditioned bases of bounded support."""
@@ -113,12 +115,16 @@ class NormalEquations(Expansion):
             weighted = sparse.diags_array(w[:, 0]) @ A if self._sparse else A * w
             gram = gram + A.T @ weighted
             moments = moments + weighted.T @ targets[at]
-        return self._with(gram, moments, self.squares + targets.T @ (weights[:, None] * targets))
+        squares = self.squares + targets.T @ (weights[:, None] * targets)
+        return self._with(gram, moments, squares, self.n_samples + len(X))
 
-    def _with(self, gram: Any, moments: NDArray, squares: NDArray) -> "NormalEquations":
+    def _with(
+        self, gram: Any, moments: NDArray, squares: NDArray, n_samples: int
+    ) -> "NormalEquations":
         """The same functions with other sums."""
         again = copy(self)
         again.gram, again.moments, again.squares = gram, moments, squares
+        again.n_samples = n_samples
         return again
 
     def _block(self) -> int:
@@ -140,11 +146,16 @@ class NormalEquations(Expansion):
         if self.turns is not None and other.turns is not None:
             # another processor may have turned the same features otherwise
             ways = [own.T @ theirs for own, theirs in zip(self.turns, other.turns, strict=True)]
-            moments = self._along_axes(moments, ways)
-            gram = self._along_axes(self._along_axes(gram, ways).T, ways)
-        return self._with(self.gram + gram, self.moments + moments, self.squares + other.squares)
+            moments = self.turned_columns(moments, ways)
+            gram = self.turned_columns(self.turned_columns(gram, ways).T, ways)
+        return self._with(
+            self.gram + gram,
+            self.moments + moments,
+            self.squares + other.squares,
+            self.n_samples + other.n_samples,
+        )
 
-    def _along_axes(self, columns: NDArray, matrices: Sequence[NDArray]) -> NDArray:
+    def turned_columns(self, columns: NDArray, matrices: Sequence[NDArray]) -> NDArray:
         """Matrix a along axis a of columns of coefficients (k, m)."""
         found = mode_products(columns.T.reshape(-1, *self._shape), matrices)
         return found.reshape(-1, len(columns)).T
@@ -171,6 +182,34 @@ class NormalEquations(Expansion):
     def n_outputs(self) -> int:
         return self.moments.shape[1] - 1
 
+    def centred(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """``A' W y`` (k, q) and ``Y' W Y`` (q, q) of the targets less their means."""
+        moments = self.moments[:, :-1] - self.moments[:, -1:] * self.mean
+        return moments, self.squares[:-1, :-1] - self.total * np.outer(self.mean, self.mean)
+
+    def scale(self, penalty: Penalty) -> float:
+        """What an alpha of 1 is."""
+        return self.total if penalty.counts_samples else float(self.gram.diagonal().mean())
+
+    def diagonalised(
+        self, penalty: Penalty
+    ) -> tuple[list[NDArray], list[NDArray], NDArray[np.float64], NDArray[np.float64]]:
+        """Coefficients in which a penalty is diagonal.
+
+        Returns
+        -------
+        rotations, steps : lists of d ndarrays of shape (k_a, r_a)
+            From these coefficients to those of the features, and of the sums.
+        size, per_alpha : ndarrays of shape (r_1, ..., r_d)
+            See :func:`diagonalise`.
+        """
+        axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
+        rotations, size, per_alpha = diagonalise(axes, penalty)
+        steps = rotations
+        if self.turns is not None:
+            steps = [turn.T @ R for turn, R in zip(self.turns, rotations, strict=True)]
+        return rotations, steps, size, per_alpha
+
     def solve(
         self, penalty: Penalty, alpha: float, tolerance: float, max_iter: int, place: Place
     ) -> tuple[NDArray[np.float64], int, float]:
@@ -183,9 +222,7 @@ class NormalEquations(Expansion):
         """
         if alpha == 0:
             raise ValueError("partial_fit needs alpha > 0: raise alpha. Got alpha=0.")
-        mean = self.mean
-        centred = self.moments[:, :-1] - self.moments[:, -1:] * mean
-        covariance = self.squares[:-1, :-1] - self.total * np.outer(mean, mean)
+        centred, covariance = self.centred()
         variances = np.maximum(np.diag(covariance), 0.0)
         back, forth = turned(covariance, np.sqrt(variances / self.total))
         columns = (centred @ forth.T).T  # (q, k)
@@ -198,15 +235,9 @@ class NormalEquations(Expansion):
         if penalty == ADAPTIVE:
             scheme = Steering(self.axes, place, np.float64)
         else:
-            axes = [Axis(axis.encoder, axis.coordinates, penalty, axis.alone) for axis in self.axes]
-            rotations, size, per_alpha = diagonalise(axes, penalty)
-            if self.turns is None:
-                steps = rotations
-            else:
-                steps = [turn.T @ R for turn, R in zip(self.turns, rotations, strict=True)]
+            rotations, steps, size, per_alpha = self.diagonalised(penalty)
             scheme = Diagonal(place.array(size), place.array(per_alpha))
-            if not penalty.counts_samples:
-                scale = float(self.gram.diagonal().mean())
+            scale = self.scale(penalty)
         systems = [
             _GramSystem(gram, steps, column.reshape(self._shape), float(square), self.total, place)
             for column, square in zip(columns, squares, strict=True)

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows, rowwise_kronecker
 from sk_posenc.kronecker._design import Design
-from sk_posenc.kronecker._factors import AxisFactor
+from sk_posenc.kronecker._factors import AxisFactor, factor_kernel
 from sk_posenc.kronecker._structured import apply_along_axes
+
+_SINGULAR = (
+    "standard deviations are not available, as the system is singular up to rounding: raise alpha, "
+    "or use an encoder with fewer n_shifts or n_frequencies"
+)
 
 
 class Posterior:
@@ -18,12 +24,9 @@ class Posterior:
 
     _width: int  # numbers that a point needs
 
-    def __init__(self, design: Design, alpha: float) -> None:
-        self._design, self._alpha = design, alpha
-
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
         """Kernel along each axis of points and themselves, where their features do not tell it."""
-        return self._design.own_at(coordinates, orders)
+        return []
 
     def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         """At all combinations of points along each axis, (m_1, ..., m_d); None: by rows."""
@@ -41,6 +44,16 @@ class Posterior:
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         raise NotImplementedError
 
+
+class PosteriorOfDesign(Posterior):
+    """From the samples of a design, at an alpha."""
+
+    def __init__(self, design: Design, alpha: float) -> None:
+        self._design, self._alpha = design, alpha
+
+    def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
+        return self._design.own_at(coordinates, orders)
+
     def _invert(self, white: list[NDArray]) -> None:
         """Diagonalise weighted white features, one matrix or one per axis."""
         self._bases, eigenvalues = [], np.ones(())
@@ -52,7 +65,7 @@ class Posterior:
         self._width = self._inverse.size
 
 
-class PosteriorByAxis(Posterior):
+class PosteriorByAxis(PosteriorOfDesign):
     """On a full grid, where each axis is diagonal by itself."""
 
     def __init__(self, design: Design, alpha: float) -> None:
@@ -77,7 +90,7 @@ class PosteriorByAxis(Posterior):
         ]
 
 
-class PosteriorByRows(Posterior):
+class PosteriorByRows(PosteriorOfDesign):
     """In the space of the products of features."""
 
     def __init__(self, design: Design, alpha: float) -> None:
@@ -90,7 +103,7 @@ class PosteriorByRows(Posterior):
         return rotated**2 @ self._inverse
 
 
-class PosteriorByKernel(Posterior):
+class PosteriorByKernel(PosteriorOfDesign):
     """In the space of the samples: ``(k(x, x) - k' (K + alpha)^-1 k) / alpha``."""
 
     def __init__(self, design: Design, factor: AxisFactor, alpha: float) -> None:
@@ -103,3 +116,91 @@ class PosteriorByKernel(Posterior):
         before = math.prod(own) if own else self._design.own_kernel(features)
         cross = self._design.cross_kernel(features) @ self._basis
         return (before - cross**2 @ self._inverse) / self._alpha
+
+
+class PosteriorOfSystem(Posterior):
+    """Of a fit that no factorisation solves.
+
+    Attributes
+    ----------
+    freedom : float
+        Samples less the trace of the hat matrix.
+    """
+
+    freedom: float
+
+
+class PosteriorBySamples(PosteriorByKernel, PosteriorOfSystem):
+    """As of a kernel, of few samples and many products of features."""
+
+    def __init__(self, design: Design, alpha: float) -> None:
+        roots = design.root_weights()
+        products = roots[:, None] * design.multiplied()
+        factor = factor_kernel(products @ products.T)
+        super().__init__(design, factor, alpha)
+        of_mean = (factor.left[0] @ roots) ** 2 / np.sum(roots**2)
+        self.freedom = float(np.sum(alpha * self._inverse * (1 - of_mean)))
+
+
+class PosteriorByProducts(PosteriorOfSystem):
+    """By the Cholesky factor of the system, in coefficients in which the penalty is diagonal.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (r, r)
+        ``A' W A`` with A the products of the rotated features. It is overwritten.
+    moments : ndarray of r numbers
+        ``A' W 1``.
+    n_samples, total : int, float
+        Samples, and the sum of their weights.
+    penalty : ndarray of shape (r_1, ..., r_d)
+        Times alpha.
+    rotations : list of d ndarrays of shape (k_a, r_a)
+        From these coefficients to those of the features.
+    """
+
+    def __init__(
+        self,
+        gram: NDArray,
+        moments: NDArray,
+        n_samples: int,
+        total: float,
+        penalty: NDArray,
+        rotations: list[NDArray],
+    ) -> None:
+        self._rotations, self._shape = rotations, penalty.shape
+        gram[np.diag_indices_from(gram)] += penalty.ravel()
+        try:
+            factor = linalg.cholesky(gram.T, lower=True, overwrite_a=True, check_finite=False)
+        except linalg.LinAlgError as singular:
+            raise ValueError(_SINGULAR) from singular
+        root, _ = linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
+        self._root = np.tril(root)  # the inverse is its square
+        self._width = 2 * penalty.size
+        taken = penalty.size - float(np.sum(self._root**2, axis=0) @ penalty.ravel())
+        of_mean = 1 - float(np.sum((self._root @ moments.ravel()) ** 2)) / total
+        self.freedom = n_samples - taken - of_mean
+
+    def solve(self, moments: NDArray) -> NDArray[np.float64]:
+        """Coefficients (r, q) for ``A' W y``."""
+        return np.asarray(self._root.T @ (self._root @ moments))
+
+    def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
+        n_axes = len(self._shape)
+        inverse = (self._root.T @ self._root).reshape(*self._shape, *self._shape)
+        pairs = [axis for a in range(n_axes) for axis in (a, a + n_axes)]
+        inverse = inverse.transpose(pairs).reshape(1, *(r * r for r in self._shape))
+        first, *others = (rowwise_kronecker([each, each]) for each in self._rotated(features))
+        rows = max(1, limits_now().block_bytes // (8 * math.prod(inverse.shape[2:])))
+        blocks = [
+            apply_along_axes(inverse, [(each,) for each in (first[i : i + rows], *others)])[0]
+            for i in range(0, len(first), rows)
+        ]
+        return np.maximum(np.concatenate(blocks), 0.0)
+
+    def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
+        products = rowwise_kronecker(self._rotated(features))
+        return np.sum((products @ self._root.T) ** 2, axis=1)
+
+    def _rotated(self, features: Sequence[NDArray]) -> list[NDArray]:
+        return [each @ R for each, R in zip(features, self._rotations, strict=True)]

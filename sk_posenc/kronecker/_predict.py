@@ -1,7 +1,7 @@
-"""Values of an expansion, and their variance, at any points."""
+"""Values of an expansion, and what a posterior says of them, at any points."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,37 +17,20 @@ _CELLS_PER_POINT = 4
 
 
 def evaluate(
-    expansion: Expansion,
-    solution: NDArray,
-    X: NDArray,
-    orders: Sequence[int],
-    offset: NDArray,
-    posterior: Posterior | None = None,
-) -> tuple[NDArray, NDArray | None]:
-    """Values (m, q) plus an offset (q,), and the variance (m,) if asked."""
+    expansion: Expansion, solution: NDArray, X: NDArray, orders: Sequence[int], offset: NDArray
+) -> NDArray:
+    """Values (m, q) plus an offset (q,)."""
     along_axes = expansion.along_axes(solution)
-    if along_axes is not None:
-        grid = find_grid(X)
-        coordinates, cells = (grid.coordinates, grid.position) if grid else (None, None)
-        if grid is None:
-            lattice = lattice_of(X, max(_CELLS_PER_POINT * len(X), limits_now().few_cells))
-            if lattice is not None:
-                coordinates, cells = lattice
-        if coordinates is not None:
-            dtype = np.result_type(along_axes, X)
-            on_grid = _on_grid(expansion, along_axes, coordinates, orders, offset, dtype)
-            values = np.ascontiguousarray(on_grid.columns.T)
-            if cells is not None:
-                values = np.take(values, cells, axis=0)
-            if posterior is None:
-                return values, None
-            variance = on_grid.variance(posterior, orders)
-            if variance is not None:
-                return values, variance.ravel()[slice(None) if cells is None else cells]
-            return values, _variance_by_rows(expansion, X, orders, posterior)
-    values = _by_rows(expansion, X, orders, lambda each, _: expansion.predict_rows(solution, each))
-    variance = None if posterior is None else _variance_by_rows(expansion, X, orders, posterior)
-    return values + offset, variance
+    lattice = None if along_axes is None else _lattice_of(X)
+    if along_axes is None or lattice is None:
+        return offset + _by_rows(
+            expansion, X, orders, lambda each, _: expansion.predict_rows(solution, each)
+        )
+    coordinates, cells = lattice
+    dtype = np.result_type(along_axes, X)
+    columns = _on_grid(expansion, along_axes, coordinates, orders, offset, dtype)
+    values = np.ascontiguousarray(columns.T)
+    return values if cells is None else np.take(values, cells, axis=0)
 
 
 def evaluate_grid(
@@ -56,32 +39,13 @@ def evaluate_grid(
     coordinates: Sequence[NDArray],
     offset: NDArray,
     dtype: Any,
-    posterior: Posterior | None = None,
-) -> tuple[NDArray, NDArray | None] | None:
-    """Values (q, n_cells) at all combinations of coordinates, and the variance (n_cells,) if asked.
-
-    None where only rows have values, or a variance.
-    """
+) -> NDArray | None:
+    """Values (q, n_cells) at all combinations of coordinates; None where only rows have values."""
     along_axes = expansion.along_axes(solution)
     if along_axes is None:
         return None
     orders = (0,) * len(coordinates)
-    on_grid = _on_grid(expansion, along_axes, coordinates, orders, offset, dtype)
-    if posterior is None:
-        return on_grid.columns, None
-    variance = on_grid.variance(posterior, orders)
-    return None if variance is None else (on_grid.columns, variance.ravel())
-
-
-class _Grid(NamedTuple):
-    """Values (q, n_cells) over a grid, and the features of its axes that made them."""
-
-    columns: NDArray
-    coordinates: Sequence[NDArray]
-    features: list[NDArray]
-
-    def variance(self, posterior: Posterior, orders: Sequence[int]) -> NDArray | None:
-        return posterior.on_grid(self.features, posterior.own_at(self.coordinates, orders))
+    return _on_grid(expansion, along_axes, coordinates, orders, offset, dtype)
 
 
 def _on_grid(
@@ -91,22 +55,52 @@ def _on_grid(
     orders: Sequence[int],
     offset: NDArray,
     dtype: Any,
-) -> _Grid:
+) -> NDArray:
+    """Values (q, n_cells)."""
     features = expansion.features_at(coordinates, orders)
     matrices = [(each.astype(dtype, copy=False),) for each in features]
     values = apply_along_axes(along_axes.astype(dtype, copy=False), matrices)
     columns = values.reshape(len(values), -1)
     columns += offset.astype(dtype)[:, None]
-    return _Grid(columns, coordinates, features)
+    return columns
 
 
-def _variance_by_rows(
+def variance_on_grid(
+    expansion: Expansion,
+    coordinates: Sequence[NDArray],
+    posterior: Posterior,
+    orders: Sequence[int] | None = None,
+) -> NDArray | None:
+    """What a posterior says at all combinations of coordinates, (n_cells,); None: by rows."""
+    orders = (0,) * len(coordinates) if orders is None else orders
+    features = expansion.features_at(coordinates, orders)
+    found = posterior.on_grid(features, posterior.own_at(coordinates, orders))
+    return None if found is None else found.ravel()
+
+
+def variance_at(
     expansion: Expansion, X: NDArray, orders: Sequence[int], posterior: Posterior
 ) -> NDArray:
+    """What a posterior says at points, (m,)."""
+    lattice = None if expansion.is_dual else _lattice_of(X)
+    if lattice is not None:
+        coordinates, cells = lattice
+        found = variance_on_grid(expansion, coordinates, posterior, orders)
+        if found is not None:
+            return found[slice(None) if cells is None else cells]
+
     def variance(features: list[NDArray], coordinates: list[NDArray]) -> NDArray:
         return posterior.of_rows(features, posterior.own_at(coordinates, orders))
 
     return _by_rows(expansion, X, orders, variance)
+
+
+def _lattice_of(X: NDArray) -> tuple[list[NDArray], NDArray | None] | None:
+    """Coordinates of the axes, and the cell of each row, where rows make a grid or most of one."""
+    grid = find_grid(X)
+    if grid is not None:
+        return grid.coordinates, grid.position
+    return lattice_of(X, max(_CELLS_PER_POINT * len(X), limits_now().few_cells))
 
 
 def _by_rows(

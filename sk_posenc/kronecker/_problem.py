@@ -1,7 +1,8 @@
 """Samples, encoders and a penalty as one ridge problem: its layout, and what solves it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,17 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
-from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered, refuse_linear
-from sk_posenc.kronecker._axis import fit_axes
+from sk_posenc.kronecker._adaptive import SteeredGradients, check_steered
+from sk_posenc.kronecker._axis import Axis, fit_axes
 from sk_posenc.kronecker._centres import ByCentres
-from sk_posenc.kronecker._cholesky import cholesky_of
+from sk_posenc.kronecker._cholesky import ByCholesky, cholesky_of
 from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
-from sk_posenc.kronecker._gradients import Gradients, direct_limit
+from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._line import ByLine, is_line, line_solver
 from sk_posenc.kronecker._line_adaptive import SteeredLine
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfSystem
 from sk_posenc.kronecker._radial import RadialDesign
 from sk_posenc.kronecker._rows import can_be_sparse
 from sk_posenc.kronecker._samples import Samples
@@ -54,6 +56,8 @@ class Problem:
         How far the shifts of an axis follow its samples.
     by_centres : bool
         Whether a kernel that is no product over the axes goes by some of the samples.
+    axes : list of Axis, default=None
+        In place of encoder, share and spacing.
 
     Attributes
     ----------
@@ -76,16 +80,21 @@ class Problem:
         place: Place = NUMPY,
         spacing: Any = 0.0,
         by_centres: bool = False,
+        axes: list[Axis] | None = None,
     ) -> None:
         self.samples = samples
-        self.solver: Solver
         self._by_gram = min(alphas) >= _GRAM_ALPHA
-        axes = fit_axes(samples, encoder, penalty, share, spacing)
+        self._given: dict[str, Any] = {
+            "whole": whole, "alphas": alphas, "place": place, "by_centres": by_centres,
+        }  # fmt: skip
+        if axes is None:
+            axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
         line = _line_of(design, alphas, whole)
         if line is not None:
-            self.layout, self.solver = ("grid" if samples.is_grid else "holes"), line
+            self.layout = "grid" if samples.is_grid else "holes"
+            self.solver = line
             if penalty == SIMILARITY:
                 self.scale = 1.0
             elif penalty.counts_samples:
@@ -102,19 +111,20 @@ class Problem:
             self.scale = design.total_weight()
         else:
             self.scale = design.mean_diagonal(by_blocks=iterates and not samples.on_grid)
-        self.solver = self._solver(iterates, whole, alphas, place)
+        self._iterates = iterates
 
-    def _solver(self, iterates: bool, whole: bool, alphas: Alphas, place: Place) -> Solver:
-        design = self.design
+    @cached_property
+    def solver(self) -> Solver:
+        design, whole, alphas = self.design, self._given["whole"], self._given["alphas"]
         if self.layout == "centres":
             assert isinstance(design, SimilarityDesign)
             return ByCentres(design, min(alphas))
         by_cholesky = None if whole else cholesky_of(design, alphas)
         if by_cholesky is not None:
             return by_cholesky
-        if iterates:
+        if self._iterates:
             kind = SteeredGradients if design.penalty == ADAPTIVE else Gradients
-            return kind(design, self.layout, place)
+            return kind(design, self.layout, self._given["place"])
         if not whole and self._by_gram and self._is_by_axis() and design.penalty == RIDGE:
             banded = bands_of(design, max(alphas) * self.scale)
             if banded is not None:
@@ -140,18 +150,46 @@ class Problem:
         assert isinstance(self.solver, Factored)
         return self.solver
 
-    def whole(self) -> Factored | ByLine | ByCentres:
-        """What solves the same problem and tells leave-one-out; large, and not kept."""
-        if self.design.penalty == ADAPTIVE:
-            refuse_linear()
-        if isinstance(self.solver, ByLine | ByCentres):
-            return self.solver
-        if self.solver.iterates and (self.design.adds_up or self.layout == "scattered"):
-            raise ValueError(
-                "too large: leave-one-out residuals need a direct solution, and layout_="
-                f"{self.layout!r} has one for {direct_limit(self.design)}"
-            )
-        return self._factored("samples")
+    def left_over(
+        self, cells: NDArray, alpha: float, solution: NDArray, posterior: Callable[[], Posterior]
+    ) -> tuple[NDArray, float]:
+        """Residuals at the cells, and how many samples' worth of freedom the fit has left.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (q, *shape of the samples)
+            Centred targets.
+        alpha : float
+        solution : ndarray
+            Of the solver.
+        posterior : callable
+            Gives that of the solver.
+        """
+        solver = self.solver
+        if isinstance(solver, Gradients):
+            system = posterior()
+            assert isinstance(system, PosteriorOfSystem)
+            return solver.left_over(cells, solution), system.freedom
+        if isinstance(solver, ByCholesky | ByLine | ByCentres):
+            return solver.left_over(cells, alpha)
+        return self._factored("samples").left_over(cells, alpha)
+
+    def with_axes(self, axes: list[Axis], samples: Samples | None = None) -> "Problem":
+        """A problem of other axes, and of other samples if given, with the same settings."""
+        return Problem(
+            self.samples if samples is None else samples,
+            None,
+            self.design.penalty,
+            axes=axes,
+            **self._given,
+        )
+
+    def of_part(self, samples: Samples) -> "Problem":
+        """The same functions, of other samples; on a grid of the same coordinates."""
+        axes = self.design.axes
+        if not samples.on_grid:
+            axes = [axis.on(x) for axis, x in zip(axes, samples.coordinates, strict=True)]
+        return self.with_axes(axes, samples)
 
     def with_penalty(self, penalty: Penalty) -> "Problem":
         """The same problem, which iterates, under another penalty of smoothness."""

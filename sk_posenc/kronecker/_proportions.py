@@ -1,5 +1,7 @@
 """Candidates for many samples of uneven or unlike axes, from what a part of them shows."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,6 +9,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._learnt import LEAST_PLACES, best_of_parts, is_uneven
+from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._stage import Resolution
 from sk_posenc.kronecker._targets import Units
@@ -20,7 +23,8 @@ def candidates_of_part(
     columns: NDArray,
     units: Units,
     known: list[Candidate],
-    found: Resolution | None,
+    found: Resolution | None = None,
+    patterns: Sequence[Pattern] = (),
 ) -> list[Candidate]:
     """The candidates with spacing and proportions of a part; none where axes are even and alike.
 
@@ -32,10 +36,12 @@ def candidates_of_part(
         Those that take axes as they are.
     found : Resolution or None
         What parts show, where that is known.
+    patterns : list of Pattern
+        Where outputs have holes of their own.
     """
     if len(samples.occupied) < LEAST_PLACES or not is_uneven(samples):
         return []
-    found = found or best_of_parts(samples, columns, units)
+    found = found or best_of_parts(samples, columns, units, patterns)
     octaves = np.array(found.octaves) - np.mean(found.octaves)
     if samples.on_grid or np.ptp(octaves) < _APART:
         octaves[:] = 0.0

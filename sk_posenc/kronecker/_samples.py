@@ -41,12 +41,14 @@ class Samples:
         Their factors, where they are a product over the axes.
     n_per_axis : ndarray of shape (n_axes,)
         Samples per axis, seen jointly.
+    n_present : int
+        Samples whose weight is not 0.
     """
 
     def __init__(self, X: NDArray, weights: NDArray | None) -> None:
         self._row_weights = np.ones(len(X)) if weights is None else weights
         self.total = float(self._row_weights.sum())
-        self._n_present = int(np.count_nonzero(self._row_weights))
+        self.n_present = int(np.count_nonzero(self._row_weights))
         grid = find_grid(X)
         cell_weights: NDArray | None
         if grid is not None:
@@ -87,7 +89,12 @@ class Samples:
     @property
     def repeats(self) -> bool:
         """Whether samples share a cell."""
-        return self._n_present > len(self.occupied)
+        return self.n_present > len(self.occupied)
+
+    @property
+    def present(self) -> NDArray[np.bool_]:
+        """Rows whose weight is not 0."""
+        return self._row_weights > 0
 
     @property
     def is_grid(self) -> bool:
@@ -110,7 +117,7 @@ class Samples:
     @property
     def thinning(self) -> float:
         """Cells with samples per sample: what the noise of a cell is to that of a sample."""
-        return len(self.occupied) / self._n_present
+        return len(self.occupied) / self.n_present
 
     @property
     def occupied(self) -> NDArray[np.intp]:
@@ -130,7 +137,7 @@ class Samples:
         again.on_grid, again.shape, again.n_cells = False, (len(rows),), len(rows)
         again.cell = again.weights = again.axis_weights = again._cell_totals = None
         again._row_weights = np.ones(len(rows))
-        again.total, again._n_present = float(len(rows)), len(rows)
+        again.total, again.n_present = float(len(rows)), len(rows)
         return again
 
     def to_cells(self, columns: NDArray) -> NDArray:

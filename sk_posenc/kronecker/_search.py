@@ -20,6 +20,7 @@ from sk_posenc.kronecker._factors import generalised_cross_validation, spectrum
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._predict import evaluate
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE, SLOPE
@@ -53,6 +54,8 @@ class Choice:
         A row of them.
     problem : Problem
         Of its candidate.
+    paths : list of Candidate
+        All that were listed.
     iteration : Iteration or None
     start : ndarray or None
         The last solution of conjugate gradients on the same features.
@@ -63,6 +66,7 @@ class Choice:
     results: dict[str, Any]
     best: int
     problem: Problem
+    paths: list[Candidate]
     iteration: Iteration | None = None
     start: NDArray | None = None
     encoder: list[Any] | None = None
@@ -101,6 +105,7 @@ def leave_one_out_search(
             residuals = problem.factored.leave_one_out(columns, rotated, alphas[j] * problem.scale)
             scores[index, j] = -samples.mean(np.mean(residuals**2, axis=1))
             times[index, j] += time.perf_counter() - start
+            scored()
 
     for index in range(len(paths)):
         start = time.perf_counter()
@@ -142,7 +147,7 @@ def leave_one_out_search(
         best = _gentlest(-scores, noise)
     else:
         best = best_of(np.where(sound, scores, np.nan), alphas)
-    return Choice(results, best, problems[best // len(alphas)])
+    return Choice(results, best, problems[best // len(alphas)], paths)
 
 
 def _sound(problems: list[Problem], alphas: NDArray) -> NDArray[np.bool_]:
@@ -162,6 +167,17 @@ def best_of(scores: NDArray, alphas: NDArray) -> int:
             "or stable_ranks, or set alphas"
         )
     return int(np.nanargmax(scores))
+
+
+def best_linear(paths: list[Candidate], results: dict[str, Any]) -> tuple[Candidate, float] | None:
+    """The best scored candidate that has deviations, with its alpha; None where there is none."""
+    params, n_alphas = results["params"], len(results["params"]) // len(paths)
+    linear = [each["penalty"] != ADAPTIVE.given for each in params]
+    scores = np.where(linear, results["mean_test_score"], np.nan)
+    if np.isnan(scores).all():
+        return None
+    best = int(np.nanargmax(scores))
+    return paths[best // n_alphas], params[best]["alpha"]
 
 
 def _noise_variance(
@@ -252,13 +268,14 @@ def fold_search(
                 else:
                     solution = factored.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
-                values, _ = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
+                values = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
                 errors = np.mean(units.relative(true - values * units.exact) ** 2, axis=1)
                 scores[i, j, k] = -np.average(
                     errors, weights=None if weights is None else weights[test]
                 )
                 fit_times[i, j, k] = shared + middle - start
                 score_times[i, j, k] = time.perf_counter() - middle
+                scored()
     n_folds = len(folds)
     return search_results(
         paths,

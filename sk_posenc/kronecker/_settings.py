@@ -8,23 +8,25 @@ from numpy.typing import NDArray
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_integer, parse_number
 
+# What asks `predict` for the deviation of a sample, not of the function.
+OBSERVATION = "observation"
+
 # More independent functions than this per sample are none but rounding.
 _LARGEST_SHARE = 4.0
 
 
 def fill_holes(y: Any) -> tuple[NDArray, NDArray[np.bool_]]:
-    """Targets with 0 for rows that have NaN, and a mask of these rows."""
+    """Targets with 0 in place of NaN, and where there was NaN, of the shape of y."""
     y = checked_array(
         y, ensure_2d=False, dtype=[np.float64, np.float32], ensure_all_finite="allow-nan",
         input_name="y",
     )  # fmt: skip
-    holes = np.isnan(y).reshape(len(y), -1).any(axis=1)
-    if holes.all():
-        raise ValueError("y is NaN for all samples: at least one must have a value")
-    if holes.any():
-        y = y.copy()
-        y[holes] = 0.0
-    return y, holes
+    holes = np.isnan(y)
+    none = np.flatnonzero(holes.reshape(len(y), -1).all(axis=0))
+    if len(none):
+        where = "y" if y.ndim == 1 else f"y[:, {none[0]}]"
+        raise ValueError(f"{where} is NaN for all samples: at least one must have a value")
+    return (np.where(holes, 0.0, y).astype(y.dtype) if holes.any() else y), holes
 
 
 def drop_absent(
@@ -60,3 +62,20 @@ def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
             f"Got {derivative!r}."
         )
     return orders
+
+
+def parse_return_std(value: Any, orders: tuple[int, ...]) -> bool | str:
+    """False, True or "observation"; of derivatives no sample is observed."""
+    wanted = 'return_std must be True, False or "observation", which adds the noise of a sample'
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if not isinstance(value, str):
+        raise TypeError(f"{wanted}. Got {value!r}.")
+    if value == OBSERVATION:
+        if any(orders):
+            raise ValueError(
+                'return_std="observation" adds the noise of samples, and a derivative has none: '
+                f"use return_std=True. Got derivative={orders!r}."
+            )
+        return value
+    raise ValueError(f"{wanted}. Got {value!r}.")

@@ -15,7 +15,7 @@ from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._design import Design, Dual
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, Factored, weighed_grid
 from sk_posenc.kronecker._factors import factor_kernel, spectrum
-from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._spacing import own_through
 from sk_posenc.kronecker._structured import apply_along_axes
 
@@ -125,7 +125,7 @@ def _weighted_axis(design: Design, a: int) -> NDArray[np.float64]:
     return rows if weights is None else rows * np.sqrt(weights[a])
 
 
-class _PosteriorByAxis(Posterior):
+class _PosteriorByAxis(PosteriorOfDesign):
     """``(k(x, x) - k' (K + alpha)^-1 k) / alpha`` on a full grid."""
 
     def __init__(self, solver: SimilarityByAxis, alpha: float) -> None:

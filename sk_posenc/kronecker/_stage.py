@@ -129,6 +129,10 @@ class Stage:
         """Rows of the largest matrix whose eigenvalues a judgement needs."""
         return max(self.cells.shape[1:])
 
+    def is_light(self, n_outputs: int) -> bool:
+        """Whether few enough outputs judge all that a climb tries."""
+        return len(self.cells) <= n_outputs
+
     def encoders(self, resolution: Resolution) -> list[ShiftedBasisEncoder]:
         """Those of a resolution, in the units of the axes; mapped axes have length 1."""
         if resolution.spacing > 0:

@@ -1,6 +1,8 @@
 """Targets in units of their own, so that nothing hangs on the unit of y."""
 
 import math
+from collections.abc import Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +46,19 @@ class Units:
         self.size = largest_spread * float(
             np.sqrt(np.mean((np.where(varies, spread, 0.0) / (largest_spread or 1.0)) ** 2))
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[tuple[NDArray, "Units"]]) -> Self:
+        """Those of all outputs, from units of some columns each."""
+        own = cls.__new__(cls)
+        n_outputs = sum(len(columns) for columns, _ in parts)
+        own.mean, own.spread, own.exact = np.empty((3, n_outputs))
+        for columns, part in parts:
+            own.mean[columns], own.spread[columns] = part.mean, part.spread
+            own.exact[columns] = part.exact
+        squares = sum(len(columns) * np.square(part.size) for columns, part in parts)
+        own.size = float(np.sqrt(squares / n_outputs))
+        return own
 
     def scaled(self, cells: NDArray) -> NDArray:
         """Centred targets (q, ...) in their exact units."""

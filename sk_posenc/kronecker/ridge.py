@@ -4,14 +4,15 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike, NDArray
 
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
+from sk_posenc.kronecker._patterns import patterns_of
 from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._targets import Units
@@ -122,8 +123,13 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         Largest number of their steps, for each fit of "adaptive" separately. Where single
         precision is not enough, as many steps again in double precision.
     nan_is_hole : bool, default=False
-        Whether a sample with NaN in any of its targets is a hole, not an error. A hole only
-        marks its place on a grid. Where most samples are holes, it is faster to leave them out.
+        Whether a target that is NaN is a hole, not an error. Each output is fitted to its own
+        samples: one solution for all outputs with the same holes. Encoders are fitted to the
+        places of all samples. On a grid a hole only marks its place. Where most samples are holes
+        in all outputs, it is faster to leave them out.
+    verbose : int, default=0
+        1: a line for each stage of a fit, with its sizes, steps and seconds. Since scikit-learn
+        1.9 the callbacks of ``set_callbacks``, such as a ProgressBar, hear of the same stages.
 
     Attributes
     ----------
@@ -165,8 +171,10 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         largest column sums. With conjugate gradients, a bound; NaN (not known) with a penalty of
         smoothness, with "adaptive" and after `partial_fit`.
     noise_variance_ : ndarray of shape (n_outputs,)
-        Mean square of the leave-one-out residuals, computed on first access. Neither it nor
-        standard deviations are available with "adaptive", whose fit is not linear in the targets.
+        Of a sample of mean weight: squared residuals over the freedom that the fit leaves, which
+        is the samples less the trace of the hat matrix. Computed on first access. Not available
+        where the fit passes through all samples, and with "adaptive", whose fit is not linear in
+        the targets; standard deviations then are not either.
     n_features_in_ : int
         Number of axes.
     feature_names_in_ : ndarray of shape (n_axes,)
@@ -233,6 +241,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.encoder = encoder
         self.alpha = alpha
@@ -241,6 +250,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.
@@ -263,22 +273,28 @@ class KroneckerRidge(NestedEncoder, BlockFits):
             For NaN or infinity, settings that are impossible, and samples whose system does
             not fit into memory. The estimator is then unchanged.
         """
-        with taken_over_last(self) as fitted:
-            fitted._fit(X, y, sample_weight)
+        fit_aloud(self, lambda fitted: fitted._fit(X, y, sample_weight), X, y, sample_weight)
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
-        samples = Samples(X, weights)
+        samples, missing = Samples(X, weights), self._missing
+        patterns = [] if missing is None else patterns_of(X, weights, missing)
         encoder = in_numbers(self.encoder, self.dates_)
-        penalty, alpha = asked.in_force(encoder, X.shape[1], full=samples.fills_grid)
+        full = samples.fills_grid and all(each.samples.fills_grid for each in patterns)
+        penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
         if encoder is None:
             encoder = asked.encoder_for(penalty)
-        problem = Problem(
-            samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
-        )
-        self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+        with stage("encode") as told:
+            problem = Problem(
+                samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
+            )
+            told.note(f"{problem.design.n_columns:,} products of features")
+        if patterns:
+            self._fit_patterns(patterns, y, problem, alpha)
+        else:
+            self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
         self.alpha_, self.penalty_ = alpha, penalty.given
         if isinstance(problem.solver, ByCentres):
             problem.solver.warn_of_few(alpha)

@@ -8,40 +8,41 @@ from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
-from sk_posenc.kronecker._direct import Factored
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
-from sk_posenc.kronecker._head import KroneckerHead
-from sk_posenc.kronecker._held_out import held_out_search
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
-from sk_posenc.kronecker._line_candidates import any_by_line, line_held_out, line_leave_one_out
 from sk_posenc.kronecker._line_search import is_long_line, line_search
-from sk_posenc.kronecker._many import learnt_of_many, on_cells, on_grid
+from sk_posenc.kronecker._listed import score_listed
+from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid
 from sk_posenc.kronecker._nested import NestedCandidates
-from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._pattern_search import folds_of_kept, pattern_search
+from sk_posenc.kronecker._patterns import Pattern, patterns_of
+from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     Choice,
     best_of,
     fold_search,
-    leave_one_out_search,
     problem_of,
     problems_of,
 )
+from sk_posenc.kronecker._searched import SearchedHead
 from sk_posenc.kronecker._settings import (
     drop_absent,
 )
 from sk_posenc.kronecker._targets import Units
-from sk_posenc.kronecker.penalties import ADAPTIVE
+
+# X, y, weights and groups; the same without groups, of samples whose weight is not 0.
+_Given = tuple[NDArray, NDArray, NDArray | None, ArrayLike | None]
+_Kept = tuple[NDArray, NDArray, NDArray | None]
 
 __all__ = ["KroneckerRidgeCV"]
 
 
-class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
+class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     r"""Kronecker ridge whose resolution, penalty and alpha are learnt from the samples.
 
     With its defaults, the search learns the basis, the stable rank of each axis, the spacing of
@@ -78,7 +79,10 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
     max_iter : int, default=1000
         As in :class:`KroneckerRidge`.
     nan_is_hole : bool, default=False
-        As in :class:`KroneckerRidge`.
+        As in :class:`KroneckerRidge`. The choice is judged by all outputs. Where candidates are
+        listed, up to eight patterns of holes judge it, those of most outputs.
+    verbose : int, default=0
+        As in :class:`KroneckerRidge`. Callbacks also hear of each candidate that was scored.
 
     Attributes
     ----------
@@ -212,6 +216,7 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
@@ -221,6 +226,7 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
+        self.verbose = verbose
 
     def fit(
         self,
@@ -250,8 +256,9 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         ValueError
             As in :meth:`KroneckerRidge.fit`, and where there is no candidate.
         """
-        with taken_over_last(self) as fitted:
-            fitted._fit(X, y, sample_weight, groups)
+        fit_aloud(
+            self, lambda fitted: fitted._fit(X, y, sample_weight, groups), X, y, sample_weight
+        )
         return self
 
     def _fit(
@@ -272,100 +279,100 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
                 "out together: add samples elsewhere, or set cv. Got n_places = 1."
             )
         columns = kept[1].reshape(len(kept[1]), -1)
-        units = Units(samples, columns)
-        if self.cv is not None:
-            choice = self._choose_in_folds(X, y, weights, groups, samples, units)
-        elif self._is_automatic() and is_long_line(samples):
-            choice = line_search(samples, columns, units)
-        elif self._is_automatic() and can_learn(samples):
-            choice = learnt_search(samples, columns, units, self._place)
+        patterns = [] if self._missing is None else patterns_of(kept[0], kept[2], self._missing)
+        if patterns:
+            own = [(each, Units(part, columns[:, each])) for each, part in patterns]
+            units = Units.joined(own)
         else:
-            choice = self._choose(samples, kept, units)
-        self._fit_best(samples, kept[1], units, choice)
+            units = Units(samples, columns)
+        long = is_long_line(samples) and not patterns
+        if self._is_automatic() and (long or can_learn(samples)):
+            with stage("learn the resolution", scores=True):
+                if long:
+                    choice = line_search(samples, columns, units)
+                else:
+                    choice = learnt_search(samples, columns, units, self._place, patterns)
+        else:
+            choice = self._choose((X, y, weights, groups), kept, samples, units, patterns)
+        self._fit_best(samples, kept[1], units, choice, patterns)
         self._warn(kept[0], units)
+
+    def _choose(
+        self, given: _Given, kept: _Kept, samples: Samples, units: Units, patterns: list[Pattern]
+    ) -> Choice:
+        """Of listed candidates, and of what parts of many samples show.
+
+        Parameters
+        ----------
+        given, kept : tuples
+            X, y, weights (and groups) of all samples, and of those whose weight is not 0.
+        """
+        columns = kept[1].reshape(len(kept[1]), -1)
+        paths = candidates_of(
+            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
+        )
+        learnt: Learnt | None = None
+        if self._is_automatic():
+            with stage("ask parts of the samples", scores=True):
+                if not patterns:
+                    learnt = learnt_of_many(samples, columns, units)
+                resolution = None if learnt is None else learnt.resolution
+                paths += candidates_of_part(samples, columns, units, paths, resolution, patterns)
+        alphas = alphas_of(self.alphas, paths)
+        with stage("score candidates", scores=True) as told:
+            told.note(f"of {len(paths):,} x {len(alphas):,} alphas")
+            if patterns or self.cv is not None:
+                results, best = self._scored_apart(
+                    given, kept, samples, paths, alphas, units, patterns
+                )
+                alpha = np.array([results["params"][best]["alpha"]])
+                path = paths[best // len(alphas)]
+                problem = problem_of(path, samples, alpha, whole=False, place=self._place)
+                return Choice(results, best, problem, paths)
+            problems = problems_of(paths, samples, alphas, self._place)
+            choice, held_out = score_listed(
+                samples, *kept, paths, problems, alphas, units=units, **self._settings()
+            )
+            if learnt is None:
+                return choice
+            if held_out is None:
+                return on_grid(learnt, choice, samples, columns, units)
+            return on_cells(learnt, choice, held_out.held, samples, columns, units)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "automatic": self.alphas is None,
+            "place": self._place,
+            "tolerance": self._tolerance,
+            "max_iter": self._max_iter,
+        }
+
+    def _scored_apart(
+        self,
+        given: _Given,
+        kept: _Kept,
+        samples: Samples,
+        paths: list[Candidate],
+        alphas: NDArray,
+        units: Units,
+        patterns: list[Pattern],
+    ) -> tuple[dict[str, Any], int]:
+        """In the folds of `cv`, and where outputs have holes of their own."""
+        X, y, weights, groups = given
+        folds = None if self.cv is None else list(check_cv(self.cv).split(X, y, groups))
+        if patterns:
+            if folds is not None:
+                folds = folds_of_kept(folds, weights, len(X))
+            return pattern_search(*kept, patterns, paths, alphas, folds, units, **self._settings())
+        assert folds is not None
+        weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+        results = fold_search(X, y, weights, paths, alphas, folds, units=units, **self._settings())
+        return results, best_of(results["mean_test_score"], alphas)
 
     def _encoders_in_numbers(self) -> Any:
         if isinstance(self.encoders, list | tuple):
             return [in_numbers(each, self.dates_) for each in self.encoders]
         return in_numbers(self.encoders, self.dates_)
-
-    def _choose_in_folds(
-        self,
-        X: NDArray,
-        y: NDArray,
-        weights: NDArray | None,
-        groups: ArrayLike | None,
-        samples: Samples,
-        units: Units,
-    ) -> Choice:
-        paths = candidates_of(
-            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
-        )
-        alphas = alphas_of(self.alphas, paths)
-        weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
-        folds = list(check_cv(self.cv).split(X, y, groups))
-        results = fold_search(
-            X, y, weights, paths, alphas, folds, self._tolerance, self._max_iter,
-            automatic=self.alphas is None, place=self._place, units=units,
-        )  # fmt: skip
-        best = best_of(results["mean_test_score"], alphas)
-        alpha = np.array([results["params"][best]["alpha"]])
-        path = paths[best // len(alphas)]
-        problem = problem_of(path, samples, alpha, whole=False, place=self._place)
-        return Choice(results, best, problem)
-
-    def _choose(
-        self, samples: Samples, kept: tuple[NDArray, NDArray, NDArray | None], units: Units
-    ) -> Choice:
-        """By leave-one-out, or on held-out cells; of many samples also what parts of them show."""
-        columns = kept[1].reshape(len(kept[1]), -1)
-        paths = candidates_of(
-            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
-        )
-        learnt = None
-        if self._is_automatic():
-            learnt = learnt_of_many(samples, columns, units)
-            resolution = None if learnt is None else learnt.resolution
-            paths += candidates_of_part(samples, columns, units, paths, resolution)
-        alphas = alphas_of(self.alphas, paths)
-        problems = problems_of(paths, samples, alphas, self._place)
-        if any_by_line(problems):
-            return self._choose_on_line(samples, kept, paths, problems, alphas, units)
-        if all(isinstance(each.solver, Factored) for each in problems):
-            choice = leave_one_out_search(
-                samples, kept[1], paths, problems, alphas,
-                automatic=self.alphas is None, units=units,
-            )  # fmt: skip
-            return choice if learnt is None else on_grid(learnt, choice, samples, columns, units)
-        choice, held_out = held_out_search(
-            samples, *kept, paths, problems, alphas, automatic=self.alphas is None,
-            place=self._place, units=units, tolerance=self._tolerance, max_iter=self._max_iter,
-        )  # fmt: skip
-        if learnt is None:
-            return choice
-        return on_cells(learnt, choice, held_out.held, samples, columns, units)
-
-    def _choose_on_line(
-        self,
-        samples: Samples,
-        kept: tuple[NDArray, NDArray, NDArray | None],
-        paths: list[Candidate],
-        problems: list[Problem],
-        alphas: NDArray,
-        units: Units,
-    ) -> Choice:
-        """The adaptive penalty has no leave-one-out: with it all are judged on held-out cells."""
-        settings: dict[str, Any] = {"automatic": self.alphas is None, "units": units}
-        if any(path.penalty == ADAPTIVE for path in paths):
-            results, best = line_held_out(
-                samples, *kept, paths, alphas, self._tolerance, self._max_iter,
-                place=self._place, **settings,
-            )  # fmt: skip
-        else:
-            results, best = line_leave_one_out(
-                samples, kept[1], paths, problems, alphas, **settings
-            )
-        return Choice(results, best, problems[best // len(alphas)])
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -377,15 +384,26 @@ class KroneckerRidgeCV(NestedCandidates, KroneckerHead):
         settings = (self.encoders, self.stable_ranks, self.alphas, self.penalties, self.cv)
         return all(each is None for each in settings)
 
-    def _fit_best(self, samples: Samples, y: NDArray, units: Units, choice: Choice) -> None:
+    def _fit_best(
+        self,
+        samples: Samples,
+        y: NDArray,
+        units: Units,
+        choice: Choice,
+        patterns: list[Pattern],
+    ) -> None:
         self.cv_results_, self.best_index_ = choice.results, choice.best
         self.best_score_ = float(choice.results["mean_test_score"][choice.best])
         chosen = choice.results["params"][choice.best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         self.spacing_ = chosen["spacing"]
-        self._fit_final(
-            samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
-        )
+        self._choose_linear(choice.paths, choice.results)
+        if patterns:
+            self._fit_patterns(patterns, y, choice.problem, self.alpha_)
+        else:
+            self._fit_final(
+                samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
+            )
         # a kernel of similarities has no shifts
         fitted = self.encoders_ if choice.encoder is None else choice.encoder
         self.best_encoder_ = _as_given(fitted)

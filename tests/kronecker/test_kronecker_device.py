@@ -117,6 +117,10 @@ else:
             close(single.cpu().numpy(), expected.predict(at), 1e-3)
             slopes = own.predict(tensors[2], derivative=(1, 0))
             assert slopes.device == tensors[2].device
+            if penalty != "adaptive":
+                _, std = own.predict(tensors[2], return_std=True)
+                assert std.device == tensors[2].device
+                close(std.cpu().numpy(), expected.predict(at, return_std=True)[1], 0.02)
         close(own.predict(at), expected.predict(at), 1e-8)  # and NumPy's go on with NumPy
 
     @pytest.mark.parametrize("device", DEVICES)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.gaussian_process.kernels import RBF, Matern
-from test_kronecker import close
+from test_kronecker import close, noise_of, squared_left_out
 from test_kronecker_similarity import Kernel, between, samples_of
 
 from sk_posenc import (
@@ -83,7 +83,8 @@ def test_every_layout_is_dense_kernel_ridge(basis, kind, weighted, way):
     close(model.predict(between(2)), dense.predict(between(2)))
     close(model.dual_coefficients_, dense.dual.T, 1e-7)
     residuals = dense.left_out(X, y, weights)
-    close(model.noise_variance_, np.average(residuals**2, axis=0, weights=weights))
+    close(squared_left_out(model), np.average(residuals**2, axis=0, weights=weights))
+    close(model.noise_variance_, noise_of(dense, X, y, weights))
     mean, std = model.predict(between(2), return_std=True)
     close(mean, dense.predict(between(2)))
     scale = model.noise_variance_ * len(np.unique(X, axis=0)) / len(X) / ALPHA
@@ -285,7 +286,7 @@ def test_a_search_scores_it_by_leave_one_out(kind):
     units, expected = np.std(y, axis=0), []
     for params in results["params"]:
         model = fitted(X, y, None, params["encoder"], params["alpha"], params["penalty"])
-        mean = np.mean(model.noise_variance_ / units**2) * np.mean(units**2)
+        mean = np.mean(squared_left_out(model) / units**2) * np.mean(units**2)
         expected.append(-mean)
         if params["penalty"] == "radial":
             dense = Radial(params["encoder"][0].basis, 2, params["alpha"])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 from sklearn.base import clone
-from test_kronecker import close, make_grid
+from test_kronecker import close, make_grid, noise_of, squared_left_out
 
 from sk_posenc import (
     Basis,
@@ -122,7 +122,8 @@ def test_every_layout_is_dense_kernel_ridge(kind, weighted, way):
     if model.layout_ == "dual":
         close(model.dual_coefficients_, dense.dual.T)
     residuals = dense.left_out(X, y, weights)
-    close(model.noise_variance_, np.average(residuals**2, axis=0, weights=weights))
+    close(squared_left_out(model), np.average(residuals**2, axis=0, weights=weights))
+    close(model.noise_variance_, noise_of(dense, X, y, weights))
     _, std = model.predict(between(2), return_std=True)
     distinct = len(np.unique(X, axis=0))
     scale = model.noise_variance_ * distinct / len(X) / ALPHA
@@ -145,7 +146,8 @@ def test_grids_go_axis_by_axis(n_axes, way):
         close(model.predict(points), dense.predict(points))
         close(model.coefficients_.reshape(2, -1), dense.dual.T)
         residuals = dense.left_out(X, y, own)
-        close(model.noise_variance_, np.average(residuals**2, axis=0, weights=own))
+        close(squared_left_out(model), np.average(residuals**2, axis=0, weights=own))
+        close(model.noise_variance_, noise_of(dense, X, y, own))
         _, std = model.predict(points, return_std=True)
         scale = model.noise_variance_ / ALPHA
         close(std**2, dense.variance(points)[:, None] * scale, 1e-7)

@@ -1,0 +1,106 @@
+"""How often the intervals of a Kronecker ridge hold the truth, over many draws of the samples.
+
+    OMP_NUM_THREADS=1 python examples/benchmark_coverage.py 50
+
+Each case has a signal without noise, samples of it with noise, and 400 points inside their hull.
+The share of the points is counted where the truth lies within 1.96 standard deviations of the
+prediction. The table has the mean over the seeds, and the least seed.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc import KroneckerRidgeCV
+
+N_TEST = 400
+INSIDE = 0.02, 0.98  # of the unit cube in which samples lie
+Z_95 = 1.96
+
+SIGNALS: dict[str, Callable[[NDArray], NDArray]] = {
+    "waves": lambda X: np.sin(7 * X).sum(axis=1),
+    "bump": lambda X: np.exp(-20 * ((X - 0.4) ** 2).sum(axis=1)),
+    "kink": lambda X: np.abs(X - 0.45).sum(axis=1),
+    "chirp": lambda X: np.sin(18 * X[:, 0] ** 2) * np.cos(4 * X[:, -1]),
+    "cliff": lambda X: np.tanh(20 * (X.mean(axis=1) - 0.5)),
+}
+LISTED = [1.5, 2.0, 2.5]
+
+
+class Case(NamedTuple):
+    """Samples of a signal, and how they are fitted.
+
+    Attributes
+    ----------
+    places : {"even", "random", "holes"}
+    n, n_axes : int
+    noise : float
+        In spreads of the signal.
+    penalties : list or None
+    """
+
+    places: str
+    n: int
+    n_axes: int
+    noise: float
+    penalties: list[float] | None
+
+    def draw(self, rng: np.random.Generator) -> NDArray:
+        if self.places == "random":
+            return rng.uniform(size=(self.n, self.n_axes))
+        side = round(self.n ** (1 / self.n_axes))
+        axis = np.linspace(0, 1, side)
+        grid = np.stack(np.meshgrid(*[axis] * self.n_axes, indexing="ij"), axis=-1)
+        rows = grid.reshape(-1, self.n_axes)
+        return rows if self.places == "even" else rows[rng.uniform(size=len(rows)) < 0.7]
+
+
+CASES = {
+    "learnt": [
+        Case("even", 100, 1, 0.1, None),
+        Case("random", 100, 1, 0.1, None),
+        Case("even", 400, 2, 0.1, None),
+        Case("random", 300, 2, 0.1, None),
+        Case("random", 300, 2, 0.05, None),
+    ],
+    "smoothness, exact": [Case("random", 500, 2, 0.1, LISTED), Case("holes", 900, 2, 0.1, LISTED)],
+    "smoothness, drawn": [Case("random", 2_500, 2, 0.2, LISTED)],
+    "slope": [Case("even", 4_096, 2, 0.1, None)],
+}
+
+
+def coverage(case: Case, signal: Callable[[NDArray], NDArray], seed: int) -> float:
+    """The share of points whose interval holds the truth."""
+    rng = np.random.default_rng(seed)
+    X = case.draw(rng)
+    truth = signal(X)
+    spread = float(np.std(truth))
+    y = truth + case.noise * spread * rng.standard_normal(len(X))
+    points = rng.uniform(*INSIDE, size=(N_TEST, case.n_axes))
+    model = KroneckerRidgeCV(penalties=case.penalties).fit(X, y)
+    values, std = model.predict(points, return_std=True)
+    return float(np.mean(np.abs(values - signal(points)) <= Z_95 * std))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seeds", type=int, nargs="?", default=50)
+    seeds = parser.parse_args().seeds
+    print(f"| fit | samples | noise | {' | '.join(SIGNALS)} |")
+    print("|---|---|---:|" + "---:|" * len(SIGNALS))
+    for name, cases in CASES.items():
+        for case in cases:
+            row = []
+            for signal in SIGNALS.values():
+                found = [coverage(case, signal, seed) for seed in range(seeds)]
+                row.append(f"{100 * np.mean(found):.1f} ({100 * min(found):.0f})")
+            axes = "1 axis" if case.n_axes == 1 else f"{case.n_axes} axes"
+            what = f"{case.n:,} {case.places}, {axes}"
+            print(f"| {name} | {what} | {case.noise} | {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

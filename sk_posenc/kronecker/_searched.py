@@ -1,0 +1,70 @@
+"""Deviations of what a search has chosen, where the chosen fit does not tell them by itself."""
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from sk_posenc.kronecker._axis import Expansion
+from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._fit import Fit
+from sk_posenc.kronecker._fit_of_sums import FitOfSums
+from sk_posenc.kronecker._gap_spacing import with_gaps
+from sk_posenc.kronecker._head import KroneckerHead
+from sk_posenc.kronecker._patterns import Pattern
+from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._search import best_linear, problem_of
+from sk_posenc.kronecker._similarity import SimilarityDesign
+from sk_posenc.kronecker.penalties import ADAPTIVE
+
+
+class SearchedHead(KroneckerHead):
+    """A head whose penalty and spacing were chosen by a search."""
+
+    penalty_: str | float
+    spacing_: float
+    _linear: tuple[Candidate, float] | None
+    _linear_fit: "SearchedHead | None"
+    _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
+
+    def _choose_linear(self, paths: list[Candidate], results: dict[str, Any]) -> None:
+        """Keep which candidate tells deviations where "adaptive" was chosen."""
+        self._linear = self._linear_fit = None
+        self._in_gaps = {}
+        if self.penalty_ == ADAPTIVE.given:
+            self._linear = best_linear(paths, results)
+
+    def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
+        """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""
+        assert isinstance(fit, Fit)
+        if not (isinstance(fit.problem.design, SimilarityDesign) and self.spacing_ > 0):
+            return super()._deviating(fit)
+        if fit not in self._in_gaps:
+            solver = with_gaps(fit.problem).solver
+            self._in_gaps[fit] = solver.expansion, solver.posterior(fit.alpha)
+        return self._in_gaps[fit]
+
+    def _linear_head(self) -> "SearchedHead":
+        """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
+        if self._linear is None:
+            return self
+        if self._linear_fit is None:
+            path, alpha = self._linear
+            assert self._problem is not None
+            problem = problem_of(
+                path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
+            )
+            other = copy(self)
+            other._linear = None
+            fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
+            if len(fits) > 1:
+                y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))
+                for columns, fit in fits:
+                    y[:, columns] = fit.targets()
+                patterns = [Pattern(columns, fit.problem.samples) for columns, fit in fits]
+                other._fit_patterns(patterns, y, problem, alpha)
+            else:
+                fit = fits[0][1]
+                other._fit_final(fit.problem.samples, fit.targets(), problem, alpha, fit.units)
+            self._linear_fit = other
+        return self._linear_fit
