@@ -151,6 +151,8 @@ class SteeredPenalty:
     counts at each node.
     """
 
+    window = 5
+
     def __init__(
         self, steering: Steering, curvature: SteeredCurvature, factor: float, total: float
     ) -> None:
@@ -175,6 +177,9 @@ class SteeredPenalty:
 
     def mean_square(self, z: Array) -> float:
         return self._steering.mean_square(z)
+
+    def largest_far(self, z: Array) -> float:
+        return 0.0
 
 
 class SteeredGradients(Gradients):

@@ -24,6 +24,9 @@ Array = Any
 # Steps that are judged together, for single ones may stand still.
 _WINDOW = 5
 
+# Where no samples are near, moves are compared with this share of the size of the function too:
+# its residuals at the samples may be far smaller than what is uncertain there.
+_FAR = 0.05
 
 # Tolerance down to which single precision does, and samples up to which double takes no time that
 # matters: predictions then are the same on any processor, but for the steps taken.
@@ -100,7 +103,7 @@ class SampledSystem:
     """A system of rows and one column of targets, both of shape (n,)."""
 
     def __init__(self, rows: Rows, targets: Array, weights: Array | None) -> None:
-        self._rows, self._targets, self._weights = rows, targets[None, :], weights
+        self._rows, self._targets, self.weights = rows, targets[None, :], weights
         self._xp = array_namespace(targets)
         self.total = float(targets.shape[0] if weights is None else self._xp.sum(weights))
         self.fitted = self._xp.zeros_like(self._targets)
@@ -108,7 +111,7 @@ class SampledSystem:
         self.goal = rows.adjoint(self._weighted(self._targets))[0]
 
     def _weighted(self, values: Array) -> Array:
-        return values if self._weights is None else values * self._weights
+        return values if self.weights is None else values * self.weights
 
     def begin(self, z: Array) -> Array:
         self.fitted = self._rows.fitted(z[None])
@@ -127,7 +130,15 @@ class SampledSystem:
 
 
 class Penalty(Protocol):
-    """P, and what conjugate gradients need to know besides."""
+    """P, and what conjugate gradients need to know besides.
+
+    Attributes
+    ----------
+    window : int
+        Steps that are judged together.
+    """
+
+    window: int
 
     def apply(self, z: Array) -> Array:
         """``P z``."""
@@ -139,6 +150,10 @@ class Penalty(Protocol):
 
     def mean_square(self, z: Array) -> float:
         """Of the function, over the whole domain."""
+        ...
+
+    def largest_far(self, z: Array) -> float:
+        """Largest size of the function where no samples are near; 0 if they are everywhere."""
         ...
 
 
@@ -155,18 +170,23 @@ class DiagonalPenalty:
         Sum of the weights of the samples.
     """
 
+    window = _WINDOW
+
     def __init__(self, penalty: Array, size: Array, total: float) -> None:
-        self._penalty, self._size = penalty, size
+        self.penalty, self._size, self.total = penalty, size, total
         self._inverse = 1 / (total * size + penalty)
 
     def apply(self, z: Array) -> Array:
-        return self._penalty * z
+        return self.penalty * z
 
     def precondition(self, residual: Array) -> Array:
         return self._inverse * residual
 
     def mean_square(self, z: Array) -> float:
         return float(array_namespace(z).sum(self._size * z * z))
+
+    def largest_far(self, z: Array) -> float:
+        return 0.0
 
 
 def conjugate_gradients(
@@ -234,11 +254,12 @@ def conjugate_gradients(
         if now <= tiny:  # nothing is left, as where the preconditioner is the inverse itself
             error = 0.0
             break
-        if n_iter % _WINDOW == 0:
+        if n_iter % penalty.window == 0:
             step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
-            error, before = step / max(rest, tiny), z
             whole = math.sqrt(penalty.mean_square(z))
+            far = penalty.largest_far(z - before) / max(rest, _FAR * whole, tiny)
+            error, before = max(step / max(rest, tiny), far), z
             rounded = step <= rounding * whole
             if error <= tolerance or rounded:
                 rounded &= error > tolerance
@@ -312,10 +333,13 @@ class Diagonal:
         Mean squares of the functions.
     penalty : array of shape (r_1, ..., r_d)
         Per alpha.
+    gaps : Gaps or None
+        What knows of gaps between the samples.
     """
 
     size: Array
     penalty: Array
+    gaps: "Gaps | None" = None
 
     def run(
         self,
@@ -325,8 +349,19 @@ class Diagonal:
         starts: Sequence[Array | None],
         **stop: Any,
     ) -> list[Iterated]:
-        penalty = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        penalty: Penalty
+        penalty = plain = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        if self.gaps is not None:
+            penalty = self.gaps.penalty(plain, systems[0], alpha)
         return in_turn(systems, penalty, starts, **stop)
+
+
+class Gaps(Protocol):
+    """What preconditions where samples leave gaps."""
+
+    def penalty(self, plain: DiagonalPenalty, system: Any, alpha: float) -> Penalty:
+        """The same penalty, for a system of samples."""
+        ...
 
 
 @dataclass(eq=False)

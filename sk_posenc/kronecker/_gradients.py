@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._axis import diagonalise
 from sk_posenc.kronecker._conjugate_gradients import Diagonal, Iteration, Scheme, dtype_for
+from sk_posenc.kronecker._cosine_mesh import CosineMesh, SmoothGaps
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
 from sk_posenc.kronecker._direct import Solver
@@ -23,6 +24,7 @@ from sk_posenc.kronecker._rows import (
     sparse_products,
 )
 from sk_posenc.kronecker._structured import apply_along_axes, mirrored
+from sk_posenc.kronecker.penalties import Smoothness
 
 
 def direct_limit(design: Design, otherwise: str = "") -> str:
@@ -132,7 +134,12 @@ class Gradients(Solver):
     def scheme(self, dtype: Any) -> Scheme:
         """How an iteration solves, all that the penalty decides."""
         _, size, per_alpha = self._spectral
-        return Diagonal(*(self._place.array(each.astype(dtype)) for each in (size, per_alpha)))
+        placed = [self._place.array(each.astype(dtype)) for each in (size, per_alpha)]
+        penalty, gaps = self.design.penalty, None
+        if self.design.adds_up and isinstance(penalty, Smoothness) and self._place.device is None:
+            mesh = CosineMesh.of(self.design.samples, self.design.axes, dtype)
+            gaps = None if mesh is None else SmoothGaps(mesh, penalty.exponent)
+        return Diagonal(*placed, gaps)
 
     def _rows_for(self, dtype: Any) -> Rows:
         return self._rows_in([each.astype(dtype) for each in self._spectral[0]], dtype)

@@ -1,0 +1,320 @@
+"""Multigrid for functions that samples hold in some places only, and a penalty everywhere.
+
+On a mesh the problem is ``(diag(mass) + s C' diag(symbol) C s) u = r``: the weight of the samples
+at each node, and a penalty that is diagonal in cosines C, between the roots s of how much it counts
+at each node. Where mass is missing only smooth functions are cheap, of all lengths up to the width
+of the hole. So each mesh has a coarser one of half as many nodes, down to a few.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+from scipy.fft import dct, dctn, idctn
+
+# Nodes of the coarsest mesh, at most about.
+_FEW = 400
+
+# An axis is coarsened while its finest waves are at least this share as rough as those of others.
+_AS_ROUGH = 0.4
+
+# Exponents up to this one are smooth enough for linear interpolation between meshes.
+_LINEAR_UP_TO = 2.25
+
+# The range of eigenvalues that smoothing lowers, as a ratio; and its steps.
+_RANGE = 20.0
+_STEPS = 2
+
+Axes = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Nodes of a mesh along each axis, evenly spaced over the domain.
+
+    Attributes
+    ----------
+    shape : tuple of d ints
+    kinds : tuple of d {1, 2}
+        Of the cosines: 1 where the first and last nodes are the ends, 2 where nodes are the
+        middles of cells.
+    """
+
+    shape: tuple[int, ...]
+    kinds: tuple[int, ...]
+
+    def cosines(self, values: NDArray) -> NDArray:
+        """Orthonormal coefficients of arrays whose last d axes are those of the mesh."""
+        return _cosines(values, self.kinds, dctn)
+
+    def values(self, cosines: NDArray) -> NDArray:
+        return _cosines(cosines, self.kinds, idctn)
+
+    def nodes(self, axis: int) -> NDArray[np.float64]:
+        """In widths of the domain."""
+        n = self.shape[axis]
+        if self.kinds[axis] == 1:
+            return np.linspace(0.0, 1.0, n)
+        return (np.arange(n) + 0.5) / n
+
+    def roots(self, axis: int) -> NDArray[np.float64]:
+        """What a value is multiplied by, that orthonormal cosines are those of the function."""
+        roots = np.ones(self.shape[axis])
+        if self.kinds[axis] == 1:
+            roots[[0, -1]] = math.sqrt(0.5)
+        return roots
+
+
+def _cosines(array: NDArray, kinds: tuple[int, ...], transform: object) -> NDArray:
+    first = array.ndim - len(kinds)
+    for kind in sorted(set(kinds)):
+        axes = [first + a for a, own in enumerate(kinds) if own == kind]
+        array = transform(array, type=kind, axes=axes, norm="ortho")  # type: ignore[operator]
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Interpolation from a coarser mesh along each axis; None: the axis stays as it is."""
+
+    along: list[sparse.csr_array | None]
+
+    def fine(self, values: NDArray) -> NDArray:
+        for a, matrix in enumerate(self.along, start=-len(self.along)):
+            if matrix is not None:
+                values = _along(matrix, values, a)
+        return values
+
+    def coarse(self, values: NDArray) -> NDArray:
+        """The adjoint."""
+        for a, matrix in enumerate(self.along, start=-len(self.along)):
+            if matrix is not None:
+                values = _along(matrix.T, values, a)
+        return values
+
+    def squared(self) -> "Step":
+        return Step([None if each is None else each.multiply(each).tocsr() for each in self.along])
+
+
+def _along(matrix: sparse.csr_array, values: NDArray, axis: int) -> NDArray:
+    before = math.prod(values.shape[:axis])
+    after = math.prod(values.shape[axis:][1:])
+    shape = (*values.shape[:axis], matrix.shape[0], *values.shape[axis:][1:])
+    if before == 1:
+        return (matrix @ values.reshape(-1, after)).reshape(shape)
+    if after == 1:
+        return np.ascontiguousarray((matrix @ values.reshape(before, -1).T).T).reshape(shape)
+    blocks = values.reshape(before, -1, after)
+    return np.stack([matrix @ block for block in blocks]).reshape(shape)
+
+
+class Ladder:
+    """Meshes from fine to coarse with what takes functions between them, for all penalties.
+
+    Parameters
+    ----------
+    finest : Mesh
+    roughness : sequence of d floats
+        Of the finest wave along each axis.
+    exponent : float
+        Of the penalty.
+    dtype : numpy.dtype
+    """
+
+    def __init__(
+        self, finest: Mesh, roughness: Sequence[float], exponent: float, dtype: np.dtype
+    ) -> None:
+        self.meshes, self.steps, self._waves = [finest], [], []
+        self.overlap = 2 if exponent <= _LINEAR_UP_TO else 3
+        self.dtype = dtype
+        top = np.array(roughness, dtype=float)
+        least = max(3, int(_FEW ** (1 / len(finest.shape))))
+        while math.prod(self.meshes[-1].shape) > _FEW:
+            mesh = self.meshes[-1]
+            halved = (top >= _AS_ROUGH * top.max()) & (np.array(mesh.shape) > least)
+            if not halved.any():
+                halved = np.array(mesh.shape) > least
+            if not halved.any():
+                break
+            self._add(mesh, halved, least)
+            top[halved] /= 4
+
+    def _add(self, mesh: Mesh, halved: NDArray[np.bool_], least: int) -> None:
+        shape = tuple(
+            _half(n, least) if half else n for n, half in zip(mesh.shape, halved, strict=True)
+        )
+        kinds = tuple(
+            2 if half else kind for kind, half in zip(mesh.kinds, halved, strict=True)
+        )
+        coarse = Mesh(shape, kinds)
+        matrices = [
+            _interpolation(mesh, coarse, a, self.overlap > 2) if half else None
+            for a, half in enumerate(halved)
+        ]
+        waves = [
+            None if each is None else _waves(each, mesh.kinds[a]) for a, each in enumerate(matrices)
+        ]
+        self.meshes.append(coarse)
+        self._waves.append(waves)
+        self.steps.append(
+            Step([None if each is None else each.astype(self.dtype) for each in matrices])
+        )
+
+    def symbols(self, symbol: NDArray) -> list[NDArray]:
+        """What a penalty makes of the cosines of each mesh."""
+        found = [symbol]
+        for waves in self._waves:
+            for a, each in enumerate(waves):
+                if each is not None:
+                    symbol = _along(each, symbol, a - symbol.ndim)
+            found.append(symbol)
+        return found
+
+    def summed(self, values: NDArray) -> list[NDArray]:
+        """Sums over the cells of each mesh."""
+        found = [values]
+        for fine, coarse in zip(self.meshes, self.meshes[1:], strict=False):
+            for a in range(len(fine.shape)):
+                if fine.shape[a] != coarse.shape[a]:
+                    nearest = np.minimum(
+                        (fine.nodes(a) * coarse.shape[a]).astype(np.intp), coarse.shape[a] - 1
+                    )
+                    shares = sparse.csr_array(
+                        (fine.roots(a) ** 2, (nearest, np.arange(fine.shape[a]))),
+                        shape=(coarse.shape[a], fine.shape[a]),
+                    ).astype(values.dtype)
+                    values = _along(shares, values, a - values.ndim)
+            found.append(values)
+        return found
+
+
+def _half(n: int, least: int) -> int:
+    """About half as many nodes, so that they may be halved again."""
+    half, halvings = -(-n // 2), 0
+    while -(-half // 2**halvings) > least:
+        halvings += 1
+    return -(-half // 2**halvings) * 2**halvings
+
+
+def _interpolation(fine: Mesh, coarse: Mesh, axis: int, smooth: bool) -> sparse.csr_array:
+    """Linear between the middles of cells, and then a mean of neighbours, times roots."""
+    n, cells = fine.shape[axis], coarse.shape[axis]
+    place = fine.nodes(axis) * cells - 0.5
+    first = np.floor(place).astype(np.intp)
+    share = place - first
+    rows = np.tile(np.arange(n), 2)
+    columns = np.clip(np.concatenate([first, first + 1]), 0, cells - 1)
+    matrix = sparse.csr_array((np.concatenate([1 - share, share]), (rows, columns)), (n, cells))
+    if smooth:
+        beside = np.arange(n)
+        if fine.kinds[axis] == 1:  # mirrored at the node of an end
+            ends = np.abs(beside - 1), np.where(beside == n - 1, n - 2, beside + 1)
+        else:
+            ends = np.maximum(beside - 1, 0), np.minimum(beside + 1, n - 1)
+        columns = np.concatenate([ends[0], beside, ends[1]])
+        weights = np.repeat([0.25, 0.5, 0.25], n)
+        matrix = sparse.csr_array((weights, (np.tile(beside, 3), columns)), (n, n)) @ matrix
+    return (sparse.diags_array(fine.roots(axis)) @ matrix).tocsr()
+
+
+def _waves(matrix: sparse.csr_array, kind: int) -> sparse.csr_array:
+    """Squares of the cosines of a mesh in those of a coarser one, (n_coarse, n_fine)."""
+    coarse = dct(np.eye(matrix.shape[1]), axis=0, norm="ortho")
+    squares = dct(matrix @ coarse.T, axis=0, type=kind, norm="ortho") ** 2
+    squares[squares < 1e-9 * squares.max()] = 0.0
+    return sparse.csr_array(squares.T)
+
+
+class Multigrid:
+    """About the inverse of samples and a penalty on a mesh, by one cycle through its ladder.
+
+    Parameters
+    ----------
+    ladder : Ladder
+    mass : array of the shape of the finest mesh
+    symbol : array of the shape of the finest mesh
+        The penalty of orthonormal cosines.
+    local : array of the shape of the finest mesh, default=None
+        How much the penalty counts at each node.
+    """
+
+    def __init__(
+        self, ladder: Ladder, mass: NDArray, symbol: NDArray, local: NDArray | None = None
+    ) -> None:
+        self._ladder, dtype = ladder, ladder.dtype
+        masses = ladder.summed(mass.astype(np.float64))
+        self._masses = [masses[0].astype(dtype), *(each.astype(dtype) for each in masses)]
+        symbols = ladder.symbols(symbol.astype(np.float64))
+        self._symbols = [each.astype(dtype) for each in symbols]
+        self._roots = [None] * len(symbols) if local is None else _local_roots(ladder, local)
+        n_axes = mass.ndim
+        self._inverses, self._bounds = [], []
+        for level, own in enumerate(symbols):
+            middle = float(own.mean())
+            diagonal = masses[0] if level == 0 else None
+            if diagonal is None:
+                diagonal = ladder.steps[level - 1].squared().coarse(self._masses[level])
+            roots = self._roots[level]
+            self._inverses.append(
+                (1 / (diagonal + (middle if roots is None else middle * roots**2))).astype(dtype)
+            )
+            overlap = 1.0 if level == 0 else float(ladder.overlap) ** n_axes
+            self._bounds.append(max(overlap, float(own.max()) / middle))
+        self._last = self._factored()
+
+    def __call__(self, residual: NDArray) -> NDArray:
+        return self._cycle(0, residual)
+
+    def _applied(self, level: int, u: NDArray) -> NDArray:
+        if level == 0:
+            weighed = self._masses[0] * u
+        else:
+            step = self._ladder.steps[level - 1]
+            weighed = step.coarse(self._masses[level] * step.fine(u))
+        roots, mesh = self._roots[level], self._ladder.meshes[level]
+        if roots is None:
+            return weighed + mesh.values(self._symbols[level] * mesh.cosines(u))
+        return weighed + roots * mesh.values(self._symbols[level] * mesh.cosines(roots * u))
+
+    def _factored(self) -> tuple[NDArray, bool]:
+        shape = self._ladder.meshes[-1].shape
+        n = math.prod(shape)
+        matrix = self._applied(len(self._symbols) - 1, np.eye(n).reshape(n, *shape)).reshape(n, n)
+        return linalg.cho_factor((matrix + matrix.T) / 2)
+
+    def _cycle(self, level: int, residual: NDArray) -> NDArray:
+        if level == len(self._symbols) - 1:
+            found = linalg.cho_solve(self._last, residual.ravel().astype(np.float64))
+            return found.reshape(residual.shape).astype(residual.dtype)
+        step = self._ladder.steps[level]
+        u = self._smoothed(level, residual, None)
+        left = residual - self._applied(level, u)
+        u = u + step.fine(self._cycle(level + 1, step.coarse(left)))
+        return self._smoothed(level, residual, u)
+
+    def _smoothed(self, level: int, residual: NDArray, u: NDArray | None) -> NDArray:
+        """A few steps towards the solution, by Chebyshev's polynomials of what is diagonal."""
+        inverse, bound = self._inverses[level], self._bounds[level]
+        middle, half = bound * (1 + 1 / _RANGE) / 2, bound * (1 - 1 / _RANGE) / 2
+        ratio = half / middle
+        left = residual if u is None else residual - self._applied(level, u)
+        move = inverse * left / middle
+        u = move if u is None else u + move
+        for _ in range(_STEPS - 1):
+            left = left - self._applied(level, move)
+            following = 1 / (2 * middle / half - ratio)
+            move = following * ratio * move + (2 * following / half) * (inverse * left)
+            u, ratio = u + move, following
+        return u
+
+
+def _local_roots(ladder: Ladder, local: NDArray) -> list[NDArray]:
+    """Roots of the mean over the cells of each mesh."""
+    sums, counts = ladder.summed(local), ladder.summed(np.ones_like(local))
+    return [
+        np.sqrt(total / count).astype(ladder.dtype)
+        for total, count in zip(sums, counts, strict=True)
+    ]
