@@ -77,10 +77,13 @@ class System(Protocol):
         Sum of the weights.
     goal : array of shape (r_1, ..., r_d)
         ``R' W y``.
+    weights : array of shape (n,) or None
+        Of the samples; None where they are alike, or not known.
     """
 
     total: float
     goal: Array
+    weights: Array | None
 
     def begin(self, z: Array) -> Array:
         """``S z``, where z starts."""
@@ -352,15 +355,15 @@ class Diagonal:
         penalty: Penalty
         penalty = plain = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
         if self.gaps is not None:
-            penalty = self.gaps.penalty(plain, systems[0], alpha)
+            penalty = self.gaps.penalty(plain, systems[0].weights, alpha)
         return in_turn(systems, penalty, starts, **stop)
 
 
 class Gaps(Protocol):
     """What preconditions where samples leave gaps."""
 
-    def penalty(self, plain: DiagonalPenalty, system: Any, alpha: float) -> Penalty:
-        """The same penalty, for a system of samples."""
+    def penalty(self, plain: DiagonalPenalty, weights: Array | None, alpha: float) -> Penalty:
+        """The same penalty, for samples with these weights."""
         ...
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._axis import diagonalise
 from sk_posenc.kronecker._conjugate_gradients import Diagonal, Iteration, Scheme, dtype_for
-from sk_posenc.kronecker._cosine_mesh import CosineMesh, SmoothGaps
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
 from sk_posenc.kronecker._direct import Solver
+from sk_posenc.kronecker._gaps import SmoothGaps
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._rows import (
     DenseRows,
@@ -137,8 +137,9 @@ class Gradients(Solver):
         placed = [self._place.array(each.astype(dtype)) for each in (size, per_alpha)]
         penalty, gaps = self.design.penalty, None
         if self.design.adds_up and isinstance(penalty, Smoothness) and self._place.device is None:
-            mesh = CosineMesh.of(self.design.samples, self.design.axes, dtype)
-            gaps = None if mesh is None else SmoothGaps(mesh, penalty.exponent)
+            gaps = SmoothGaps.of(
+                self.design.samples, self.design.axes, penalty.exponent, np.dtype(dtype)
+            )
         return Diagonal(*placed, gaps)
 
     def _rows_for(self, dtype: Any) -> Rows:

@@ -9,6 +9,7 @@ of the hole. So each mesh has a coarser one of half as many nodes, down to a few
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,52 +29,17 @@ _LINEAR_UP_TO = 2.25
 _RANGE = 20.0
 _STEPS = 2
 
-Axes = Sequence[int]
+# Shares of a wave below this are rounding.
+_NOTHING = 1e-9
+
+def cosines(values: NDArray, n_axes: int) -> NDArray:
+    """Orthonormal coefficients of values in the middles of cells, along the last axes."""
+    return np.asarray(dctn(values, axes=range(-n_axes, 0), norm="ortho"))
 
 
-@dataclass(frozen=True)
-class Mesh:
-    """Nodes of a mesh along each axis, evenly spaced over the domain.
-
-    Attributes
-    ----------
-    shape : tuple of d ints
-    kinds : tuple of d {1, 2}
-        Of the cosines: 1 where the first and last nodes are the ends, 2 where nodes are the
-        middles of cells.
-    """
-
-    shape: tuple[int, ...]
-    kinds: tuple[int, ...]
-
-    def cosines(self, values: NDArray) -> NDArray:
-        """Orthonormal coefficients of arrays whose last d axes are those of the mesh."""
-        return _cosines(values, self.kinds, dctn)
-
-    def values(self, cosines: NDArray) -> NDArray:
-        return _cosines(cosines, self.kinds, idctn)
-
-    def nodes(self, axis: int) -> NDArray[np.float64]:
-        """In widths of the domain."""
-        n = self.shape[axis]
-        if self.kinds[axis] == 1:
-            return np.linspace(0.0, 1.0, n)
-        return (np.arange(n) + 0.5) / n
-
-    def roots(self, axis: int) -> NDArray[np.float64]:
-        """What a value is multiplied by, that orthonormal cosines are those of the function."""
-        roots = np.ones(self.shape[axis])
-        if self.kinds[axis] == 1:
-            roots[[0, -1]] = math.sqrt(0.5)
-        return roots
-
-
-def _cosines(array: NDArray, kinds: tuple[int, ...], transform: object) -> NDArray:
-    first = array.ndim - len(kinds)
-    for kind in sorted(set(kinds)):
-        axes = [first + a for a, own in enumerate(kinds) if own == kind]
-        array = transform(array, type=kind, axes=axes, norm="ortho")  # type: ignore[operator]
-    return array
+def from_cosines(coefficients: NDArray, n_axes: int) -> NDArray:
+    """Values in the middles of cells."""
+    return np.asarray(idctn(coefficients, axes=range(-n_axes, 0), norm="ortho"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,79 +82,64 @@ class Ladder:
 
     Parameters
     ----------
-    finest : Mesh
+    shape : tuple of d ints
+        Nodes of the finest mesh, in the middles of cells that fill the domain.
     roughness : sequence of d floats
-        Of the finest wave along each axis.
+        Of its finest wave along each axis.
     exponent : float
         Of the penalty.
     dtype : numpy.dtype
     """
 
     def __init__(
-        self, finest: Mesh, roughness: Sequence[float], exponent: float, dtype: np.dtype
+        self, shape: tuple[int, ...], roughness: Sequence[float], exponent: float, dtype: Any
     ) -> None:
-        self.meshes, self.steps, self._waves = [finest], [], []
-        self.overlap = 2 if exponent <= _LINEAR_UP_TO else 3
-        self.dtype = dtype
-        top = np.array(roughness, dtype=float)
-        least = max(3, int(_FEW ** (1 / len(finest.shape))))
-        while math.prod(self.meshes[-1].shape) > _FEW:
-            mesh = self.meshes[-1]
-            halved = (top >= _AS_ROUGH * top.max()) & (np.array(mesh.shape) > least)
-            if not halved.any():
-                halved = np.array(mesh.shape) > least
-            if not halved.any():
-                break
-            self._add(mesh, halved, least)
+        self.shapes, self.steps = [shape], []
+        self._waves: list[list[sparse.csr_array | None]] = []
+        self.smooth, self.dtype = exponent > _LINEAR_UP_TO, np.dtype(dtype)
+        top = np.array(roughness, dtype=np.float64)
+        least = max(3, int(_FEW ** (1 / len(shape))))
+        while math.prod(shape) > _FEW and max(shape) > least:
+            halved = np.array(shape) > least
+            halved &= top >= _AS_ROUGH * top[halved].max()
+            shape = self._add(shape, halved, least)
             top[halved] /= 4
 
-    def _add(self, mesh: Mesh, halved: NDArray[np.bool_], least: int) -> None:
-        shape = tuple(
-            _half(n, least) if half else n for n, half in zip(mesh.shape, halved, strict=True)
-        )
-        kinds = tuple(
-            2 if half else kind for kind, half in zip(mesh.kinds, halved, strict=True)
-        )
-        coarse = Mesh(shape, kinds)
-        matrices = [
-            _interpolation(mesh, coarse, a, self.overlap > 2) if half else None
-            for a, half in enumerate(halved)
-        ]
-        waves = [
-            None if each is None else _waves(each, mesh.kinds[a]) for a, each in enumerate(matrices)
-        ]
-        self.meshes.append(coarse)
+    def _add(self, fine: tuple[int, ...], halved: NDArray, least: int) -> tuple[int, ...]:
+        shape = tuple(_half(n, least) if half else n for n, half in zip(fine, halved, strict=True))
+        along, waves = [], []
+        for n, cells, half in zip(fine, shape, halved, strict=True):
+            matrix = _interpolation(n, cells, self.smooth) if half else None
+            waves.append(None if matrix is None else _waves(matrix))
+            along.append(None if matrix is None else matrix.astype(self.dtype))
+        self.shapes.append(shape)
+        self.steps.append(Step(along))
         self._waves.append(waves)
-        self.steps.append(
-            Step([None if each is None else each.astype(self.dtype) for each in matrices])
-        )
+        return shape
 
     def symbols(self, symbol: NDArray) -> list[NDArray]:
         """What a penalty makes of the cosines of each mesh."""
         found = [symbol]
         for waves in self._waves:
-            for a, each in enumerate(waves):
-                if each is not None:
-                    symbol = _along(each, symbol, a - symbol.ndim)
-            found.append(symbol)
+            found.append(Step(waves).fine(found[-1]))
         return found
 
     def summed(self, values: NDArray) -> list[NDArray]:
         """Sums over the cells of each mesh."""
         found = [values]
-        for fine, coarse in zip(self.meshes, self.meshes[1:], strict=False):
-            for a in range(len(fine.shape)):
-                if fine.shape[a] != coarse.shape[a]:
-                    nearest = np.minimum(
-                        (fine.nodes(a) * coarse.shape[a]).astype(np.intp), coarse.shape[a] - 1
-                    )
-                    shares = sparse.csr_array(
-                        (fine.roots(a) ** 2, (nearest, np.arange(fine.shape[a]))),
-                        shape=(coarse.shape[a], fine.shape[a]),
-                    ).astype(values.dtype)
-                    values = _along(shares, values, a - values.ndim)
+        for fine, coarse in zip(self.shapes, self.shapes[1:], strict=False):
+            values = found[-1]
+            for a, (n, cells) in enumerate(zip(fine, coarse, strict=True)):
+                if n != cells:
+                    starts = np.flatnonzero(np.diff(cell_of(n, cells), prepend=-1))
+                    values = np.add.reduceat(values, starts, axis=a)
             found.append(values)
         return found
+
+
+def cell_of(n: int, cells: int) -> NDArray[np.intp]:
+    """In which of fewer cells each of n nodes lies; each has one."""
+    return ((np.arange(n) + 0.5) * cells / n).astype(np.intp)
 
 
 def _half(n: int, least: int) -> int:
@@ -196,35 +147,30 @@ def _half(n: int, least: int) -> int:
     half, halvings = -(-n // 2), 0
     while -(-half // 2**halvings) > least:
         halvings += 1
-    return -(-half // 2**halvings) * 2**halvings
+    return int(-(-half // 2**halvings) * 2**halvings)
 
 
-def _interpolation(fine: Mesh, coarse: Mesh, axis: int, smooth: bool) -> sparse.csr_array:
-    """Linear between the middles of cells, and then a mean of neighbours, times roots."""
-    n, cells = fine.shape[axis], coarse.shape[axis]
-    place = fine.nodes(axis) * cells - 0.5
+def _interpolation(n: int, cells: int, smooth: bool) -> sparse.csr_array:
+    """Linear between the middles of cells; and then a mean of neighbours."""
+    place = (np.arange(n) + 0.5) * cells / n - 0.5
     first = np.floor(place).astype(np.intp)
     share = place - first
-    rows = np.tile(np.arange(n), 2)
     columns = np.clip(np.concatenate([first, first + 1]), 0, cells - 1)
-    matrix = sparse.csr_array((np.concatenate([1 - share, share]), (rows, columns)), (n, cells))
+    weights = np.concatenate([1 - share, share])
+    matrix = sparse.csr_array((weights, (np.tile(np.arange(n), 2), columns)), (n, cells))
     if smooth:
-        beside = np.arange(n)
-        if fine.kinds[axis] == 1:  # mirrored at the node of an end
-            ends = np.abs(beside - 1), np.where(beside == n - 1, n - 2, beside + 1)
-        else:
-            ends = np.maximum(beside - 1, 0), np.minimum(beside + 1, n - 1)
-        columns = np.concatenate([ends[0], beside, ends[1]])
+        own = np.arange(n)
+        columns = np.concatenate([np.maximum(own - 1, 0), own, np.minimum(own + 1, n - 1)])
         weights = np.repeat([0.25, 0.5, 0.25], n)
-        matrix = sparse.csr_array((weights, (np.tile(beside, 3), columns)), (n, n)) @ matrix
-    return (sparse.diags_array(fine.roots(axis)) @ matrix).tocsr()
+        matrix = sparse.csr_array((weights, (np.tile(own, 3), columns)), (n, n)) @ matrix
+    return matrix.tocsr()
 
 
-def _waves(matrix: sparse.csr_array, kind: int) -> sparse.csr_array:
+def _waves(matrix: sparse.csr_array) -> sparse.csr_array:
     """Squares of the cosines of a mesh in those of a coarser one, (n_coarse, n_fine)."""
     coarse = dct(np.eye(matrix.shape[1]), axis=0, norm="ortho")
-    squares = dct(matrix @ coarse.T, axis=0, type=kind, norm="ortho") ** 2
-    squares[squares < 1e-9 * squares.max()] = 0.0
+    squares = dct(matrix @ coarse.T, axis=0, norm="ortho") ** 2
+    squares[squares < _NOTHING * squares.max()] = 0.0
     return sparse.csr_array(squares.T)
 
 
@@ -261,7 +207,7 @@ class Multigrid:
             self._inverses.append(
                 (1 / (diagonal + (middle if roots is None else middle * roots**2))).astype(dtype)
             )
-            overlap = 1.0 if level == 0 else float(ladder.overlap) ** n_axes
+            overlap = 1.0 if level == 0 else (3.0 if ladder.smooth else 2.0) ** n_axes
             self._bounds.append(max(overlap, float(own.max()) / middle))
         self._last = self._factored()
 
@@ -274,13 +220,14 @@ class Multigrid:
         else:
             step = self._ladder.steps[level - 1]
             weighed = step.coarse(self._masses[level] * step.fine(u))
-        roots, mesh = self._roots[level], self._ladder.meshes[level]
+        roots, symbol = self._roots[level], self._symbols[level]
         if roots is None:
-            return weighed + mesh.values(self._symbols[level] * mesh.cosines(u))
-        return weighed + roots * mesh.values(self._symbols[level] * mesh.cosines(roots * u))
+            return weighed + from_cosines(symbol * cosines(u, symbol.ndim), symbol.ndim)
+        bent = from_cosines(symbol * cosines(roots * u, symbol.ndim), symbol.ndim)
+        return weighed + roots * bent
 
     def _factored(self) -> tuple[NDArray, bool]:
-        shape = self._ladder.meshes[-1].shape
+        shape = self._ladder.shapes[-1]
         n = math.prod(shape)
         matrix = self._applied(len(self._symbols) - 1, np.eye(n).reshape(n, *shape)).reshape(n, n)
         return linalg.cho_factor((matrix + matrix.T) / 2)
