@@ -34,8 +34,10 @@ class AxisCosines:
     ----------
     order : ndarray of shape (r,)
         Functions from the smooth to the rough.
-    signs : ndarray of shape (r,)
-        What makes cosines of the first ones.
+    gains : ndarray of shape (r,)
+        How large each of the first ones is at the nodes, as a cosine.
+    roughness : ndarray of shape (n_nodes,)
+        Of cosines that are 1 at the nodes.
     n_cosines : int
     correction : ndarray of shape (n_cosines, r - n_cosines) or None
         Cosines with the same values at the nodes as each of the other functions, where samples lie
@@ -48,7 +50,8 @@ class AxisCosines:
     """
 
     order: NDArray[np.intp]
-    signs: NDArray[np.float64]
+    gains: NDArray[np.float64]
+    roughness: NDArray[np.float64]
     n_cosines: int
     correction: NDArray[np.float64] | None
     places: NDArray[np.float64]
@@ -70,19 +73,20 @@ class AxisCosines:
             places = (np.arange(n) + 0.5) / n
         order = np.argsort(axis.smooth.roughness, kind="stable")
         values = axis.at(low + (high - low) * places) @ axis.smooth.basis[:, order]
-        shares = np.diagonal(_Transform(n, on_nodes).cosines(values, 0))
+        shares = np.diagonal(_Transform(n, on_nodes, np.ones(n)).cosines(values, 0))
         if np.any(np.abs(shares[: n // 2]) < _COSINE):
             return None
         unlike = np.flatnonzero(np.abs(shares) < _ALIKE)
         n_cosines = int(unlike[0]) if len(unlike) else len(shares)
-        signs = np.ones(len(order))
-        signs[:n_cosines] = np.sign(shares[:n_cosines])
+        gains = np.ones(len(order))
+        gains[:n_cosines] = shares[:n_cosines]
+        roughness = (math.pi * np.arange(n) / float(encoder.stable_rank_[0])) ** 2
+        roughness[:n_cosines] = axis.smooth.roughness[order[:n_cosines]]
         correction = None
         if on_nodes and n_cosines < len(order):
-            values = values * signs
             first, others = values[:, :n_cosines], values[:, n_cosines:]
             correction = np.linalg.lstsq(first, others, rcond=1e-10)[0]
-        return cls(order, signs, n_cosines, correction, places, on_nodes)
+        return cls(order, gains, roughness, n_cosines, correction, places, on_nodes)
 
     @property
     def n_nodes(self) -> int:
@@ -90,7 +94,9 @@ class AxisCosines:
 
     @cached_property
     def transform(self) -> "_Transform":
-        return _Transform(self.n_nodes, self.on_nodes)
+        gains = np.ones(self.n_nodes)
+        gains[: self.n_cosines] = self.gains[: self.n_cosines]
+        return _Transform(self.n_nodes, self.on_nodes, gains)
 
     def spread(self, places: NDArray) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """The lower of the two nodes beside each place, and the share of the upper one."""
@@ -108,11 +114,11 @@ class AxisCosines:
 
     def ordered(self, z: NDArray, axis: int) -> NDArray:
         """Coefficients of an array along an axis with those of cosines first."""
-        return np.take(z, self.order, axis=axis) * _along(self.signs, z, axis)
+        return np.take(z, self.order, axis=axis)
 
     def given(self, z: NDArray, axis: int) -> NDArray:
         """The way back."""
-        return np.take(z * _along(self.signs, z, axis), np.argsort(self.order), axis=axis)
+        return np.take(z, np.argsort(self.order), axis=axis)
 
     def corrected(self, z: NDArray, axis: int) -> None:
         """Take from the other functions what cosines have at the nodes, in place."""
@@ -129,24 +135,27 @@ class AxisCosines:
 
 
 class _Transform:
-    """Between values at nodes and coefficients of cosines, each of mean square 1."""
+    """Between values at nodes and coefficients of functions that are cosines there."""
 
-    def __init__(self, n: int, to_ends: bool) -> None:
-        self._kind = 1 if to_ends else 2
+    def __init__(self, n: int, to_ends: bool, gains: NDArray) -> None:
+        self._kind, self.gains = (1 if to_ends else 2), gains
         self._roots = np.full(n, (n - to_ends) ** -0.5)
         if to_ends:
             self._roots[[0, -1]] *= math.sqrt(0.5)
 
     def cosines(self, values: NDArray, axis: int) -> NDArray:
         scaled = _along(self._roots, values, axis) * values
-        return np.asarray(dct(scaled, type=self._kind, axis=axis, norm="ortho"))
+        found = dct(scaled, type=self._kind, axis=axis, norm="ortho")
+        return np.asarray(found / _along(self.gains, values, axis))
 
     def adjoint(self, cosines: NDArray, axis: int) -> NDArray:
         """Of :meth:`cosines`."""
-        return _along(self._roots, cosines, axis) * self._inverse(cosines, axis)
+        scaled = cosines / _along(self.gains, cosines, axis)
+        return _along(self._roots, cosines, axis) * self._inverse(scaled, axis)
 
     def values(self, cosines: NDArray, axis: int) -> NDArray:
-        return self._inverse(cosines, axis) / _along(self._roots, cosines, axis)
+        scaled = cosines * _along(self.gains, cosines, axis)
+        return self._inverse(scaled, axis) / _along(self._roots, cosines, axis)
 
     def _inverse(self, cosines: NDArray, axis: int) -> NDArray:
         return np.asarray(idct(cosines, type=self._kind, axis=axis, norm="ortho"))

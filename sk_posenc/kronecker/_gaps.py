@@ -68,19 +68,15 @@ class SmoothGaps:
     def _symbol(self) -> NDArray[np.float64]:
         """The penalty of values at the nodes, in their cosines, per alpha."""
         total = np.full((), float(np.mean([axis.smooth.floor for axis in self.axes])))
-        for waves in self._waves():
-            total = np.add.outer(total, waves)
-        return np.asarray(total**self.exponent) / math.prod(self.shape)
-
-    def _waves(self) -> list[NDArray[np.float64]]:
-        return [
-            (math.pi * np.arange(n) / float(axis.encoder.stable_rank_[0])) ** 2
-            for axis, n in zip(self.axes, self.shape, strict=True)
-        ]
+        gains = np.ones(())
+        for own in self.cosines:
+            total = np.add.outer(total, own.roughness)
+            gains = np.multiply.outer(gains, own.transform.gains**2)
+        return np.asarray(total**self.exponent) / gains / math.prod(self.shape)
 
     @cached_property
     def _ladder(self) -> Ladder:
-        top = [float(waves[-1]) for waves in self._waves()]
+        top = [float(own.roughness[-1]) for own in self.cosines]
         return Ladder(self.shape, top, self.exponent, self.dtype)
 
     def penalty(self, plain: DiagonalPenalty, weights: NDArray | None, alpha: float) -> Penalty:

@@ -22,12 +22,13 @@ _FEW = 400
 # An axis is coarsened while its finest waves are at least this share as rough as those of others.
 _AS_ROUGH = 0.4
 
-# Exponents up to this one are smooth enough for linear interpolation between meshes.
-_LINEAR_UP_TO = 2.25
+# Steps that smooth, and the ratio of the eigenvalues that they lower; above an exponent, more. An odd
+# number of steps overshoots less.
+_STEPS, _RANGE = 3, 30.0
+_STEEP, _MORE_STEPS, _WIDER_RANGE = 3.0, 5, 60.0
 
-# The range of eigenvalues that smoothing lowers, as a ratio; and its steps.
-_RANGE = 20.0
-_STEPS = 2
+# Nodes of a coarser mesh along an axis that share in a finer one.
+_BESIDE = 3.0
 
 # Shares of a wave below this are rounding.
 _NOTHING = 1e-9
@@ -96,7 +97,9 @@ class Ladder:
     ) -> None:
         self.shapes, self.steps = [shape], []
         self._waves: list[list[sparse.csr_array | None]] = []
-        self.smooth, self.dtype = exponent > _LINEAR_UP_TO, np.dtype(dtype)
+        self.dtype = np.dtype(dtype)
+        steep = exponent > _STEEP
+        self.n_smoothing, self.range = (_MORE_STEPS, _WIDER_RANGE) if steep else (_STEPS, _RANGE)
         top = np.array(roughness, dtype=np.float64)
         least = max(3, int(_FEW ** (1 / len(shape))))
         while math.prod(shape) > _FEW and max(shape) > least:
@@ -109,7 +112,7 @@ class Ladder:
         shape = tuple(_half(n, least) if half else n for n, half in zip(fine, halved, strict=True))
         along, waves = [], []
         for n, cells, half in zip(fine, shape, halved, strict=True):
-            matrix = _interpolation(n, cells, self.smooth) if half else None
+            matrix = _interpolation(n, cells) if half else None
             waves.append(None if matrix is None else _waves(matrix))
             along.append(None if matrix is None else matrix.astype(self.dtype))
         self.shapes.append(shape)
@@ -150,19 +153,18 @@ def _half(n: int, least: int) -> int:
     return int(-(-half // 2**halvings) * 2**halvings)
 
 
-def _interpolation(n: int, cells: int, smooth: bool) -> sparse.csr_array:
-    """Linear between the middles of cells; and then a mean of neighbours."""
+def _interpolation(n: int, cells: int) -> sparse.csr_array:
+    """Linear between the middles of cells, and then a mean of neighbours."""
     place = (np.arange(n) + 0.5) * cells / n - 0.5
     first = np.floor(place).astype(np.intp)
     share = place - first
     columns = np.clip(np.concatenate([first, first + 1]), 0, cells - 1)
     weights = np.concatenate([1 - share, share])
     matrix = sparse.csr_array((weights, (np.tile(np.arange(n), 2), columns)), (n, cells))
-    if smooth:
-        own = np.arange(n)
-        columns = np.concatenate([np.maximum(own - 1, 0), own, np.minimum(own + 1, n - 1)])
-        weights = np.repeat([0.25, 0.5, 0.25], n)
-        matrix = sparse.csr_array((weights, (np.tile(own, 3), columns)), (n, n)) @ matrix
+    own = np.arange(n)
+    columns = np.concatenate([np.maximum(own - 1, 0), own, np.minimum(own + 1, n - 1)])
+    weights = np.repeat([0.25, 0.5, 0.25], n)
+    matrix = sparse.csr_array((weights, (np.tile(own, 3), columns)), (n, n)) @ matrix
     return matrix.tocsr()
 
 
@@ -207,7 +209,7 @@ class Multigrid:
             self._inverses.append(
                 (1 / (diagonal + (middle if roots is None else middle * roots**2))).astype(dtype)
             )
-            overlap = 1.0 if level == 0 else (3.0 if ladder.smooth else 2.0) ** n_axes
+            overlap = 1.0 if level == 0 else _BESIDE**n_axes
             self._bounds.append(max(overlap, float(own.max()) / middle))
         self._last = self._factored()
 
@@ -245,12 +247,13 @@ class Multigrid:
     def _smoothed(self, level: int, residual: NDArray, u: NDArray | None) -> NDArray:
         """A few steps towards the solution, by Chebyshev's polynomials of what is diagonal."""
         inverse, bound = self._inverses[level], self._bounds[level]
-        middle, half = bound * (1 + 1 / _RANGE) / 2, bound * (1 - 1 / _RANGE) / 2
+        least = bound / self._ladder.range
+        middle, half = (bound + least) / 2, (bound - least) / 2
         ratio = half / middle
         left = residual if u is None else residual - self._applied(level, u)
         move = inverse * left / middle
         u = move if u is None else u + move
-        for _ in range(_STEPS - 1):
+        for _ in range(self._ladder.n_smoothing - 1):
             left = left - self._applied(level, move)
             following = 1 / (2 * middle / half - ratio)
             move = following * ratio * move + (2 * following / half) * (inverse * left)
