@@ -21,7 +21,7 @@ from sk_posenc.kronecker._multigrid import Ladder, Multigrid, cell_of
 from sk_posenc.kronecker._samples import Samples
 
 # How much less than samples ask for a function in a gap must cost, that multigrid pays.
-_PAYS = 10.0
+PAYS = 10.0
 
 # Density, over its mean, below which a cell has no samples; and how many times nodes are halved to
 # such cells.
@@ -83,9 +83,9 @@ class SmoothGaps:
         """The same penalty, preconditioned by multigrid where that pays."""
         mass = self._mass(weights)
         masses, symbol = self._ladder.summed(mass), alpha * self._symbol
-        if _cheapest(masses, symbol) < _PAYS:
+        if cheapest(masses, symbol) < PAYS:
             return plain
-        return HoledPenalty(plain, self.cosines, Multigrid(self._ladder, mass, symbol), _far(masses))
+        return HoledPenalty(plain, self.cosines, Multigrid(self._ladder, mass, symbol), far_of(masses))
 
     def _mass(self, weights: NDArray | None) -> NDArray[np.float64]:
         """Weights of the samples at the nodes."""
@@ -125,7 +125,7 @@ class SmoothGaps:
         return total.reshape(self.shape)
 
 
-def _cheapest(masses: list[NDArray], symbol: NDArray) -> float:
+def cheapest(masses: list[NDArray], symbol: NDArray) -> float:
     """How many times less than samples ask for a function in a gap costs, at most."""
     mean, worst = float(masses[0].mean()), 1.0
     for own in masses:
@@ -135,7 +135,7 @@ def _cheapest(masses: list[NDArray], symbol: NDArray) -> float:
     return worst
 
 
-def _far(masses: list[NDArray]) -> NDArray[np.intp]:
+def far_of(masses: list[NDArray]) -> NDArray[np.intp]:
     """Nodes of the finest mesh in cells of several nodes without samples."""
     level = min(_HALVINGS, len(masses) - 1)
     empty = masses[level] < _EMPTY * masses[level].mean()
