@@ -181,10 +181,9 @@ class SteeredPenalty:
         local = curvature.strength()
         self._multigrid, self._far = None, np.empty(0, dtype=np.intp)
         if mass is not None:
-            masses = steering.ladder.summed(mass)
-            if cheapest(masses, factor * steering.symbol) >= PAYS:
-                self._far = far_of(masses)
-                symbol = factor * steering.symbol
+            symbol = factor * steering.symbol
+            if cheapest(mass, symbol) >= PAYS:
+                self._far = far_of(mass)
                 self._multigrid = Multigrid(steering.ladder, mass, symbol, local)
                 return
         middle, self._roots = 1.0, None

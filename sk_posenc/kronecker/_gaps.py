@@ -17,7 +17,7 @@ from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._axis_cosines import AxisCosines
 from sk_posenc.kronecker._conjugate_gradients import DiagonalPenalty, Penalty
-from sk_posenc.kronecker._multigrid import Ladder, Multigrid, cell_of
+from sk_posenc.kronecker._multigrid import Ladder, Multigrid
 from sk_posenc.kronecker._samples import Samples
 
 # How much less than samples ask for a function in a gap must cost, that multigrid pays.
@@ -82,10 +82,11 @@ class SmoothGaps:
     def penalty(self, plain: DiagonalPenalty, weights: NDArray | None, alpha: float) -> Penalty:
         """The same penalty, preconditioned by multigrid where that pays."""
         mass = self._mass(weights)
-        masses, symbol = self._ladder.summed(mass), alpha * self._symbol
-        if cheapest(masses, symbol) < PAYS:
+        symbol = alpha * self._symbol
+        if cheapest(mass, symbol) < PAYS:
             return plain
-        return HoledPenalty(plain, self.cosines, Multigrid(self._ladder, mass, symbol), far_of(masses))
+        multigrid = Multigrid(self._ladder, mass, symbol)
+        return HoledPenalty(plain, self.cosines, multigrid, far_of(mass))
 
     def _mass(self, weights: NDArray | None) -> NDArray[np.float64]:
         """Weights of the samples at the nodes."""
@@ -125,25 +126,32 @@ class SmoothGaps:
         return total.reshape(self.shape)
 
 
-def cheapest(masses: list[NDArray], symbol: NDArray) -> float:
+def cheapest(mass: NDArray, symbol: NDArray) -> float:
     """How many times less than samples ask for a function in a gap costs, at most."""
-    mean, worst = float(masses[0].mean()), 1.0
-    for own in masses:
-        least = float(own.min() / own.mean())
-        wave = float(symbol[tuple(n - 1 for n in own.shape)]) / mean
+    mean, worst = float(mass.mean()), 1.0
+    while min(mass.shape) > 1:
+        least = float(mass.min() / mass.mean())
+        wave = float(symbol[tuple(n - 1 for n in mass.shape)]) / mean
         worst = max(worst, (1 + wave) / (least + wave))
+        mass = _halved(mass)
     return worst
 
 
-def far_of(masses: list[NDArray]) -> NDArray[np.intp]:
-    """Nodes of the finest mesh in cells of several nodes without samples."""
-    level = min(_HALVINGS, len(masses) - 1)
-    empty = masses[level] < _EMPTY * masses[level].mean()
-    index = [np.arange(n) for n in masses[0].shape]
-    for fine, coarse in zip(masses[:level], masses[1:], strict=False):
-        cells = [cell_of(n, few) for n, few in zip(fine.shape, coarse.shape, strict=True)]
-        index = [own[at] for own, at in zip(cells, index, strict=True)]
+def far_of(mass: NDArray) -> NDArray[np.intp]:
+    """Nodes in cells of several nodes without samples."""
+    cells = mass
+    for _ in range(_HALVINGS):
+        cells = _halved(cells)
+    empty = cells < _EMPTY * cells.mean()
+    index = [np.arange(n) >> _HALVINGS for n in mass.shape]
     return np.flatnonzero(empty[np.ix_(*index)])
+
+
+def _halved(mass: NDArray) -> NDArray:
+    """Sums over pairs of nodes along each axis."""
+    for a, n in enumerate(mass.shape):
+        mass = np.add.reduceat(mass, np.arange(0, n, 2), axis=a)
+    return mass
 
 
 class HoledPenalty:
