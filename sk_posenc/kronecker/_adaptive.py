@@ -6,6 +6,7 @@ Later fits are penalised less across these edges than along them.
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import reduce
 from typing import Any
 
@@ -18,7 +19,7 @@ from sk_posenc.kronecker._axis import Axis
 from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, System, in_turn
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
-from sk_posenc.kronecker._gaps import PAYS, cheapest, far_of
+from sk_posenc.kronecker._gaps import PAYS, cheapest, far_of, is_wide
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._multigrid import Ladder, Multigrid
 from sk_posenc.kronecker._posterior import Posterior
@@ -67,7 +68,7 @@ class Steering:
     def __init__(self, axes: Sequence[Axis], place: Place, dtype: Any) -> None:
         encoders = [axis.encoder for axis in axes]
         check_steered(encoders)
-        self._place, self._dtype = place, dtype
+        self._place, self._dtype, self._near_samples = place, dtype, False
         sizes = tuple(len(encoder.shifts_[0]) for encoder in encoders)
         widths = [float(np.ptp(encoder.domain_[0])) for encoder in encoders]
         gaps = [
@@ -137,9 +138,15 @@ class Steering:
             steps += max(each.n_iter for each in found)
         return [each._replace(n_iter=steps) for each in found]
 
+    def near_samples(self) -> "Steering":
+        same = copy(self)
+        same._near_samples = True
+        return same
+
     def _mass(self, system: System) -> NDArray[np.float64] | None:
         """What samples weigh at each node, if multigrid will do; else None."""
-        if self._place.device is not None or any(self.lattice.wraps):
+        on_host = self._place.device is None
+        if not on_host or self._near_samples or any(self.lattice.wraps):
             return None
         ones = np.full(self.lattice.shape, 1 / self.height, dtype=self._dtype)
         mass: NDArray[np.float64] = np.maximum(system.apply(ones), 0.0).astype(np.float64)
@@ -182,7 +189,7 @@ class SteeredPenalty:
         self._multigrid, self._far = None, np.empty(0, dtype=np.intp)
         if mass is not None:
             symbol = factor * steering.symbol
-            if cheapest(mass, symbol) >= PAYS:
+            if is_wide(mass) and cheapest(mass, symbol) >= PAYS:
                 self._far = far_of(mass)
                 self._multigrid = Multigrid(steering.ladder, mass, symbol, local)
                 return

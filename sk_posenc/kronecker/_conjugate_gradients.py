@@ -8,7 +8,7 @@ integrals, which preconditions.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -325,6 +325,10 @@ class Scheme(Protocol):
         """
         ...
 
+    def near_samples(self) -> "Scheme":
+        """The same where the fit counts near samples only: gaps have no preconditioner."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
@@ -357,6 +361,9 @@ class Diagonal:
         if self.gaps is not None:
             penalty = self.gaps.penalty(plain, systems[0].weights, alpha)
         return in_turn(systems, penalty, starts, **stop)
+
+    def near_samples(self) -> "Diagonal":
+        return replace(self, gaps=None)
 
 
 class Gaps(Protocol):

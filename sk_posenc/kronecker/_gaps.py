@@ -8,10 +8,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
@@ -20,8 +20,10 @@ from sk_posenc.kronecker._conjugate_gradients import DiagonalPenalty, Penalty
 from sk_posenc.kronecker._multigrid import Ladder, Multigrid
 from sk_posenc.kronecker._samples import Samples
 
-# How much less than samples ask for a function in a gap must cost, that multigrid pays.
-PAYS = 10.0
+# How much less than samples ask for a function in a gap must cost, that multigrid pays; of scattered
+# samples, which are uneven anyway, in a gap of so many nodes along each axis.
+PAYS = 5.0
+_WIDE = 6
 
 # Density, over its mean, below which a cell has no samples; and how many times nodes are halved to
 # such cells.
@@ -37,7 +39,6 @@ class SmoothGaps:
     ----------
     samples : Samples
     axes : sequence of Axis
-    cosines : sequence of AxisCosines
     exponent : float
         Of the penalty.
     dtype : numpy.dtype
@@ -45,48 +46,53 @@ class SmoothGaps:
 
     samples: Samples
     axes: Sequence[Axis]
-    cosines: Sequence[AxisCosines]
     exponent: float
     dtype: np.dtype
 
-    @classmethod
-    def of(
-        cls, samples: Samples, axes: Sequence[Axis], exponent: float, dtype: np.dtype
-    ) -> Self | None:
+    @cached_property
+    def cosines(self) -> list[AxisCosines] | None:
         """None for a full grid, and where functions are no cosines."""
-        if samples.is_grid:
+        if self.samples.is_grid:
             return None
-        found = {id(axis): AxisCosines.of(axis, samples.on_grid) for axis in axes}
-        cosines = [own for axis in axes if (own := found[id(axis)]) is not None]
-        return cls(samples, axes, cosines, exponent, dtype) if len(cosines) == len(axes) else None
+        found = {id(axis): AxisCosines.of(axis, self.samples.on_grid) for axis in self.axes}
+        cosines = [own for axis in self.axes if (own := found[id(axis)]) is not None]
+        return cosines if len(cosines) == len(self.axes) else None
+
+    @property
+    def _found(self) -> list[AxisCosines]:
+        assert self.cosines is not None
+        return self.cosines
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(each.n_nodes for each in self.cosines)
+        return tuple(each.n_nodes for each in self._found)
 
     @cached_property
     def _symbol(self) -> NDArray[np.float64]:
         """The penalty of values at the nodes, in their cosines, per alpha."""
         total = np.full((), float(np.mean([axis.smooth.floor for axis in self.axes])))
         gains = np.ones(())
-        for own in self.cosines:
+        for own in self._found:
             total = np.add.outer(total, own.roughness)
             gains = np.multiply.outer(gains, own.transform.gains**2)
         return np.asarray(total**self.exponent) / gains / math.prod(self.shape)
 
     @cached_property
     def _ladder(self) -> Ladder:
-        top = [float(own.roughness[-1]) for own in self.cosines]
+        top = [float(own.roughness[-1]) for own in self._found]
         return Ladder(self.shape, top, self.exponent, self.dtype)
 
     def penalty(self, plain: DiagonalPenalty, weights: NDArray | None, alpha: float) -> Penalty:
         """The same penalty, preconditioned by multigrid where that pays."""
+        if self.cosines is None:
+            return plain
         mass = self._mass(weights)
         symbol = alpha * self._symbol
-        if cheapest(mass, symbol) < PAYS:
+        wide = self.samples.on_grid or is_wide(mass)
+        if not wide or cheapest(mass, symbol) < PAYS:
             return plain
         multigrid = Multigrid(self._ladder, mass, symbol)
-        return HoledPenalty(plain, self.cosines, multigrid, far_of(mass))
+        return HoledPenalty(plain, self._found, multigrid, far_of(mass))
 
     def _mass(self, weights: NDArray | None) -> NDArray[np.float64]:
         """Weights of the samples at the nodes."""
@@ -95,10 +101,10 @@ class SmoothGaps:
         if samples.on_grid:
             spreads = [
                 np.eye(len(x)) if own.on_nodes else own.spread_matrix(x).toarray()
-                for own, x in zip(self.cosines, self._places, strict=True)
+                for own, x in zip(self._found, self._places, strict=True)
             ]
             cells = flat.reshape(1, *samples.shape)
-            if all(own.on_nodes for own in self.cosines):
+            if all(own.on_nodes for own in self._found):
                 return cells[0]
             return np.asarray(mode_products(cells, spreads)[0])
         return self._scattered(flat)
@@ -115,7 +121,7 @@ class SmoothGaps:
     def _scattered(self, weights: NDArray) -> NDArray[np.float64]:
         """Of scattered samples, at the corners of their cells."""
         total = np.zeros(math.prod(self.shape))
-        beside = [own.spread(x) for own, x in zip(self.cosines, self._places, strict=True)]
+        beside = [own.spread(x) for own, x in zip(self._found, self._places, strict=True)]
         for corner in np.ndindex(*(2,) * len(self.shape)):
             index = np.zeros(len(weights), dtype=np.intp)
             share = weights
@@ -135,6 +141,11 @@ def cheapest(mass: NDArray, symbol: NDArray) -> float:
         worst = max(worst, (1 + wave) / (least + wave))
         mass = _halved(mass)
     return worst
+
+
+def is_wide(mass: NDArray) -> bool:
+    """Whether any cube of several nodes has no samples."""
+    return float(uniform_filter(mass, _WIDE, mode="nearest").min()) < _EMPTY * float(mass.mean())
 
 
 def far_of(mass: NDArray) -> NDArray[np.intp]:

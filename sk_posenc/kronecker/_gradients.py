@@ -137,9 +137,8 @@ class Gradients(Solver):
         placed = [self._place.array(each.astype(dtype)) for each in (size, per_alpha)]
         penalty, gaps = self.design.penalty, None
         if self.design.adds_up and isinstance(penalty, Smoothness) and self._place.device is None:
-            gaps = SmoothGaps.of(
-                self.design.samples, self.design.axes, penalty.exponent, np.dtype(dtype)
-            )
+            design = self.design
+            gaps = SmoothGaps(design.samples, design.axes, penalty.exponent, np.dtype(dtype))
         return Diagonal(*placed, gaps)
 
     def _rows_for(self, dtype: Any) -> Rows:
