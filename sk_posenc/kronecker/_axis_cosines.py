@@ -78,11 +78,13 @@ class AxisCosines:
             return None
         unlike = np.flatnonzero(np.abs(shares) < _ALIKE)
         n_cosines = int(unlike[0]) if len(unlike) else len(shares)
-        gains = np.ones(len(order))
+        gains: NDArray[np.float64] = np.ones(len(order))
         gains[:n_cosines] = shares[:n_cosines]
-        roughness = (math.pi * np.arange(n) / float(encoder.stable_rank_[0])) ** 2
+        roughness: NDArray[np.float64] = (
+            math.pi * np.arange(n) / float(encoder.stable_rank_[0])
+        ) ** 2
         roughness[:n_cosines] = axis.smooth.roughness[order[:n_cosines]]
-        correction = None
+        correction: NDArray[np.float64] | None = None
         if on_nodes and n_cosines < len(order):
             first, others = values[:, :n_cosines], values[:, n_cosines:]
             correction = np.linalg.lstsq(first, others, rcond=1e-10)[0]

@@ -20,8 +20,8 @@ from sk_posenc.kronecker._conjugate_gradients import DiagonalPenalty, Penalty
 from sk_posenc.kronecker._multigrid import Ladder, Multigrid
 from sk_posenc.kronecker._samples import Samples
 
-# How much less than samples ask for a function in a gap must cost, that multigrid pays; of scattered
-# samples, which are uneven anyway, in a gap of so many nodes along each axis.
+# How much less than samples ask for a function in a gap must cost, that multigrid pays; of samples
+# that are scattered, and uneven anyway, in a gap of so many nodes along each axis.
 PAYS = 5.0
 _WIDE = 6
 

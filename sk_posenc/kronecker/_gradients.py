@@ -134,12 +134,12 @@ class Gradients(Solver):
     def scheme(self, dtype: Any) -> Scheme:
         """How an iteration solves, all that the penalty decides."""
         _, size, per_alpha = self._spectral
-        placed = [self._place.array(each.astype(dtype)) for each in (size, per_alpha)]
+        size, per_alpha = (self._place.array(each.astype(dtype)) for each in (size, per_alpha))
         penalty, gaps = self.design.penalty, None
         if self.design.adds_up and isinstance(penalty, Smoothness) and self._place.device is None:
             design = self.design
             gaps = SmoothGaps(design.samples, design.axes, penalty.exponent, np.dtype(dtype))
-        return Diagonal(*placed, gaps)
+        return Diagonal(size, per_alpha, gaps)
 
     def _rows_for(self, dtype: Any) -> Rows:
         return self._rows_in([each.astype(dtype) for each in self._spectral[0]], dtype)

@@ -22,8 +22,8 @@ _FEW = 400
 # An axis is coarsened while its finest waves are at least this share as rough as those of others.
 _AS_ROUGH = 0.4
 
-# Steps that smooth, and the ratio of the eigenvalues that they lower; above an exponent, more. An odd
-# number of steps overshoots less.
+# Steps that smooth, and the ratio of the eigenvalues that they lower; above an exponent, more. An
+# odd number of steps overshoots less.
 _STEPS, _RANGE = 3, 30.0
 _STEEP, _MORE_STEPS, _WIDER_RANGE = 3.0, 5, 60.0
 
@@ -32,6 +32,7 @@ _BESIDE = 3.0
 
 # Shares of a wave below this are rounding.
 _NOTHING = 1e-9
+
 
 def cosines(values: NDArray, n_axes: int) -> NDArray:
     """Orthonormal coefficients of values in the middles of cells, along the last axes."""
@@ -95,7 +96,8 @@ class Ladder:
     def __init__(
         self, shape: tuple[int, ...], roughness: Sequence[float], exponent: float, dtype: Any
     ) -> None:
-        self.shapes, self.steps = [shape], []
+        self.shapes = [shape]
+        self.steps: list[Step] = []
         self._waves: list[list[sparse.csr_array | None]] = []
         self.dtype = np.dtype(dtype)
         steep = exponent > _STEEP

@@ -52,8 +52,9 @@ class MeshProblem:
     def direct(self):
         """By differences of neighbours, whose squares are the same curvature."""
         n = self.shape[0]
-        step = sparse.diags_array([-np.ones(n - 1), np.ones(n - 1)], offsets=[0, 1], shape=(n - 1, n))
-        own, one = step.T @ step, sparse.eye_array(n)
+        one = sparse.eye_array(n, format="csr")
+        step = one[1:] - one[:-1]
+        own = step.T @ step
         laplacian = sparse.kron(own, one) + sparse.kron(one, own)
         roots = sparse.diags_array(np.sqrt(self.local).ravel())
         matrix = sparse.diags_array(self.mass.ravel()) + self.strength * (
@@ -127,9 +128,11 @@ def direct_values(model, X, known, y):
 
 
 def pixels(shape):
-    return np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1).reshape(
-        -1, len(shape)
-    ).astype(float)
+    return (
+        np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
+        .reshape(-1, len(shape))
+        .astype(float)
+    )
 
 
 def masks():
