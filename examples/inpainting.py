@@ -70,9 +70,8 @@ for name, repair in repairs.items():
     repaired = np.clip(np.reshape(repair(), photograph.shape), 0, 1)
     seconds = time.process_time() - start
     inside = np.isfinite(repaired).all(axis=2)
-    decibels = [
-        psnr_score(photograph[at & inside], repaired[at & inside]) for at in damage.values()
-    ]
+    parts = [at & inside for at in damage.values()]
+    decibels = [psnr_score(photograph[part], repaired[part]) for part in parts]
     print(f"{name:20}" + "".join(f"{each:8.2f} dB" for each in decibels) + f"  {seconds:7.2f}")
     missing = lost & inside
     psnr = psnr_score(photograph[missing], repaired[missing])

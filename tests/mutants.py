@@ -89,6 +89,9 @@ TESTS = {
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
+    "kronecker/_multigrid": ["kronecker/kronecker_gaps"],
+    "kronecker/_gaps": ["kronecker/kronecker_gaps"],
+    "kronecker/_axis_cosines": ["kronecker/kronecker_gaps"],
     "kronecker/_nested": ["kronecker/kronecker_defaults"],
     "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [

@@ -80,9 +80,8 @@ class AxisCosines:
         n_cosines = int(unlike[0]) if len(unlike) else len(shares)
         gains: NDArray[np.float64] = np.ones(len(order))
         gains[:n_cosines] = shares[:n_cosines]
-        roughness: NDArray[np.float64] = (
-            math.pi * np.arange(n) / float(encoder.stable_rank_[0])
-        ) ** 2
+        rank = float(encoder.stable_rank_[0])
+        roughness: NDArray[np.float64] = (math.pi / rank * np.arange(n)) ** 2
         roughness[:n_cosines] = axis.smooth.roughness[order[:n_cosines]]
         correction: NDArray[np.float64] | None = None
         if on_nodes and n_cosines < len(order):
