@@ -92,6 +92,7 @@ TESTS = {
     "kronecker/_multigrid": ["kronecker/kronecker_gaps"],
     "kronecker/_gaps": ["kronecker/kronecker_gaps"],
     "kronecker/_axis_cosines": ["kronecker/kronecker_gaps"],
+    "kronecker/_systems": ["kronecker/kronecker_iterative"],
     "kronecker/_nested": ["kronecker/kronecker_defaults"],
     "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
-from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, System, in_turn
+from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, in_turn
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._gaps import PAYS, cheapest, far_of, is_wide
@@ -27,6 +27,7 @@ from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker._systems import System
 
 Array = Any
 

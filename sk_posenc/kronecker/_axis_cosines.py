@@ -81,12 +81,12 @@ class AxisCosines:
         gains: NDArray[np.float64] = np.ones(len(order))
         gains[:n_cosines] = shares[:n_cosines]
         rank = float(encoder.stable_rank_[0])
-        roughness: NDArray[np.float64] = (math.pi / rank * np.arange(n)) ** 2
+        roughness = np.square(math.pi / rank * np.arange(n, dtype=np.float64))
         roughness[:n_cosines] = axis.smooth.roughness[order[:n_cosines]]
-        correction: NDArray[np.float64] | None = None
+        correction = None
         if on_nodes and n_cosines < len(order):
             first, others = values[:, :n_cosines], values[:, n_cosines:]
-            correction = np.linalg.lstsq(first, others, rcond=1e-10)[0]
+            correction = np.asarray(np.linalg.lstsq(first, others, rcond=1e-10)[0], np.float64)
         return cls(order, gains, roughness, n_cosines, correction, places, on_nodes)
 
     @property
