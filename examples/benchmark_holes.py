@@ -8,6 +8,7 @@ last line is a photograph of 1,000 x 1,500 pixels by ``KroneckerRidgeCV`` alone.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,7 @@ def row(
     name: str, image: NDArray, gone: NDArray, blocks: NDArray, fill: Callable[[], NDArray]
 ) -> None:
     start = time.process_time()
-    filled = np.clip(fill().reshape(image.shape), 0, 1)
+    filled = fill().reshape(image.shape)
     seconds = time.process_time() - start
     parts = [psnr_score(image[at], filled[at]) for at in (blocks, gone & ~blocks)]
     print(f"{name:32}{parts[0]:8.2f} dB{parts[1]:8.2f} dB{seconds:8.1f} s", flush=True)
@@ -52,6 +53,10 @@ def delaunay(image: NDArray, gone: NDArray) -> NDArray:
     return filled
 
 
+def fitted(head: KroneckerRidge | KroneckerRidgeCV, X: NDArray, y: NDArray) -> NDArray:
+    return head.fit(X, y).predict(X)
+
+
 def main() -> None:
     for name, photograph in PHOTOGRAPHS.items():
         image = photograph[40:296, 100:356] / 255.0
@@ -61,15 +66,15 @@ def main() -> None:
         for head in (KroneckerRidgeCV(), KroneckerRidge(), KroneckerRidge(penalty="adaptive")):
             head.set_params(nan_is_hole=True)
             label = f"{name} {type(head).__name__} {head.get_params().get('penalty', '')}"
-            row(label, image, gone, blocks, lambda head=head: head.fit(X, y).predict(X))
-        row(f"{name} Delaunay", image, gone, blocks, lambda: delaunay(image, gone))
-        fill = inpaint_biharmonic
-        row(f"{name} biharmonic", image, gone, blocks, lambda: fill(image, gone, channel_axis=-1))
+            row(label, image, gone, blocks, partial(fitted, head, X, y))
+        row(f"{name} Delaunay", image, gone, blocks, partial(delaunay, image, gone))
+        biharmonic = partial(inpaint_biharmonic, image, gone, channel_axis=-1)
+        row(f"{name} biharmonic", image, gone, blocks, biharmonic)
     image = resize(data.coffee() / 255.0, (1_000, 1_500))
     gone, blocks = damage(image.shape, [(470, 720)], 60)
     X, y = grid_samples(np.where(gone[:, :, None], np.nan, image), channels=True)
     large = KroneckerRidgeCV(nan_is_hole=True)
-    row("large coffee KroneckerRidgeCV", image, gone, blocks, lambda: large.fit(X, y).predict(X))
+    row("large coffee KroneckerRidgeCV", image, gone, blocks, partial(fitted, large, X, y))
 
 
 if __name__ == "__main__":
