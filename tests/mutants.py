@@ -124,6 +124,10 @@ TESTS = {
     "kronecker/_stages": ["kronecker/patterns"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
     "kronecker/_nested": ["kronecker/kronecker_defaults", "tables"],
+    "kronecker/_multigrid": ["kronecker/kronecker_gaps"],
+    "kronecker/_gaps": ["kronecker/kronecker_gaps"],
+    "kronecker/_axis_cosines": ["kronecker/kronecker_gaps"],
+    "kronecker/_systems": ["kronecker/kronecker_iterative"],
     "kronecker/_radial": ["kronecker/kronecker_radial"],
     "kronecker": [
         *("kronecker/kronecker", "kronecker/deviations", "kronecker/patterns", "refits"),

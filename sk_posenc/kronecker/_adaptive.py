@@ -6,6 +6,7 @@ Later fits are penalised less across these edges than along them.
 
 import math
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import reduce
 from typing import Any, NoReturn
 
@@ -15,15 +16,18 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.products import mode_products
 from sk_posenc.kronecker._axis import Axis
-from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, System, in_turn
+from sk_posenc.kronecker._conjugate_gradients import Iterated, Scheme, in_turn
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._encoders import in_order
+from sk_posenc.kronecker._gaps import PAYS, cheapest, far_of, is_wide
 from sk_posenc.kronecker._gradients import Gradients
+from sk_posenc.kronecker._multigrid import Ladder, Multigrid
 from sk_posenc.kronecker._posterior import PosteriorOfSystem
 from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._smoothness import integrate
 from sk_posenc.kronecker._steering import Lattice, SteeredCurvature, smoothing_matrices, steering
 from sk_posenc.kronecker._structured import mirrored
+from sk_posenc.kronecker._systems import System
 
 Array = Any
 
@@ -72,6 +76,7 @@ class Steering:
     def __init__(self, axes: Sequence[Axis], place: Place, dtype: Any) -> None:
         encoders = [axis.encoder for axis in axes]
         check_steered(encoders)
+        self._place, self._dtype, self._near_samples = place, dtype, False
         sizes = tuple(len(encoder.shifts_[0]) for encoder in encoders)
         widths = [float(np.ptp(encoder.domain_[0])) for encoder in encoders]
         gaps = [
@@ -101,7 +106,11 @@ class Steering:
             np.einsum("ik,ij,jk->k", V, mass, V) for (_, V), mass in zip(waves, masses, strict=True)
         ]
         self._size = placed(reduce(np.multiply.outer, own))
-        self._bending = placed(reduce(np.add.outer, [bending for bending, _ in waves]) ** 2)
+        bendings = [bending for bending, _ in waves]
+        self._bending = placed(reduce(np.add.outer, bendings) ** 2)
+        self.symbol = reduce(np.add.outer, [np.sort(each) for each in bendings]) ** 2
+        top = [float(each.max()) for each in bendings]
+        self.ladder = Ladder(sizes, top, 2.0, dtype)
 
     def run(
         self,
@@ -114,7 +123,7 @@ class Steering:
         max_iter: int,
     ) -> list[Iterated]:
         """Fits that follow each other's directions, the same ones for all columns of targets."""
-        total = systems[0].total
+        total, mass = systems[0].total, self._mass(systems[0])
         found: list[Iterated] = []
         steps = 0
         for turn in range(1 + _PASSES):
@@ -128,6 +137,7 @@ class Steering:
                 SteeredCurvature(self.lattice, tensor),
                 strength * self.per_node * self.height**2,
                 total,
+                mass,
             )
             coarser = 1.0 if turn == _PASSES else _COARSER
             found = in_turn(
@@ -135,6 +145,20 @@ class Steering:
             )
             steps += max(each.n_iter for each in found)
         return [each._replace(n_iter=steps) for each in found]
+
+    def near_samples(self) -> "Steering":
+        same = copy(self)
+        same._near_samples = True
+        return same
+
+    def _mass(self, system: System) -> NDArray[np.float64] | None:
+        """What samples weigh at each node, if multigrid will do; else None."""
+        on_host = self._place.device is None
+        if not on_host or self._near_samples or any(self.lattice.wraps):
+            return None
+        ones = np.full(self.lattice.shape, 1 / self.height, dtype=self._dtype)
+        mass: NDArray[np.float64] = np.maximum(system.apply(ones), 0.0).astype(np.float64)
+        return mass * self.height
 
     def _functions(self, solutions: list[Array], back: NDArray) -> list[Array]:
         """Values at the nodes for each column of targets, in units of their root mean squares."""
@@ -155,14 +179,28 @@ class SteeredPenalty:
     """Steered curvature as conjugate gradients need it, of coefficients as they are.
 
     Preconditioned by waves along the axes, between square roots of how much the penalty
-    counts at each node.
+    counts at each node; or by multigrid, where samples leave gaps.
     """
 
+    window = 5
+
     def __init__(
-        self, steering: Steering, curvature: SteeredCurvature, factor: float, total: float
+        self,
+        steering: Steering,
+        curvature: SteeredCurvature,
+        factor: float,
+        total: float,
+        mass: NDArray[np.float64] | None = None,
     ) -> None:
         self._steering, self._curvature, self._factor = steering, curvature, factor
         local = curvature.strength()
+        self._multigrid, self._far = None, np.empty(0, dtype=np.intp)
+        if mass is not None:
+            symbol = factor * steering.symbol
+            if is_wide(mass) and cheapest(mass, symbol) >= PAYS:
+                self._far = far_of(mass)
+                self._multigrid = Multigrid(steering.ladder, mass, symbol, local)
+                return
         middle, self._roots = 1.0, None
         if local is not None:
             xp = array_namespace(local)
@@ -175,6 +213,8 @@ class SteeredPenalty:
         return self._factor * self._curvature.apply(z)
 
     def precondition(self, residual: Array) -> Array:
+        if self._multigrid is not None:
+            return self._multigrid(residual)
         scaled = residual if self._roots is None else self._roots * residual
         waves = self._inverse * mode_products(scaled[None, ...], self._steering._forth)[0, ...]
         back = mode_products(waves[None, ...], self._steering._back)[0, ...]
@@ -182,6 +222,11 @@ class SteeredPenalty:
 
     def mean_square(self, z: Array) -> float:
         return self._steering.mean_square(z)
+
+    def largest_far(self, z: Array) -> float:
+        if not len(self._far):
+            return 0.0
+        return self._steering.height * float(np.abs(z.ravel()[self._far]).max())
 
 
 class SteeredGradients(Gradients):

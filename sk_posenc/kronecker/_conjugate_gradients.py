@@ -8,7 +8,7 @@ integrals, which preconditions.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,12 +18,16 @@ from numpy.typing import NDArray
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._rows import Rows
+from sk_posenc.kronecker._systems import SampledSystem, System
 
 Array = Any
 
 # Steps that are judged together, for single ones may stand still.
 _WINDOW = 5
 
+# Where no samples are near, moves are compared with this share of the size of the function too:
+# its residuals at the samples may be far smaller than what is uncertain there.
+_FAR = 0.05
 
 # Tolerance down to which single precision does, and samples up to which double takes no time that
 # matters: predictions then are the same on any processor, but for the steps taken.
@@ -65,69 +69,16 @@ class Iterated(NamedTuple):
     rounded: bool
 
 
-class System(Protocol):
-    """The samples as conjugate gradients see them, ``S = R' W R``, while z moves.
+class Penalty(Protocol):
+    """P, and what conjugate gradients need to know besides.
 
     Attributes
     ----------
-    total : float
-        Sum of the weights.
-    goal : array of shape (r_1, ..., r_d)
-        ``R' W y``.
+    window : int
+        Steps that are judged together.
     """
 
-    total: float
-    goal: Array
-
-    def begin(self, z: Array) -> Array:
-        """``S z``, where z starts."""
-        ...
-
-    def apply(self, direction: Array) -> Array:
-        """``S direction``."""
-        ...
-
-    def advance(self, length: float) -> None:
-        """z moved by so much of the last direction."""
-        ...
-
-    def left(self, z: Array) -> float:
-        """Sum of squares of the residuals, with their weights."""
-        ...
-
-
-class SampledSystem:
-    """A system of rows and one column of targets, both of shape (n,)."""
-
-    def __init__(self, rows: Rows, targets: Array, weights: Array | None) -> None:
-        self._rows, self._targets, self._weights = rows, targets[None, :], weights
-        self._xp = array_namespace(targets)
-        self.total = float(targets.shape[0] if weights is None else self._xp.sum(weights))
-        self.fitted = self._xp.zeros_like(self._targets)
-        self._step = self.fitted
-        self.goal = rows.adjoint(self._weighted(self._targets))[0]
-
-    def _weighted(self, values: Array) -> Array:
-        return values if self._weights is None else values * self._weights
-
-    def begin(self, z: Array) -> Array:
-        self.fitted = self._rows.fitted(z[None])
-        return self._rows.adjoint(self._weighted(self.fitted))[0]
-
-    def apply(self, direction: Array) -> Array:
-        self._step = self._rows.fitted(direction[None])
-        return self._rows.adjoint(self._weighted(self._step))[0]
-
-    def advance(self, length: float) -> None:
-        self.fitted = self.fitted + length * self._step
-
-    def left(self, z: Array) -> float:
-        left = self._targets - self.fitted
-        return float(self._xp.sum(self._weighted(left * left)))
-
-
-class Penalty(Protocol):
-    """P, and what conjugate gradients need to know besides."""
+    window: int
 
     def apply(self, z: Array) -> Array:
         """``P z``."""
@@ -139,6 +90,10 @@ class Penalty(Protocol):
 
     def mean_square(self, z: Array) -> float:
         """Of the function, over the whole domain."""
+        ...
+
+    def largest_far(self, z: Array) -> float:
+        """Largest size of the function where no samples are near; 0 if they are everywhere."""
         ...
 
 
@@ -155,18 +110,23 @@ class DiagonalPenalty:
         Sum of the weights of the samples.
     """
 
+    window = _WINDOW
+
     def __init__(self, penalty: Array, size: Array, total: float) -> None:
-        self._penalty, self._size = penalty, size
+        self.penalty, self._size, self.total = penalty, size, total
         self._inverse = 1 / (total * size + penalty)
 
     def apply(self, z: Array) -> Array:
-        return self._penalty * z
+        return self.penalty * z
 
     def precondition(self, residual: Array) -> Array:
         return self._inverse * residual
 
     def mean_square(self, z: Array) -> float:
         return float(array_namespace(z).sum(self._size * z * z))
+
+    def largest_far(self, z: Array) -> float:
+        return 0.0
 
 
 def conjugate_gradients(
@@ -234,11 +194,12 @@ def conjugate_gradients(
         if now <= tiny:  # nothing is left, as where the preconditioner is the inverse itself
             error = 0.0
             break
-        if n_iter % _WINDOW == 0:
+        if n_iter % penalty.window == 0:
             step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
-            error, before = step / max(rest, tiny), z
             whole = math.sqrt(penalty.mean_square(z))
+            far = penalty.largest_far(z - before) / max(rest, _FAR * whole, tiny)
+            error, before = max(step / max(rest, tiny), far), z
             rounded = step <= rounding * whole
             if error <= tolerance or rounded:
                 rounded &= error > tolerance
@@ -301,6 +262,10 @@ class Scheme(Protocol):
         """
         ...
 
+    def near_samples(self) -> "Scheme":
+        """The same where the fit counts near samples only: gaps have no preconditioner."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
@@ -312,10 +277,13 @@ class Diagonal:
         Mean squares of the functions.
     penalty : array of shape (r_1, ..., r_d)
         Per alpha.
+    gaps : Gaps or None
+        What knows of gaps between the samples.
     """
 
     size: Array
     penalty: Array
+    gaps: "Gaps | None" = None
 
     def run(
         self,
@@ -325,8 +293,22 @@ class Diagonal:
         starts: Sequence[Array | None],
         **stop: Any,
     ) -> list[Iterated]:
-        penalty = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        penalty: Penalty
+        penalty = plain = DiagonalPenalty(alpha * self.penalty, self.size, systems[0].total)
+        if self.gaps is not None:
+            penalty = self.gaps.penalty(plain, systems[0].weights, alpha)
         return in_turn(systems, penalty, starts, **stop)
+
+    def near_samples(self) -> "Diagonal":
+        return replace(self, gaps=None)
+
+
+class Gaps(Protocol):
+    """What preconditions where samples leave gaps."""
+
+    def penalty(self, plain: DiagonalPenalty, weights: Array | None, alpha: float) -> Penalty:
+        """The same penalty, for samples with these weights."""
+        ...
 
 
 @dataclass(eq=False)

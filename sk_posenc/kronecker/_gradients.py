@@ -14,6 +14,7 @@ from sk_posenc.kronecker._conjugate_gradients import Diagonal, Iteration, Scheme
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._device import DeviceRows, Place
 from sk_posenc.kronecker._direct import Solver
+from sk_posenc.kronecker._gaps import SmoothGaps
 from sk_posenc.kronecker._perturbed import DRAWN_TOLERANCE, PosteriorByDraws
 from sk_posenc.kronecker._posterior import (
     PosteriorByProducts,
@@ -29,6 +30,7 @@ from sk_posenc.kronecker._rows import (
     sparse_products,
 )
 from sk_posenc.kronecker._structured import apply_along_axes, mirrored
+from sk_posenc.kronecker.penalties import Smoothness
 
 
 class Gradients(Solver):
@@ -141,7 +143,12 @@ class Gradients(Solver):
     def scheme(self, dtype: Any) -> Scheme:
         """How an iteration solves, all that the penalty decides."""
         _, size, per_alpha = self._spectral
-        return Diagonal(*(self._place.array(each.astype(dtype)) for each in (size, per_alpha)))
+        size, per_alpha = (self._place.array(each.astype(dtype)) for each in (size, per_alpha))
+        penalty, gaps = self.design.penalty, None
+        if self.design.adds_up and isinstance(penalty, Smoothness) and self._place.device is None:
+            design = self.design
+            gaps = SmoothGaps(design.samples, design.axes, penalty.exponent, np.dtype(dtype))
+        return Diagonal(size, per_alpha, gaps)
 
     def _rows_for(self, dtype: Any) -> Rows:
         return self._rows_in([each.astype(dtype) for each in self._spectral[0]], dtype)

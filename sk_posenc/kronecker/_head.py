@@ -372,9 +372,10 @@ class KroneckerHead(
         if error > self._tolerance:
             warnings.warn(
                 f"conjugate gradients did not reach tol={self._tolerance:g} in max_iter="
-                f"{self._max_iter} steps: the last five moved the function by {error:.2g} times "
-                "its residuals. Raise alpha (1e-3 interpolates with smoothness, 0.1 to 1 with "
-                '"adaptive"), max_iter or tol',
+                f"{self._max_iter} steps: the last ones moved the function by {error:.2g} times "
+                "its residuals, most where no samples are near. Raise max_iter, or alpha (1e-3 "
+                'interpolates with smoothness, 0.1 to 1 with "adaptive"), or lower the exponent of '
+                "smoothness",
                 ConvergenceWarning,
                 stacklevel=stacklevel,
             )

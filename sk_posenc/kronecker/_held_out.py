@@ -156,7 +156,8 @@ class HeldOut:
         steps = limits_now().candidate_steps
         if problem.design.penalty == ADAPTIVE:
             steps = _ADAPTIVE_STEPS
-        (found,) = iteration.run(
+        # held-out cells lie near samples
+        (found,) = replace(iteration, scheme=iteration.scheme.near_samples()).run(
             [system],
             alpha * problem.scale,
             np.eye(1),

@@ -259,6 +259,8 @@ class NormalEquations(Expansion):
 class _GramSystem:
     """A system of sums over samples, of one column of targets."""
 
+    weights = None
+
     def __init__(
         self,
         gram: Any,

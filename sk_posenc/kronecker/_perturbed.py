@@ -97,7 +97,7 @@ class _NoiseSystem:
     def __init__(self, iteration: Iteration, penalty: DiagonalPenalty, goal: Array) -> None:
         self._rows, self._penalty, self.goal = iteration.rows, penalty, goal
         weights = iteration.weights
-        self._weights = None if weights is None else _placed(iteration, weights)
+        self.weights = None if weights is None else _placed(iteration, weights)
         self.total = 1.0
 
     def begin(self, z: Array) -> Array:
@@ -105,7 +105,7 @@ class _NoiseSystem:
 
     def apply(self, direction: Array) -> Array:
         fitted = self._rows.fitted(direction[None])
-        return self._rows.adjoint(fitted if self._weights is None else fitted * self._weights)[0]
+        return self._rows.adjoint(fitted if self.weights is None else fitted * self.weights)[0]
 
     def advance(self, length: float) -> None:
         pass

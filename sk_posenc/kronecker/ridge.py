@@ -115,9 +115,10 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         such an axis has no `domain`, and is not periodic. Where mapped samples of a grid are still
         uneven, the settings left at "auto" are those off a grid.
     tol : float, default=0.1
-        Conjugate gradients stop where five steps together move the function by less than
-        this share of its residuals. Both are root mean squares: the move over the whole domain
-        with its holes, the residuals at the samples. For `tol` of at least 1e-3 they run in
+        Conjugate gradients stop where a few steps together move the function by less than
+        this share of its residuals. Both are root mean squares: the move over the whole domain,
+        the residuals at the samples. Where no samples are near the largest move counts too, in
+        units of at least 5 % of the size of the function. For `tol` of at least 1e-3 they run in
         single precision, where its rounding allows it.
     max_iter : int, default=1000
         Largest number of their steps, for each fit of "adaptive" separately. Where single

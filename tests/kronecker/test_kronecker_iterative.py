@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from sk_posenc.kronecker._conjugate_gradients import (
     DiagonalPenalty,
-    SampledSystem,
     conjugate_gradients,
     dtype_for,
     in_turn,
@@ -17,6 +16,7 @@ from sk_posenc.kronecker._conjugate_gradients import (
 )
 from sk_posenc.kronecker._device import NUMPY
 from sk_posenc.kronecker._normal import _GramSystem
+from sk_posenc.kronecker._systems import SampledSystem
 
 SIZE = 40  # of z; as many steps would be exact
 
