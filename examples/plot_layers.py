@@ -56,7 +56,8 @@ def layers_of(network: CoordinateMLPRegressor, E: np.ndarray) -> list[np.ndarray
         outputs.append(inputs[0].detach().cpu().numpy())
 
     hooks = [layer.register_forward_pre_hook(keep) for layer in network.module_.linears[1:]]
-    network.predict(E)
+    with torch.no_grad():  # predict would add rows, up to blocks of one size
+        network.module_(torch.from_numpy(E).to(network.device_))
     for hook in hooks:
         hook.remove()
     return outputs

@@ -259,7 +259,7 @@ class EncoderContract:
             ((0.0, 1.0),) * 3,
             "unit",
             3.0,
-            (None, None),
+            (None, 1.0),
         ],
         ids=str,
     )

@@ -218,9 +218,8 @@ REFUSALS = [
     Refusal("units too large", [*ENCODERS, "spacing", "spaced ridge"], X=OTHER_X * 1e307),
     *(Refusal(name, HEADS, y=targets) for name, targets in BAD_TARGETS.items()),
     *(Refusal(str(settings), of, settings) for of, settings in BAD_SETTINGS),
-    Refusal("fit_params", NETWORKS, fit_params={"sample_weight": np.ones(50)}),
     *(
-        Refusal(f"weights: {name}", [*RIDGES, "cv", "cv with folds"],
+        Refusal(f"weights: {name}", [*RIDGES, "cv", "cv with folds", *NETWORKS],
                 fit_params={"sample_weight": weights})
         for name, weights in {
             "negative": -np.ones(50), "NaN": np.full(50, np.nan), "too few": np.ones(49),

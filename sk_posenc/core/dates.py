@@ -76,7 +76,10 @@ class DateAxis:
             if listed:
                 _same_calendar({calendar_of(each) for each in listed})
                 return cls(min(listed))
-        raise ValueError("all dates of a column are missing: at least one is needed. Got NaT only.")
+        raise ValueError(
+            "X must have a date in each column of dates: all dates of one are missing. "
+            "Got NaT only."
+        )
 
     @property
     def calendar(self) -> str | None:

@@ -56,7 +56,9 @@ def coordinates_in(X: Any, known: Dates | None = None, name: str = "X") -> tuple
         as_dates = _dates_in(column, missing=learnt is not None)
         if alike:
             _refuse_change(label, learnt, as_dates, column)
-        if as_dates is None:
+        if as_dates is not None and not len(as_dates):
+            axes.append(np.empty(0))  # scikit-learn says that there are no rows
+        elif as_dates is None:
             axes.append(_numbers_of(column, label))
         else:
             learnt = DateAxis.of(as_dates) if learnt is None else learnt

@@ -41,7 +41,8 @@ def domains_of(domain: Any, n_axes: int) -> list[Any]:
         "domain must be a pair (low, high) or one pair for each of the "
         f"{n_axes} axes of X; for dates also a period such as '1D'. Got {domain!r}."
     )
-    if not isinstance(domain, Sequence | np.ndarray):
+    scalar = isinstance(domain, np.ndarray) and domain.ndim == 0
+    if scalar or not isinstance(domain, Sequence | np.ndarray):
         raise refused
     listed = list(domain)
     if not any(each is None or is_period(each) or _is_pair(each) for each in listed):

@@ -138,7 +138,7 @@ def test_calendars_of_cftime():
 
 
 def test_all_missing_is_refused():
-    with pytest.raises(ValueError, match="all dates of a column are missing"):
+    with pytest.raises(ValueError, match="all dates of one are missing"):
         DateAxis.of(np.array(["NaT"], dtype="datetime64[s]"))
 
 

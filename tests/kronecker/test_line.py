@@ -116,8 +116,8 @@ def test_leave_one_out(penalty, line, rng):
     other = KroneckerRidge(encoder, **settings).fit(X, y, sample_weight=weights)
     columns = (y - np.average(y, weights=weights))[:, None]
     found, wanted = (
-        whole.leave_one_out(columns, whole.rotate_all(columns), model._alpha)
-        for whole in (model._problem.whole(), other._problem.whole())
+        solver.leave_one_out(columns, solver.rotate_all(columns), model._alpha)
+        for solver in (model._problem.solver, other._problem._factored("samples"))
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-8, atol=1e-10)
 

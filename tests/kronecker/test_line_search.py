@@ -152,7 +152,8 @@ def test_results_hold_each_resolution_once(rng):
     x = np.sort(rng.uniform(0, 1, 500))
     samples = Samples(x[:, None], None)
     y = signal(x)[:, None] + 0.1 * rng.normal(size=(500, 1))
-    paths, results, best = line_search(samples, y, Units(samples, y))
+    choice = line_search(samples, y, Units(samples, y))
+    paths, results, best = choice.paths, choice.results, choice.best
     n_alphas = len(results["params"]) // len(paths)
     assert len({(p.encoder[0].basis, str(p.encoder[0]), p.spacing) for p in paths}) == len(paths)
     criterion = results["mean_test_criterion"]

@@ -128,5 +128,5 @@ def test_missing_dates_are_refused(missing):
         dated.fit(DATES[:, None], Y).predict(
             missing.to_numpy() if hasattr(missing, "columns") else missing
         )
-    with pytest.raises(ValueError, match=r"all dates of a column are missing.*Got NaT"):
+    with pytest.raises(ValueError, match=r"all dates of one are missing.*Got NaT"):
         dated.fit(np.full((150, 1), np.datetime64("NaT", "s")), Y)
