@@ -185,7 +185,7 @@ def test_iterator_parameters_arrive(data):
 
     class Spy(Callback):
         def on_batch_end(self, net, batch=None, **kwargs):
-            seen.append(batch[0].numpy().copy())
+            seen.append(batch[0].cpu().numpy().copy())
 
     small(
         max_epochs=2, iterator_train__batch_size=150, iterator_train__shuffle=False,
@@ -258,7 +258,7 @@ def test_rows_are_set_aside_only_on_request(data):
     mean, std = y[train.indices].mean(0), y[train.indices].std(0)
     expected = (((model.predict(X) - y)[valid.indices] / std) ** 2).mean()
     assert model.history_[-1]["valid_loss"] == pytest.approx(expected, rel=1e-4)
-    np.testing.assert_allclose(model.module_.target_shift, mean)
+    np.testing.assert_allclose(model.module_.target_shift.cpu(), mean)
 
 
 def test_data_loaders_still_serve(data):
@@ -517,7 +517,7 @@ def test_input_scaling():
         rng.uniform(0, 511, 4000), rng.uniform(size=4000) / 100 + 3, np.full(4000, 0.1),
         rng.uniform(size=4000) < 0.002, np.zeros(4000),
     ])  # fmt: skip
-    model = small(max_epochs=1).fit(X, X[:, 0])
+    model = small(max_epochs=1, device="cpu").fit(X, X[:, 0])
     shift, scale = model.module_.input_shift.numpy(), model.module_.input_scale.numpy()
     varying, origin = [0, 1, 3], model.module_.input_origin.numpy()
     np.testing.assert_allclose(origin, [0, (X[:, 1].min() + X[:, 1].max()) / 2, 0, 0, 0])
@@ -759,7 +759,7 @@ def test_inputs_are_not_copied(data):
             seen.append(X)
 
     X, y = data  # read-only, as joblib's memory maps are
-    small(callbacks=[Spy()], max_epochs=1).fit(X, y)
+    small(callbacks=[Spy()], max_epochs=1, device="cpu").fit(X, y)
     assert seen[0].data_ptr() == X.ctypes.data
 
 

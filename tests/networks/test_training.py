@@ -161,7 +161,7 @@ def test_training_the_encoder(data, encoder):
     model = small(encoder, train_encoder=True, **settings).fit(X, y)
     assert model.history_[-1]["train_loss"] < fixed.history_[-1]["train_loss"]
     trained = model.encoder_
-    encoded = model.module_.encode(torch.tensor(X)).detach().numpy()
+    encoded = model.module_.encode(torch.tensor(X, device=model.device_)).detach().cpu().numpy()
     np.testing.assert_allclose(trained.transform(X), encoded, rtol=0, atol=1e-6)
     if hasattr(trained, "bandwidth_"):
         assert (trained.bandwidth_ > 0).all()
@@ -293,7 +293,7 @@ def test_early_stopping_goes_back_to_the_best(data):
     assert model.history_[0, "batches", -1, "valid_batch_size"] == 30
     held_out = model.get_split_datasets(torch.tensor(X), torch.tensor(noisy))[1]
     residual = model.predict(X[held_out.indices]) - noisy[held_out.indices]
-    scale = model.module_.target_scale.numpy()
+    scale = model.module_.target_scale.cpu().numpy()
     assert np.mean((residual / scale) ** 2) == pytest.approx(min(losses), rel=1e-4)
 
 
