@@ -82,7 +82,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     *The model.* A season is a cubic spline around a circle of one period. Its prior gives the
     k-th harmonic a variance :math:`\propto k^{-2 p}`, p the exponent. A trend is a straight line,
     which nothing penalises, and a natural cubic spline with the prior of a smoothing spline,
-    :math:`\int f''^2`. Both are divided by their mean variance, so that an alpha is the variance
+    :math:`\int (f'')^2`. Both are divided by their mean variance, so that an alpha is the variance
     of the noise over that of the component, whatever the unit of X and y. The fit is the
     posterior mean of a Gaussian process.
 

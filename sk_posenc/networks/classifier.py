@@ -278,7 +278,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             self.__dict__.pop("_told_classes", None)
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Probabilities of the classes.
+        """Predict the probabilities of the classes.
 
         Parameters
         ----------
