@@ -11,6 +11,7 @@ from .encoders.log_fourier import LogFourierEncoder
 from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
+from .graphs.anchor_distance import AnchorDistanceEncoder
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
 from .measures.distance_preservation import distance_preservation
@@ -38,6 +39,7 @@ from .selection.coordinate_folds import CoordinateKFold
 from .selection.suggestion import Suggestion, suggest_encoder
 
 __all__ = [
+    "AnchorDistanceEncoder",
     "Basis",
     "BasisDisplay",
     "CoordinateKFold",

@@ -83,6 +83,7 @@ TESTS = {
     "encoders/random_fourier": FOURIER,
     "encoders/shifted_basis": BASES,
     "encoders/spacing": ["encoders/spacing", "package", "refits"],
+    "graphs": ["graphs/anchor_distance"],
     "kronecker/_automatic": ["kronecker/kronecker_defaults"],
     "kronecker/_climb": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_criterion": ["kronecker/criterion"],

@@ -11,8 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import networkx as nx
 import pytest
 import typed_use
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -28,9 +30,11 @@ def name_of(path):
 
 
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-# Small nets, so that checks are quick.
+LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(15, 15)))
+# Small nets, so that checks are quick. With a graph, rows of X are its nodes.
 SETTINGS = {
-    "CoordinateMLPRegressor": {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0}
+    "AnchorDistanceEncoder": {"graph": LATTICE, "anchors": 4, "random_state": 0},
+    "CoordinateMLPRegressor": {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0},
 }
 
 
@@ -150,6 +154,7 @@ STANDS_ON = {
     "networks": {"encoders"},
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
+    "graphs": {"networks"},
     "datasets": set(),
     "plotting": {"encoders", "measures", "networks", "selection"},
 }

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from sk_posenc import (
+    AnchorDistanceEncoder,
     Basis,
     BasisDisplay,
     CoordinateKFold,
@@ -157,6 +158,14 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
 
 
+def graphs() -> None:
+    ring: Floats = np.roll(np.eye(6), 1, axis=0) + np.roll(np.eye(6), -1, axis=0)
+    nodes = np.arange(6)[:, None]
+    encoder = AnchorDistanceEncoder([0, 1], graph=ring).fit(nodes)
+    assert_type(encoder, AnchorDistanceEncoder)
+    assert_type(encoder.transform(nodes), Floats)
+
+
 def silenced() -> None:
     category: type[UserWarning] = PoorFitWarning
     warnings.filterwarnings("ignore", category=category)
@@ -173,6 +182,7 @@ def main() -> None:
     networks_see(X)
     reports(X, y)
     displays(X, y)
+    graphs()
 
 
 if __name__ == "__main__":
