@@ -12,6 +12,10 @@ from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
 from .graphs.anchor_distance import AnchorDistanceEncoder
+from .graphs.anchor_path import AnchorPathEncoder
+from .graphs.anchor_path_classifier import AnchorPathClassifier
+from .graphs.anchor_path_regressor import AnchorPathRegressor
+from .graphs.path_preservation import make_path_preservation_scorer, path_preservation
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
 from .measures.distance_preservation import distance_preservation
@@ -40,6 +44,9 @@ from .selection.suggestion import Suggestion, suggest_encoder
 
 __all__ = [
     "AnchorDistanceEncoder",
+    "AnchorPathClassifier",
+    "AnchorPathEncoder",
+    "AnchorPathRegressor",
     "Basis",
     "BasisDisplay",
     "CoordinateKFold",
@@ -65,9 +72,11 @@ __all__ = [
     "encoding_report",
     "grid_samples",
     "load_signal",
+    "make_path_preservation_scorer",
     "make_psnr_scorer",
     "network_similarity",
     "network_stable_rank",
+    "path_preservation",
     "psnr_score",
     "psnr_scorer",
     "samples_to_grid",

@@ -30,10 +30,17 @@ def name_of(path):
 
 
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(15, 15)))
+LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(12, 5)))
+PATHS = {
+    **{"graph": LATTICE, "anchors": [0, 5], "n_features": 4, "max_epochs": 40},
+    **{"device": "cpu", "random_state": 0},
+}
 # Small nets, so that checks are quick. With a graph, rows of X are its nodes.
 SETTINGS = {
     "AnchorDistanceEncoder": {"graph": LATTICE, "anchors": 4, "random_state": 0},
+    "AnchorPathClassifier": PATHS,
+    "AnchorPathEncoder": PATHS,
+    "AnchorPathRegressor": PATHS,
     "CoordinateMLPRegressor": {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0},
 }
 
@@ -86,7 +93,7 @@ def test_unknown_name():
 
 HEAVY = {"matplotlib", "skimage", "skorch", "torch"}
 NEED_THEM = {"CoordinateMLP", "CoordinateMLPRegressor", "EncoderModule"} | {
-    name for name in sk_posenc.__all__ if name.endswith("Display")
+    name for name in sk_posenc.__all__ if name.endswith("Display") or "AnchorPath" in name
 }
 
 

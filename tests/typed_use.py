@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from sk_posenc import (
     AnchorDistanceEncoder,
+    AnchorPathClassifier,
+    AnchorPathEncoder,
+    AnchorPathRegressor,
     Basis,
     BasisDisplay,
     CoordinateKFold,
@@ -40,9 +43,11 @@ from sk_posenc import (
     encoding_report,
     grid_samples,
     load_signal,
+    make_path_preservation_scorer,
     make_psnr_scorer,
     network_similarity,
     network_stable_rank,
+    path_preservation,
     psnr_score,
     psnr_scorer,
     samples_to_grid,
@@ -164,6 +169,17 @@ def graphs() -> None:
     encoder = AnchorDistanceEncoder([0, 1], graph=ring).fit(nodes)
     assert_type(encoder, AnchorDistanceEncoder)
     assert_type(encoder.transform(nodes), Floats)
+    assert_type(path_preservation(ring, encoder.transform(nodes)), float)
+    assert_type(make_path_preservation_scorer(ring)(encoder, nodes), float)
+    learnt = AnchorPathEncoder([0], n_features=2, graph=ring, max_epochs=1, device="cpu")
+    assert_type(learnt.fit(nodes), AnchorPathEncoder)
+    assert_type(learnt.transform(nodes), NDArray[np.float32])
+    assert_type(learnt.link_probabilities([[0, 1]]), NDArray[np.float32])
+    settings: dict[str, Any] = {"graph": ring, "max_epochs": 1, "device": "cpu"}
+    regressor = AnchorPathRegressor([0], n_features=2, **settings)
+    assert_type(regressor.fit(nodes, np.arange(6.0)), AnchorPathRegressor)
+    classifier = AnchorPathClassifier([0], n_features=2, **settings)
+    assert_type(classifier.fit(nodes, np.arange(6) // 3), AnchorPathClassifier)
 
 
 def silenced() -> None:

@@ -1,18 +1,15 @@
 """Nodes of a graph to features: how near they are to anchors."""
 
-import numbers
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.state import taken_over_last
-from sk_posenc.graphs._anchors import anchor_sets
 from sk_posenc.graphs._node_rows import NodeRows, parse_limit
 from sk_posenc.graphs._paths import distances_from, distances_through
 
@@ -141,12 +138,9 @@ class AnchorDistanceEncoder(NodeRows, TransformerMixin, BaseEstimator):
     def _learn(self, X: Any) -> None:
         self._limit = parse_limit(self.max_distance, "max_distance")
         self._take_nodes(X)
-        rng = check_random_state(self.random_state)
-        sets = anchor_sets(self.anchors, self.placement, self._graph, rng)
+        sets = self._draw_anchors()
         check_memory((self._graph.n_nodes, len(sets)), 8, _WAY_OUT)
         self.distances_ = distances_from(self._graph, sets, self._limit)
-        drawn_sets = self.placement == "sets" and isinstance(self.anchors, numbers.Integral)
-        self.anchors_ = sets if drawn_sets else np.concatenate(sets)
 
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Encode nodes.
@@ -190,6 +184,5 @@ class AnchorDistanceEncoder(NodeRows, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         columns = self._column_names(input_features)
-        alone = isinstance(self.anchors_, np.ndarray)
-        anchors = self.anchors_ if alone else [f"set{j}" for j in range(len(self.anchors_))]
-        return np.array([f"{c}near_{a}" for c in columns for a in anchors], dtype=object)
+        names = [f"{column}near_{a}" for column in columns for a in self._anchor_names()]
+        return np.array(names, dtype=object)
