@@ -61,9 +61,9 @@ numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_score
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|learnable|panel|search)_",
+    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|graph|learnable|panel|search)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
-    "filename_pattern": r"/(quickstart|edges|geographic|seasons|soundings|volume"
+    "filename_pattern": r"/(quickstart|anchors|edges|geographic|seasons|soundings|volume"
     r"|plot_stable_rank|plot_widths)\.py",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,

@@ -37,7 +37,7 @@ class PathEstimator(NodeRows, SkorchEstimator):
         node_features: Any,
         module: Any,
         lr: float = 1e-2,
-        max_epochs: int | str = 200,
+        max_epochs: int | str = 300,
         batch_size: int | str = -1,
         **parameters: Any,
     ) -> None:

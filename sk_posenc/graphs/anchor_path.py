@@ -66,7 +66,7 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
     criterion : type, default=torch.nn.BCEWithLogitsLoss
         The loss of its logits.
     **parameters : dict
-        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (200),
+        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (300),
         `batch_size` (-1, all links in one batch), `device`, `early_stopping`, `checkpoint`, and
         others of skorch.
 

@@ -49,7 +49,7 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
     criterion : type, default=torch.nn.CrossEntropyLoss
         The loss of its logits.
     **parameters : dict
-        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (200),
+        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (300),
         `batch_size` (-1, all rows in one batch), `device`, `early_stopping`, `checkpoint`, and
         others of skorch.
 

@@ -49,7 +49,7 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
     criterion : type, default=torch.nn.MSELoss
         The loss, of targets with mean 0 and standard deviation 1.
     **parameters : dict
-        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (200),
+        Training, as of `CoordinateMLPRegressor`: `lr` (0.01 here), `max_epochs` (300),
         `batch_size` (-1, all rows in one batch), `device`, `early_stopping`, `checkpoint`, and
         others of skorch.
 
