@@ -27,6 +27,11 @@ class GraphConvolution(nn.Module):
         Draws the weights.
     """
 
+    targets: Tensor
+    sources: Tensor
+    shares: Tensor
+    given: Tensor
+
     def __init__(
         self,
         graph: Graph,

@@ -41,6 +41,13 @@ class PathNetwork(nn.Module):
         Draws the weights.
     """
 
+    cells: Tensor
+    sources: Tensor
+    targets: Tensor
+    shares: Tensor
+    node_features: Tensor | None
+    own: nn.Linear | None
+
     def __init__(
         self,
         layers: PathLayers,
