@@ -153,16 +153,21 @@ def _displayed(translator: HTML5Translator, node: math_block) -> None:
     raise SkipNode
 
 
-# what CoordinateMLPRegressor overrides for those who call it; the rest skorch calls
+# what nets override for those who call it; the rest skorch calls
 _USED = {"fit", "partial_fit", "predict"}
-_OF_REGRESSOR = {each.__name__ for each in sk_posenc.CoordinateMLPRegressor.__mro__}
+_OF_NETS = {
+    each.__name__
+    for name in sk_posenc.__all__
+    for each in getattr(getattr(sk_posenc, name), "__mro__", ())
+    if issubclass(getattr(sk_posenc, name), NeuralNet)
+}
 
 
 def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn, skorch and torch document themselves."""
     function = getattr(member, "fget", member)
     ours = str(getattr(function, "__module__", "sk_posenc")).startswith("sk_posenc")
-    overrides = str(getattr(function, "__qualname__", "")).partition(".")[0] in _OF_REGRESSOR
+    overrides = str(getattr(function, "__qualname__", "")).partition(".")[0] in _OF_NETS
     hook = overrides and hasattr(NeuralNet, name) and name not in _USED
     return None if ours and not hook else True
 

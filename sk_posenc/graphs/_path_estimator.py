@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -50,6 +50,26 @@ class PathEstimator(NodeRows, SkorchEstimator):
         self.graph = graph
         self.directed = directed
         self.node_features = node_features
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+        """Train for `max_epochs` more epochs, on the graph of the first call.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix
+            As in :meth:`fit`.
+        y : array-like or None
+            Targets of these rows; the encoder ignores them.
+        classes : ignored
+            Present for the signature of skorch.
+        **fit_params : dict
+            Passed to `train_split`.
+
+        Returns
+        -------
+        self : estimator
+        """
+        return super().partial_fit(X, y, **fit_params)
 
     def _check_settings(self) -> None:
         super()._check_settings()

@@ -198,7 +198,7 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
         return encoded
 
     def link_probabilities(self, pairs: ArrayLike) -> NDArray[np.float32]:
-        """Probabilities that pairs of nodes are linked, among as many that are and are not.
+        """Predict how likely pairs are linked, among as many that are linked and are not.
 
         Parameters
         ----------
