@@ -11,8 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import networkx as nx
 import pytest
 import typed_use
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -28,9 +30,19 @@ def name_of(path):
 
 
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-# What an estimator needs, and small nets, so that checks are quick.
+LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(12, 5)))
+PATHS = {
+    **{"graph": LATTICE, "anchors": [0, 5], "n_features": 4, "max_epochs": 40},
+    **{"device": "cpu", "random_state": 0},
+}
+# What an estimator needs, and small nets, so that checks are quick. With a graph, rows of X are its
+# nodes.
 SMALL = {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0}
 SETTINGS = {
+    "AnchorDistanceEncoder": {"graph": LATTICE, "anchors": 4, "random_state": 0},
+    "AnchorPathClassifier": PATHS,
+    "AnchorPathEncoder": PATHS,
+    "AnchorPathRegressor": PATHS,
     "SeasonalRidge": {"periods": 2.5},
     "CoordinateMLPClassifier": SMALL,
     "CoordinateMLPRegressor": SMALL,
@@ -100,7 +112,9 @@ def test_unknown_name():
 
 HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
 NEED_THEM = {"EncoderModule"} | {
-    name for name in sk_posenc.__all__ if name.endswith("Display") or "CoordinateM" in name
+    name
+    for name in sk_posenc.__all__
+    if name.endswith("Display") or "CoordinateM" in name or "AnchorPath" in name
 }
 
 
@@ -168,6 +182,7 @@ STANDS_ON = {
     "networks": {"encoders"},
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
+    "graphs": {"networks"},
     "datasets": set(),
     "maps": {"kronecker", "datasets"},
     "plotting": {"encoders", "measures", "networks", "selection"},
