@@ -12,6 +12,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import networkx as nx
+import numpy as np
 import pytest
 import typed_use
 from scipy import sparse
@@ -73,7 +74,29 @@ class OfFirstColumn(sk_posenc.SeasonalRidge):
         return super()._clock(X[:, :1])
 
 
-CHECKED = {"SeasonalRidge": OfFirstColumn}
+class OfShares:
+    """Checks of weights have parts of 1 as X, whatever its tags: here they are nodes."""
+
+    def _node_columns(self, X, reset):
+        shares = np.asarray(X)
+        if shares.dtype.kind == "f" and np.all((shares >= 0) & (shares < 1)):
+            X = np.floor(shares * LATTICE.shape[0])
+        return super()._node_columns(X, reset)
+
+
+class RegressorOfShares(OfShares, sk_posenc.AnchorPathRegressor):
+    pass
+
+
+class ClassifierOfShares(OfShares, sk_posenc.AnchorPathClassifier):
+    pass
+
+
+CHECKED = {
+    "AnchorPathClassifier": ClassifierOfShares,
+    "AnchorPathRegressor": RegressorOfShares,
+    "SeasonalRidge": OfFirstColumn,
+}
 
 
 def public_estimators():

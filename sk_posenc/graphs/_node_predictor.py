@@ -83,6 +83,15 @@ class NodePredictor(PathEstimator):
     def _take_targets(self, y: Any, fresh: bool) -> NDArray:
         raise NotImplementedError
 
+    def _train(self, X: Any, y: Any, sample_weight: Any, *options: Any, **named: Any) -> Self:
+        if sample_weight is not None and self.graph is None and np.any(np.equal(sample_weight, 0)):
+            raise ValueError(
+                "sample_weight must be positive where X is the graph, as no node of it can be "
+                "absent: give the graph as `graph`, and its nodes as X. "
+                f"Got {np.count_nonzero(np.equal(sample_weight, 0))} weights of 0."
+            )
+        return super()._train(X, y, sample_weight, *options, **named)
+
     def initialize_module(self) -> Self:
         """Build `module_`, for the graph and the targets seen by `fit`.
 

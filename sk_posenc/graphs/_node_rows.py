@@ -18,7 +18,7 @@ class NodeRows:
     """Part of an estimator whose rows are nodes of the graph that its parameter `graph` holds.
 
     With ``graph=None``, `X` of `fit` is the graph itself. It sets ``_graph``, and ``_of_columns``:
-    whether rows are nodes.
+    whether rows are nodes. What it keeps are arrays and numbers alone, so that skops saves them.
     """
 
     anchors: Any
@@ -28,17 +28,25 @@ class NodeRows:
     random_state: Any
     anchors_: Any
     n_features_in_: int
-    _graph: Graph
+    _lengths: sparse.csr_array
+    _step: float | None
     _of_columns: bool
+
+    @property
+    def _graph(self) -> Graph:
+        return Graph(self._lengths, self._step)
+
+    def _keep(self, graph: Graph) -> None:
+        self._lengths, self._step = graph.lengths, graph.step
 
     def _take_nodes(self, X: Any) -> NDArray[np.intp]:
         """Learn the graph; the nodes of the rows of `X`, of shape (n_samples, n_columns)."""
         self._of_columns = self.graph is not None
         if not self._of_columns:
             checked_data(self, X, accept_sparse="csr", dtype=np.float64)
-            self._graph = graph_of(X, self.directed, "X, where graph is None,")
+            self._keep(graph_of(X, self.directed, "X, where graph is None,"))
             return np.arange(self._graph.n_nodes)[:, None]
-        self._graph = graph_of(self.graph, self.directed)
+        self._keep(graph_of(self.graph, self.directed))
         return self._node_columns(X, reset=True)
 
     def _known_nodes(self, X: Any) -> NDArray[np.intp] | sparse.csr_array:
@@ -76,6 +84,12 @@ class NodeRows:
         if isinstance(self.anchors_, np.ndarray):
             return [str(node) for node in self.anchors_]
         return [f"set{j}" for j in range(len(self.anchors_))]
+
+    def _anchor_sets(self) -> list[NDArray[np.intp]]:
+        """The fitted anchors as sets of nodes."""
+        if isinstance(self.anchors_, list):
+            return self.anchors_
+        return list(self.anchors_[:, None])
 
     def _draw_anchors(self) -> list[NDArray[np.intp]]:
         """Set ``anchors_``; the same as sets of nodes."""

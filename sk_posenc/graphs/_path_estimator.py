@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -51,7 +52,14 @@ class PathEstimator(NodeRows, SkorchEstimator):
         self.directed = directed
         self.node_features = node_features
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> Self:
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any = None,
+        classes: Any = None,
+        sample_weight: Any = None,
+        **fit_params: Any,
+    ) -> Self:
         """Train for `max_epochs` more epochs, on the graph of the first call.
 
         Parameters
@@ -62,6 +70,9 @@ class PathEstimator(NodeRows, SkorchEstimator):
             Targets of these rows; the encoder ignores them.
         classes : ignored
             Present for the signature of skorch.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike. The encoder
+            takes none.
         **fit_params : dict
             Passed to `train_split`.
 
@@ -69,7 +80,7 @@ class PathEstimator(NodeRows, SkorchEstimator):
         -------
         self : estimator
         """
-        return super().partial_fit(X, y, **fit_params)
+        return super().partial_fit(X, y, None, sample_weight, **fit_params)
 
     def _check_settings(self) -> None:
         super()._check_settings()
@@ -78,14 +89,14 @@ class PathEstimator(NodeRows, SkorchEstimator):
         parse_integer(self.gcn_layers, "gcn_layers", at_least=0)
 
     def _learn_paths(self) -> None:
-        """Choose the anchors, and find the layers around them."""
-        self._layers = PathLayers.around(self._graph, self._draw_anchors())
+        """Choose the anchors, and check the features of the nodes."""
+        self._draw_anchors()
         self._given_features = self._checked_node_features()
-        largest = max(len(self._layers.cells), len(self._layers.sources))
-        way_out = "take fewer anchors or a smaller n_features"
-        check_memory((largest, self.n_features), 4, way_out)
 
-    def _checked_node_features(self) -> torch.Tensor | None:
+    def _learnt_from(self) -> tuple[Any, ...]:
+        return self._lengths, self.anchors_
+
+    def _checked_node_features(self) -> NDArray[np.float32] | None:
         if self.node_features is None:
             return None
         given = checked_array(self.node_features, dtype=np.float32, input_name="node_features")
@@ -94,13 +105,28 @@ class PathEstimator(NodeRows, SkorchEstimator):
                 f"node_features must have a row for each of the {self._graph.n_nodes} nodes of the "
                 f"graph. Got shape {given.shape}."
             )
-        return torch.tensor(given)
+        return np.array(given)
 
     def _features_module(self) -> NodeFeatures:
+        layers = PathLayers.around(self._graph, self._anchor_sets())
+        largest = max(len(layers.cells), len(layers.sources))
+        way_out = "take fewer anchors or a smaller n_features"
+        check_memory((largest, self.n_features), 4, way_out)
+        given = None if self._given_features is None else torch.tensor(self._given_features)
         return NodeFeatures(
-            *(self._graph, self._layers, self.n_features, self.aggregation, self.gcn_layers),
-            *(self._given_features, self._generator),
+            *(self._graph, layers, self.n_features, self.aggregation, self.gcn_layers),
+            *(given, self._generator),
         )
+
+    def forward_iter(
+        self, X: Any, training: bool = False, device: str | torch.device = "cpu"
+    ) -> Iterator[torch.Tensor]:
+        """Yield the output batch by batch; messages go through the graph once for all of them."""
+        if training:
+            yield from super().forward_iter(X, training, device)
+            return
+        with self.module_.features.held():
+            yield from super().forward_iter(X, training, device)
 
     def _rows_of_nodes(self, X: Any) -> NDArray[np.intp]:
         """The nodes of the rows of `X`; ValueError for new ones."""

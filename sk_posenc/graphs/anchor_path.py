@@ -143,7 +143,8 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
             **parameters,
         )
 
-    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:
+    # no sample_weight, by which scikit-learn tells which estimators take weights
+    def fit(self, X: Any, y: Any = None, **fit_params: Any) -> Self:  # type: ignore[override]
         """Learn to tell links from pairs of nodes without one.
 
         Parameters
@@ -165,9 +166,17 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
             For a graph that is not symmetric, has no links or nothing but links, and for nodes
             that it does not have.
         TypeError
-            For settings of the wrong type.
+            For settings of the wrong type, and for weights of rows.
         """
         return super().fit(X, None, **fit_params)
+
+    def _train(self, X: Any, y: Any, sample_weight: Any, *options: Any, **named: Any) -> Self:
+        if sample_weight is not None:
+            raise TypeError(
+                f"{type(self).__name__} takes no sample_weight, as it learns all links of the "
+                f"graph whatever the rows are: leave it out. Got {sample_weight!r}."
+            )
+        return super()._train(X, None, None, *options, **named)
 
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Encode nodes.

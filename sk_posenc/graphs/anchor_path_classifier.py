@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.multiclass import check_classification_targets
 from skorch import NeuralNet, NeuralNetClassifier
+from torch import Tensor
 
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
@@ -88,6 +90,8 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
     True
     """
 
+    _target_checks = {"labels": True}
+
     def __init__(
         self,
         anchors: Any = 16,
@@ -121,7 +125,9 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
             **parameters,
         )
 
-    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
         Parameters
@@ -131,6 +137,8 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
             (n_nodes, n_nodes).
         y : array-like of shape (n_samples,)
             Classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`.
 
@@ -141,16 +149,16 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         Raises
         ------
         ValueError
-            For a graph that is not symmetric, nodes that it does not have, and settings that are
-            impossible.
+            For a graph that is not symmetric, nodes that it does not have, settings that are
+            impossible, and weights that are negative or all 0.
         TypeError
             For settings of the wrong type.
         FloatingPointError
             Where training diverges.
         """
-        return super().fit(X, y, **fit_params)
+        return super().fit(X, y, sample_weight, **fit_params)
 
-    def predict_proba(self, X: Any) -> NDArray[np.float32]:
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes.
 
         Parameters
@@ -160,10 +168,13 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes), float32
-            In the order of `classes_`.
+        ndarray of shape (n_samples, n_classes), float64
+            Rows sum to 1; columns are in the order of `classes_`.
         """
-        return self._outputs(X)
+        probabilities = self._outputs(X)
+        if not np.isfinite(probabilities).all():
+            self._raise_diverged("probabilities are not finite")
+        return probabilities
 
     def predict(self, X: Any) -> NDArray:
         """Predict classes.
@@ -179,6 +190,11 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         """
         likeliest = self.predict_proba(X).argmax(axis=1)
         return self.classes_[likeliest]
+
+    def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
+        """skorch's, in float64: probabilities then sum to 1."""
+        nonlinearity = super()._get_predict_nonlinearity()
+        return lambda output: nonlinearity(output.double())
 
     @property
     def _default_callbacks(self) -> Any:

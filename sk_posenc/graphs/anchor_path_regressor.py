@@ -9,9 +9,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
+from torch import Tensor
 
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
+from sk_posenc.networks.batches import weights_of
+from sk_posenc.networks.scaling import check_targets, target_scaling
 
 
 class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
@@ -87,6 +91,7 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
     """
 
     _target_checks = {"multi_output": True, "y_numeric": True}
+    _scaling: Any = None
 
     def __init__(
         self,
@@ -121,7 +126,9 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
             **parameters,
         )
 
-    def fit(self, X: Any, y: ArrayLike, **fit_params: Any) -> Self:
+    def fit(
+        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
         Parameters
@@ -131,6 +138,8 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
             (n_nodes, n_nodes).
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
         **fit_params : dict
             Passed to `train_split`.
 
@@ -141,14 +150,14 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
         Raises
         ------
         ValueError
-            For a graph that is not symmetric, nodes that it does not have, and settings that are
-            impossible.
+            For a graph that is not symmetric, nodes that it does not have, settings that are
+            impossible, and weights that are negative or all 0.
         TypeError
             For settings of the wrong type.
         FloatingPointError
             Where training diverges.
         """
-        return super().fit(X, y, **fit_params)
+        return super().fit(X, y, sample_weight, **fit_params)
 
     def predict(self, X: Any) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
@@ -160,11 +169,15 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,), float32, or (n_samples, n_outputs), float64
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
             Predictions, 1-d if the targets were.
         """
-        y = self._outputs(X).astype(np.float64) * self._scale + self._shift
-        return y[:, 0].astype(np.float32) if self._target_ndim == 1 else y
+        outputs = self._outputs(X)
+        shift, scale = self._scaling
+        y = outputs * scale + shift
+        if not np.isfinite(y).all():
+            self._raise_diverged("predictions are not finite")
+        return y[:, 0] if self._target_ndim == 1 else y
 
     @property
     def predict_proba(self) -> Any:
@@ -173,15 +186,38 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
 
     def _take_targets(self, y: Any, fresh: bool) -> NDArray:
         ndim, columns = y.ndim, np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        check_targets(columns, None)
         if fresh:
             self._target_ndim, self._n_outputs = ndim, columns.shape[1]
-            self._shift, scale = columns.mean(axis=0), columns.std(axis=0)
-            constant = scale <= 1e-12 * np.abs(self._shift)
-            self._scale = np.where(constant, 1.0, scale)
+            self._scaling = None
         elif (ndim, columns.shape[1]) != (self._target_ndim, self._n_outputs):
             before = "1-d" if self._target_ndim == 1 else f"of shape (n_samples, {self._n_outputs})"
             raise ValueError(f"y must be {before}, as before. Got shape {y.shape}.")
-        return ((columns - self._shift) / self._scale).astype(np.float32)
+        return columns
+
+    def get_split_datasets(self, X: Any, y: Any = None, **fit_params: Any) -> tuple[Any, Any]:
+        """Split as `train_split` says, and learn the scale of the targets from training rows.
+
+        Returns
+        -------
+        dataset_train, dataset_valid : Dataset, and Dataset or None
+        """
+        train, valid = super().get_split_datasets(X, y, **fit_params)
+        if self._scaling is None:
+            targets = [targets for _, targets in self.get_iterator(train, training=False)]
+            scaling = target_scaling(targets, [weights_of(each) for each in targets])
+            shift, scale = (to_numpy(each) for each in scaling)
+            self._scaling = shift, np.where(scale == 0, 1.0, scale)
+        return train, valid
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Criterion between the output and the standardised targets of one batch."""
+        shift, scale = (torch.as_tensor(each).to(y_pred.device) for each in self._scaling)
+        target = ((y_true.to(y_pred.device) - shift) / scale).to(y_pred.dtype)
+        target.sample_weight = weights_of(y_true)  # type: ignore[attr-defined]
+        return super().get_loss(y_pred, target, X, training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

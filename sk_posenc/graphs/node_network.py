@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +51,7 @@ class NodeFeatures(nn.Module):
                 graph, n_features, gcn_layers, node_features, generator
             )
         self.width = (layers.n_anchors + bool(gcn_layers)) * n_features
+        self._held: Tensor | None = None
 
     def forward(self) -> Tensor:
         """Features of all nodes.
@@ -58,10 +60,22 @@ class NodeFeatures(nn.Module):
         -------
         Tensor of shape (n_nodes, width)
         """
+        if self._held is not None:
+            return self._held
         received: Tensor = self.paths()
         if self.convolution is None:
             return received
         return torch.cat([received, self.convolution()], dim=1)
+
+    @contextmanager
+    def held(self) -> Iterator[Tensor]:
+        """Compute the features once, and hold them for what follows in the block."""
+        with torch.no_grad():
+            self._held = self()
+        try:
+            yield self._held
+        finally:
+            self._held = None
 
 
 class NodeNetwork(nn.Module):

@@ -18,6 +18,7 @@ from test_package import PATHS
 from sk_posenc import AnchorPathEncoder
 from sk_posenc.graphs._convolution import GraphConvolution
 from sk_posenc.graphs._graph import graph_of
+from sk_posenc.graphs._layers import PathLayers
 from sk_posenc.graphs.anchor_path import unlinked_pairs
 
 RING = nx.cycle_graph(12)
@@ -200,7 +201,7 @@ def test_links_that_were_held_out_are_found_and_never_walked():
     fitted = AnchorPathEncoder(8, n_features=8, random_state=0, device="cpu")
     fitted.fit(adjacency(kept))
     hops = nx.single_source_shortest_path_length(kept, int(fitted.anchors_[0]))
-    layers = fitted._layers
+    layers = PathLayers.around(fitted._graph, fitted._anchor_sets())
     layer = np.repeat(np.arange(len(layers.sizes)), layers.sizes)
     walked = dict(zip(layers.cells.tolist(), layer.tolist(), strict=True))
     assert {v: walked[8 * v] for v in hops} == hops
@@ -272,6 +273,13 @@ def test_settings_that_no_fit_could_follow(settings, error, words):
     with pytest.raises(error, match=words):
         fitted.set_params(**settings).fit([[0]])
     np.testing.assert_array_equal(fitted.transform([[3]]), expected)
+
+
+def test_weights_of_rows_are_refused():
+    fitted = encoder(2, graph=adjacency(GRID)).fit([[0]])
+    for train in (fitted.fit, fitted.partial_fit):
+        with pytest.raises(TypeError, match="takes no sample_weight"):
+            train([[0], [1]], sample_weight=[1, 2])
 
 
 def test_other_graphs_than_that_of_fit_are_refused():

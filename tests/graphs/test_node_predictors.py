@@ -10,9 +10,10 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.dataset import ValidSplit
-from test_package import PATHS
+from test_package import PATHS, ClassifierOfShares, RegressorOfShares
 
 from sk_posenc import AnchorPathClassifier, AnchorPathRegressor
+from sk_posenc.graphs._path_network import PathNetwork
 
 GRID = nx.to_scipy_sparse_array(nx.grid_2d_graph(8, 8), dtype=float)
 NODES = np.arange(64)[:, None]
@@ -26,7 +27,7 @@ def small(kind, **settings):
     return kind([0, 7], **common | settings)
 
 
-@parametrize_with_checks([AnchorPathRegressor(**PATHS), AnchorPathClassifier(**PATHS)])
+@parametrize_with_checks([RegressorOfShares(**PATHS), ClassifierOfShares(**PATHS)])
 def test_scikit_learn_checks(estimator, check):
     if "s_train" not in repr(check):  # these alone ask for a score
         estimator = clone(estimator).set_params(max_epochs=2)
@@ -47,7 +48,7 @@ def test_predictions_have_the_units_and_the_shape_of_the_targets():
     np.testing.assert_allclose(
         scaled.predict(NODES), 1e3 * alone.predict(NODES) - 50, rtol=1e-3, atol=1
     )
-    assert alone.predict(NODES).dtype == np.float32
+    assert alone.predict(NODES).dtype == np.float64
     both = small(AnchorPathRegressor).fit(NODES, np.column_stack([HEIGHT, np.full(64, 3.0)]))
     assert both.predict(NODES).shape == (64, 2)
     np.testing.assert_allclose(both.predict(NODES)[:, 1], 3, atol=1.5)
@@ -140,3 +141,86 @@ def test_refused_fits_change_nothing(kind):
             model.set_params(**change).fit(NODES, y)
         model.set_params(**{name: before[name] for name in change})
         np.testing.assert_array_equal(model.predict(NODES), expected)
+
+
+# --- weights of rows
+
+
+@pytest.mark.parametrize("kind", [AnchorPathRegressor, AnchorPathClassifier])
+def test_rows_of_weight_0_are_absent_and_of_weight_2_are_there_twice(kind):
+    rows, weight = np.arange(0, 60, 3), np.tile([0, 1, 2, 1], 5)
+    y = HEIGHT if kind is AnchorPathRegressor else SIDE
+    repeated = np.repeat(rows, weight)
+    expected = small(kind).fit(NODES[repeated], y[repeated]).predict(NODES)
+    wrong = np.where(weight > 0, y[rows], y[rows][::-1])  # of those that are absent
+    model = small(kind).fit(NODES[rows], wrong, sample_weight=weight)
+    np.testing.assert_array_equal(model.predict(NODES), expected)
+    model.partial_fit(NODES[rows], wrong, sample_weight=weight)
+    assert len(model.history_) == 10
+
+
+def test_many_rows_count_as_their_weights_say(rng):
+    weight = rng.uniform(0, 3, size=64)
+    model = small(AnchorPathRegressor, max_epochs=0).fit(NODES, HEIGHT, weight)
+    shift, scale = (float(each[0]) for each in model._scaling)
+    mean = np.average(HEIGHT, weights=weight)
+    assert shift == pytest.approx(mean)
+    assert scale == pytest.approx(np.sqrt(np.average((HEIGHT - mean) ** 2, weights=weight)))
+    before = (model.predict(NODES) - shift) / scale
+    loss = model.partial_fit(NODES, HEIGHT, sample_weight=weight).set_params(max_epochs=1)
+    loss = loss.partial_fit(NODES, HEIGHT, sample_weight=weight).history_[0]["train_loss"]
+    errors = (before - (HEIGHT - shift) / scale) ** 2
+    assert loss == pytest.approx(np.average(errors, weights=weight), rel=1e-4)
+
+
+def test_weights_that_no_fit_could_follow():
+    model = small(AnchorPathRegressor, graph=None)
+    with pytest.raises(ValueError, match=r"give the graph as `graph`.*Got 1 weights of 0"):
+        model.fit(GRID, HEIGHT, sample_weight=ROW + COLUMN)
+    assert model.fit(GRID, HEIGHT, sample_weight=1 + ROW).score(GRID, HEIGHT) > -1
+    with pytest.raises(ValueError, match="must not be negative"):
+        small(AnchorPathClassifier).fit(NODES, SIDE, sample_weight=-1 - ROW)
+
+
+# --- files
+
+
+def test_checkpoints_are_those_of_a_graph_and_its_anchors(tmp_path):
+    other = nx.to_scipy_sparse_array(nx.cycle_graph(64), dtype=float)
+    saved = small(AnchorPathRegressor, graph=None, checkpoint=tmp_path).fit(GRID, HEIGHT)
+    again = clone(saved).fit(GRID, HEIGHT)
+    np.testing.assert_array_equal(again.predict(GRID), saved.predict(GRID))
+    elsewhere = clone(saved).fit(other, HEIGHT)
+    plain = clone(saved).set_params(checkpoint=None).fit(other, HEIGHT)
+    np.testing.assert_array_equal(elsewhere.predict(other), plain.predict(other))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("graph", [None, GRID])
+def test_skops_asks_to_trust_the_estimator_and_the_graph(graph):
+    sio = pytest.importorskip("skops.io", reason="skops is not installed")
+    X = GRID if graph is None else NODES
+    settings = {"graph": graph, "gcn_layers": 1, "node_features": np.eye(64)}
+    for kind, y in ((AnchorPathRegressor, HEIGHT), (AnchorPathClassifier, SIDE)):
+        model = small(kind, **settings).fit(X, y)
+        saved = sio.dumps(model)
+        trusted = sio.get_untrusted_types(data=saved)
+        graphs = {"scipy.sparse._csr.csr_array"}  # what the graph is, here and in SciPy
+        assert set(trusted) - graphs == {f"{kind.__module__}.{kind.__name__}"}
+        loaded = sio.loads(saved, trusted=trusted)
+        np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+        np.testing.assert_array_equal(
+            loaded.partial_fit(X, y).predict(X), model.partial_fit(X, y).predict(X)
+        )
+
+
+def test_messages_go_through_the_graph_once_for_all_that_is_predicted(monkeypatch):
+    model = small(AnchorPathRegressor).fit(NODES, HEIGHT)
+    rows = np.tile(NODES, (20, 1))
+    calls = []
+    forward = PathNetwork.forward
+    monkeypatch.setattr(PathNetwork, "forward", lambda net: (calls.append(1), forward(net))[1])
+    np.testing.assert_array_equal(model.predict(rows), np.tile(model.predict(NODES), 20))
+    assert len(calls) == 2
+    model.partial_fit(NODES, HEIGHT)  # what was held is not trained on
+    assert len(calls) == 2 + model.max_epochs
