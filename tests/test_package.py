@@ -33,7 +33,7 @@ def name_of(path):
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
 LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(12, 5)))
 PATHS = {
-    **{"graph": LATTICE, "anchors": [0, 5], "n_features": 4, "max_epochs": 40},
+    **{"graph": LATTICE, "anchors": [0, 5], "n_features": 4, "max_epochs": 80},
     **{"device": "cpu", "random_state": 0},
 }
 # What an estimator needs, and small nets, so that checks are quick. With a graph, rows of X are its

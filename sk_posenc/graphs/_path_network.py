@@ -16,6 +16,44 @@ from sk_posenc.graphs._linear import linear
 # of the weights that is random.
 _FIRST_CHANGE = 2.0
 _FIRST_NOISE = 0.1
+# The share of the weights that is learnt falls with the number of layers beyond these.
+_DEPTH = 8
+
+
+class NearIdentity(nn.Module):
+    r"""A linear layer :math:`x + s (R x + b)`, whose share s of what is learnt is fixed.
+
+    Weights of layers that follow each other multiply. A share that falls with the number of layers
+    keeps their product from growing without bound, at the start and with each step of training.
+
+    Parameters
+    ----------
+    n_features : int
+    share : float
+    generator : torch.Generator or None
+        Draws the weights.
+    bias : bool
+    """
+
+    def __init__(
+        self, n_features: int, share: float, generator: torch.Generator | None, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.share = share
+        self.change = linear(n_features, n_features, generator, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layer.
+
+        Parameters
+        ----------
+        x : Tensor of shape (..., n_features)
+
+        Returns
+        -------
+        Tensor of shape (..., n_features)
+        """
+        return torch.add(x, self.change(x), alpha=self.share)
 
 
 class PathNetwork(nn.Module):
@@ -26,7 +64,7 @@ class PathNetwork(nn.Module):
     .. math:: h_{va} = \mathrm{ReLU}(U [\mathrm{AGG}_u\, W h_{ua} ; V x_v] + b)
 
     over the neighbours :math:`u` that are one hop nearer to :math:`a`. The weights are the same
-    for all layers and anchors.
+    for all layers and anchors. U and W are near the identity, see `NearIdentity`.
 
     Parameters
     ----------
@@ -65,8 +103,9 @@ class PathNetwork(nn.Module):
         self.register_buffer("shares", shares[:, None], persistent=False)
         self.register_buffer("node_features", node_features, persistent=False)
         self.start = nn.Parameter(torch.rand(n_features, generator=generator))
-        self.message = linear(n_features, n_features, generator, bias=False)
-        self.update = linear(n_features, n_features, generator)
+        share = min(1.0, _DEPTH / max(1, len(layers.counts)))
+        self.message = NearIdentity(n_features, share, generator, bias=False)
+        self.update = NearIdentity(n_features, share, generator)
         self._begin_even(generator)
         self.own = None
         if node_features is not None:
@@ -83,8 +122,8 @@ class PathNetwork(nn.Module):
         step[1::2] *= -1
         with torch.no_grad():
             for layer in (self.message, self.update):
-                layer.weight.mul_(_FIRST_NOISE).add_(torch.eye(n))
-            self.update.bias.copy_(step)
+                layer.change.weight.mul_(_FIRST_NOISE)
+            self.update.change.bias.copy_(step / self.update.share)
 
     def forward(self) -> Tensor:
         """Features of all nodes.

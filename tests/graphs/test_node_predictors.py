@@ -59,6 +59,18 @@ def test_predictions_have_the_units_and_the_shape_of_the_targets():
     assert not hasattr(alone, "predict_proba")
 
 
+@pytest.mark.parametrize("length", [4, 150])
+def test_training_stays_bounded_however_deep_the_graph_is(length):
+    path = nx.to_scipy_sparse_array(nx.path_graph(length), dtype=float)
+    nodes = np.arange(length)[:, None]
+    height = np.sin(6 * nodes[:, 0] / length)
+    for seed in range(3):
+        model = AnchorPathRegressor([0], graph=path, max_epochs=60, device="cpu", random_state=seed)
+        model.fit(nodes, height)
+        assert max(model.history_[:, "train_loss"]) < 10  # in units of the variance
+        assert model.score(nodes, height) > 0.9
+
+
 def test_classes_keep_their_names():
     model = small(AnchorPathClassifier, max_epochs=40).fit(NODES[::2], SIDE[::2])
     assert list(model.classes_) == ["far", "near"]
