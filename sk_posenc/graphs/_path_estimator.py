@@ -122,10 +122,11 @@ class PathEstimator(NodeRows, SkorchEstimator):
         self, X: Any, training: bool = False, device: str | torch.device = "cpu"
     ) -> Iterator[torch.Tensor]:
         """Yield the output batch by batch; messages go through the graph once for all of them."""
-        if training:
+        features = getattr(self.module_, "features", None)
+        if training or not isinstance(features, NodeFeatures):
             yield from super().forward_iter(X, training, device)
             return
-        with self.module_.features.held():
+        with features.held():
             yield from super().forward_iter(X, training, device)
 
     def _rows_of_nodes(self, X: Any) -> NDArray[np.intp]:
