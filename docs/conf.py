@@ -61,10 +61,10 @@ numpydoc_validation_exclude = {r"\.(EncodingReport|Suggestion)$", r"\.psnr_score
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
-    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|learnable|panel|search)_",
+    "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|graph|learnable|panel|search)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
-    "filename_pattern": r"/(quickstart|classes|demand|edges|geographic|inpainting|seasons|soundings"
-    r"|stations|volume|plot_stable_rank|plot_widths)\.py",
+    "filename_pattern": r"/(quickstart|anchors|classes|demand|edges|geographic|inpainting|seasons"
+    r"|soundings|stations|volume|plot_stable_rank|plot_widths)\.py",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,
@@ -153,16 +153,21 @@ def _displayed(translator: HTML5Translator, node: math_block) -> None:
     raise SkipNode
 
 
-# what CoordinateMLPRegressor overrides for those who call it; the rest skorch calls
+# what nets override for those who call it; the rest skorch calls
 _USED = {"fit", "partial_fit", "predict"}
-_OF_REGRESSOR = {each.__name__ for each in sk_posenc.CoordinateMLPRegressor.__mro__}
+_OF_NETS = {
+    each.__name__
+    for name in sk_posenc.__all__
+    for each in getattr(getattr(sk_posenc, name), "__mro__", ())
+    if issubclass(getattr(sk_posenc, name), NeuralNet)
+}
 
 
 def _skip(app: Sphinx, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn, skorch and torch document themselves."""
     function = getattr(member, "fget", member)
     ours = str(getattr(function, "__module__", "sk_posenc")).startswith("sk_posenc")
-    overrides = str(getattr(function, "__qualname__", "")).partition(".")[0] in _OF_REGRESSOR
+    overrides = str(getattr(function, "__qualname__", "")).partition(".")[0] in _OF_NETS
     hook = overrides and hasattr(NeuralNet, name) and name not in _USED
     return None if ours and not hook else True
 

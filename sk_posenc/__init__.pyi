@@ -11,6 +11,11 @@ from .encoders.log_fourier import LogFourierEncoder
 from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
+from .graphs.anchor_distance import AnchorDistanceEncoder
+from .graphs.anchor_path import AnchorPathEncoder
+from .graphs.anchor_path_classifier import AnchorPathClassifier
+from .graphs.anchor_path_regressor import AnchorPathRegressor
+from .graphs.path_preservation import make_path_preservation_scorer, path_preservation
 from .kronecker.ridge import KroneckerRidge
 from .kronecker.ridge_cv import KroneckerRidgeCV
 from .kronecker.seasonal_ridge import SeasonalRidge
@@ -43,6 +48,10 @@ from .selection.coordinate_folds import CoordinateKFold
 from .selection.suggestion import Suggestion, suggest_encoder
 
 __all__ = [
+    "AnchorDistanceEncoder",
+    "AnchorPathClassifier",
+    "AnchorPathEncoder",
+    "AnchorPathRegressor",
     "Basis",
     "BasisDisplay",
     "CoordinateKFold",
@@ -72,9 +81,11 @@ __all__ = [
     "fill_grid",
     "grid_samples",
     "load_signal",
+    "make_path_preservation_scorer",
     "make_psnr_scorer",
     "network_similarity",
     "network_stable_rank",
+    "path_preservation",
     "predict_grid",
     "psnr_score",
     "psnr_scorer",

@@ -89,6 +89,10 @@ TESTS = {
     "encoders/random_fourier": FOURIER,
     "encoders/shifted_basis": BASES,
     "encoders/spacing": ["encoders/spacing", "package", "refits"],
+    "graphs": [
+        *("graphs/anchor_distance", "graphs/anchor_path", "graphs/node_predictors"),
+        "graphs/path_preservation",
+    ],
     "kronecker/_automatic": ["kronecker/kronecker_defaults"],
     "kronecker/_centres": ["kronecker/centres", "kronecker/many"],
     "kronecker/_climb": ["kronecker/climb", "kronecker/learnt_search"],

@@ -316,3 +316,52 @@ def test_intervals_of_seasons_are_counted():
     at_ticks, anywhere = script.coverage(signal, times, periods, noise, n_series=3)
     assert "400 days" in name
     assert 0.85 < at_ticks <= anywhere <= 1.0
+
+
+@pytest.fixture
+def graphs(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return load("benchmark_graphs")
+
+
+@pytest.mark.parametrize("task", ["grid_links", "caveman_pairs"])
+def test_links_of_the_graph_benchmark_are_held_out(graphs, task):
+    size = {"side": 8} if task == "grid_links" else {"n_caves": 5, "size": 6}
+    graph, train, test = getattr(graphs, task)(0, **size)
+    graph = graph.toarray()
+    assert np.array_equal(graph, graph.T)
+    rows = [{frozenset(pair) for pair in each.tolist()} for each in (*train, *test)]
+    assert not (rows[0] | rows[1]) & rows[2]
+    assert not rows[2] & rows[3]
+    assert 0 < len(test[0]) == len(test[1])
+    if task == "grid_links":  # distances do not see the links that are to be found
+        whole = graphs.adjacency(graphs.nx.grid_2d_graph(8, 8)).toarray()
+        assert not graph[tuple(test[0].T)].any()
+        assert whole[tuple(test[0].T)].all()
+        assert not whole[tuple(test[1].T)].any()
+        assert not whole[tuple(test[1].T[::-1])].any()
+
+
+def test_methods_of_the_graph_benchmark_fit_and_anchors_beat_a_convolution(graphs):
+    def task(seed):
+        return graphs.caveman_pairs(seed, n_caves=6, size=6)
+
+    scores = {
+        method: graphs.link_scores(task, method, 0, max_epochs=40) for method in graphs.LINK_METHODS
+    }
+    assert scores["anchor path, mean"] > 0.9 > 0.75 > scores["graph convolution"]
+    assert all(0 <= score <= 1 for score in scores.values())
+
+
+def test_peers_of_anchors_are_what_they_say(graphs):
+    path = graphs.adjacency(graphs.nx.path_graph(30))
+    places = graphs.ENCODINGS["landmark MDS"](path, 6, 0)
+    gaps = np.linalg.norm(places[1:] - places[:-1], axis=1)  # a path is a line
+    np.testing.assert_allclose(gaps, 1, atol=1e-6)
+    assert np.linalg.norm(places[0] - places[-1]) == pytest.approx(29)
+    ring = graphs.adjacency(graphs.nx.cycle_graph(8))
+    chances = graphs.ENCODINGS["random walks"](ring, 4, 0)
+    np.testing.assert_allclose(chances, [[0, 1 / 2, 0, 3 / 8]] * 8, atol=1e-12)
+    hops = graphs.ENCODINGS["hop distances"](ring, 3, 0)
+    near = graphs.ENCODINGS["AnchorDistanceEncoder"](ring, 3, 0)
+    np.testing.assert_allclose(near, 1 / (1 + hops))

@@ -11,8 +11,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
 import pytest
 import typed_use
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -28,9 +31,19 @@ def name_of(path):
 
 
 MODULES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-# What an estimator needs, and small nets, so that checks are quick.
+LATTICE = sparse.csr_array(nx.to_scipy_sparse_array(nx.grid_2d_graph(12, 5)))
+PATHS = {
+    **{"graph": LATTICE, "anchors": [0, 5], "n_features": 4, "max_epochs": 80},
+    **{"device": "cpu", "random_state": 0},
+}
+# What an estimator needs, and small nets, so that checks are quick. With a graph, rows of X are its
+# nodes.
 SMALL = {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0}
 SETTINGS = {
+    "AnchorDistanceEncoder": {"graph": LATTICE, "anchors": 4, "random_state": 0},
+    "AnchorPathClassifier": PATHS,
+    "AnchorPathEncoder": PATHS,
+    "AnchorPathRegressor": PATHS,
     "SeasonalRidge": {"periods": 2.5},
     "CoordinateMLPClassifier": SMALL,
     "CoordinateMLPRegressor": SMALL,
@@ -61,7 +74,29 @@ class OfFirstColumn(sk_posenc.SeasonalRidge):
         return super()._clock(X[:, :1])
 
 
-CHECKED = {"SeasonalRidge": OfFirstColumn}
+class OfShares:
+    """Checks of weights have parts of 1 as X, whatever its tags: here they are nodes."""
+
+    def _node_columns(self, X, reset):
+        shares = np.asarray(X)
+        if shares.dtype.kind == "f" and np.all((shares >= 0) & (shares < 1)):
+            X = np.floor(shares * LATTICE.shape[0])
+        return super()._node_columns(X, reset)
+
+
+class RegressorOfShares(OfShares, sk_posenc.AnchorPathRegressor):
+    pass
+
+
+class ClassifierOfShares(OfShares, sk_posenc.AnchorPathClassifier):
+    pass
+
+
+CHECKED = {
+    "AnchorPathClassifier": ClassifierOfShares,
+    "AnchorPathRegressor": RegressorOfShares,
+    "SeasonalRidge": OfFirstColumn,
+}
 
 
 def public_estimators():
@@ -100,7 +135,9 @@ def test_unknown_name():
 
 HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
 NEED_THEM = {"EncoderModule"} | {
-    name for name in sk_posenc.__all__ if name.endswith("Display") or "CoordinateM" in name
+    name
+    for name in sk_posenc.__all__
+    if name.endswith("Display") or "CoordinateM" in name or "AnchorPath" in name
 }
 
 
@@ -168,6 +205,7 @@ STANDS_ON = {
     "networks": {"encoders"},
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
+    "graphs": {"networks"},
     "datasets": set(),
     "maps": {"kronecker", "datasets"},
     "plotting": {"encoders", "measures", "networks", "selection"},

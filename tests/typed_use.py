@@ -14,6 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from sk_posenc import (
+    AnchorDistanceEncoder,
+    AnchorPathClassifier,
+    AnchorPathEncoder,
+    AnchorPathRegressor,
     Basis,
     BasisDisplay,
     CoordinateKFold,
@@ -43,9 +47,11 @@ from sk_posenc import (
     fill_grid,
     grid_samples,
     load_signal,
+    make_path_preservation_scorer,
     make_psnr_scorer,
     network_similarity,
     network_stable_rank,
+    path_preservation,
     predict_grid,
     psnr_score,
     psnr_scorer,
@@ -200,6 +206,25 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
 
 
+def graphs() -> None:
+    ring: Floats = np.roll(np.eye(6), 1, axis=0) + np.roll(np.eye(6), -1, axis=0)
+    nodes = np.arange(6)[:, None]
+    encoder = AnchorDistanceEncoder([0, 1], graph=ring).fit(nodes)
+    assert_type(encoder, AnchorDistanceEncoder)
+    assert_type(encoder.transform(nodes), Floats)
+    assert_type(path_preservation(ring, encoder.transform(nodes)), float)
+    assert_type(make_path_preservation_scorer(ring)(encoder, nodes), float)
+    learnt = AnchorPathEncoder([0], n_features=2, graph=ring, max_epochs=1, device="cpu")
+    assert_type(learnt.fit(nodes), AnchorPathEncoder)
+    assert_type(learnt.transform(nodes), NDArray[np.float32])
+    assert_type(learnt.link_probabilities([[0, 1]]), NDArray[np.float32])
+    settings: dict[str, Any] = {"graph": ring, "max_epochs": 1, "device": "cpu"}
+    regressor = AnchorPathRegressor([0], n_features=2, **settings)
+    assert_type(regressor.fit(nodes, np.arange(6.0)), AnchorPathRegressor)
+    classifier = AnchorPathClassifier([0], n_features=2, **settings)
+    assert_type(classifier.fit(nodes, np.arange(6) // 3), AnchorPathClassifier)
+
+
 def silenced() -> None:
     category: type[UserWarning] = PoorFitWarning
     warnings.filterwarnings("ignore", category=category)
@@ -219,6 +244,7 @@ def main() -> None:
     networks_see(X)
     reports(X, y)
     displays(X, y)
+    graphs()
 
 
 if __name__ == "__main__":

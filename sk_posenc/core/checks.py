@@ -68,7 +68,8 @@ def checked_data(
     X, rest = (checked[0], checked[1:]) if y else (checked, ())
     estimator.dates_ = dates or (None,) * X.shape[1]
     if not sparse.issparse(X):
-        X = settled(X, array_namespace(X))
+        xp = array_namespace(X)
+        X = settled(X, xp) if xp.isdtype(X.dtype, "real floating") else X
     return (X, *rest) if y else X
 
 

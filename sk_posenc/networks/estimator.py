@@ -43,6 +43,8 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
     - ``_take(X, y, fresh)``: check the rows and targets of a fit, and return the arrays to train
       on. Where ``fresh`` is set, learn what the module is built with, such as the widths of its
       layers; else raise for rows and targets that do not match it.
+    - ``_learnt_from()``: what the fit depends on besides settings, rows and targets; checkpoints
+      are named by it too.
     - ``_check_settings()``: raise for impossible parameters.
     - ``_check_memory(n_rows)``: raise where a batch would not fit into memory.
     - ``_width()``: numbers that a row needs in a forward pass; bounds the rows of one pass.

@@ -63,7 +63,7 @@ def learn_scaling(batches: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     constant = high - low <= _ROUNDING * torch.maximum(high.abs(), low.abs())
     spread = (sum_sq[~constant] / n).mean().sqrt().nan_to_num(1.0)
     input_scale = torch.where(constant, 0.0, 1 / spread)
-    return mean, input_scale, *_target_scaling(targets, weights)
+    return mean, input_scale, *target_scaling(targets, weights)
 
 
 def _var_mean(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -76,8 +76,8 @@ def _var_mean(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     return (share * (values.double() - mean).square()).sum(0), mean
 
 
-def _target_scaling(targets: list[Tensor], weights: list[Tensor | None]) -> tuple[Tensor, Tensor]:
-    """Shift and scale of each output; a scale of 0 where its targets are all the same."""
+def target_scaling(targets: list[Tensor], weights: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """Shift and scale of each output over batches; a scale of 0 where targets are all the same."""
     target = torch.cat(targets).double()
     weight = None if weights[0] is None else torch.cat(weights)  # type: ignore[arg-type]
     low, high = target.amin(0), target.amax(0)

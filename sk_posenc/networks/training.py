@@ -109,7 +109,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
         self._check_memory(size)
-        file = checkpoint_file(self, n_epochs, rows, targets, weight) if fresh else None
+        data = rows, targets, weight, *self._learnt_from()
+        file = checkpoint_file(self, n_epochs, *data) if fresh else None
         saved = state_to_go_on_from(self, file)
         if fresh:
             self.initialize()
@@ -125,6 +126,10 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     def _weigh(self, targets: Any, weight: Any) -> Any:
         """What each row counts, given its target and the weight that it came with."""
         return weight
+
+    def _learnt_from(self) -> tuple[Any, ...]:
+        """What a fit depends on besides settings, rows, targets and weights."""
+        return ()
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """As skorch's, with the weights of the rows where it is that of a run."""

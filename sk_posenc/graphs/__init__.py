@@ -1,0 +1,1 @@
+"""Positions of nodes in a graph, from their paths to anchors."""
