@@ -124,6 +124,7 @@ TESTS = {
     "kronecker/_perturbed": ["kronecker/deviations"],
     "kronecker/_posterior": ["kronecker/deviations", "kronecker/kronecker"],
     "kronecker/_progress": ["kronecker/progress"],
+    "kronecker/_scoring": ["kronecker/scoring"],
     "kronecker/_searched": ["kronecker/deviations", "kronecker/patterns"],
     "kronecker/_stages": ["kronecker/patterns"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],

@@ -36,6 +36,7 @@ from sk_posenc.kronecker._predict import evaluate, evaluate_grid, variance_at, v
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import CallbackSupport, stage
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._settings import (
     OBSERVATION,
     fill_holes,
@@ -248,6 +249,7 @@ class KroneckerHead(
         ----------
         X : array-like of shape (n_samples, n_axes)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            With ``nan_is_hole=True`` each output counts where it is not NaN.
         sample_weight : array-like of shape (n_samples,), default=None
 
         Returns
@@ -255,6 +257,8 @@ class KroneckerHead(
         float
             At most 1; the mean over several outputs.
         """
+        if self.nan_is_hole is True:
+            return score_present(self, X, y, sample_weight)
         return float(super().score(X, targets_in(y), sample_weight))
 
     def _settle(self) -> None:

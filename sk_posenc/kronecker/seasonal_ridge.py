@@ -19,6 +19,7 @@ from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
+from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._series import Series
 
 __all__ = ["SeasonalRidge"]
@@ -285,8 +286,11 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For values of `y` that are missing.
+            For values of `y` that are missing. With ``nan_is_hole=True`` each output counts where
+            it is not.
         """
+        if self.nan_is_hole is True:
+            return score_present(self, X, y, sample_weight)
         return float(super().score(X, targets_in(y), sample_weight))
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
