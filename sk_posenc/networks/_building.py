@@ -5,11 +5,15 @@ from __future__ import annotations
 from inspect import Parameter, signature
 from typing import Any
 
+import torch
+
 from sk_posenc.networks.coordinate_module import CoordinateModule
 
 # What each network must take by name, and the settings that it may take.
 _NEEDED = ("in_features", "out_features", "encoder", "generator")
 _SETTINGS = ("hidden_layer_sizes", "activation", "output_activation")
+# Rows of which the shape of an output is seen.
+_ROWS = 3
 _PAGE = "the guide's page 'Add a network' has an example"
 
 
@@ -55,6 +59,24 @@ def check_built(module: Any, in_features: int, out_features: int) -> None:
         )
     if not list(module.parameters()):
         raise ValueError(f"{type(module).__name__} has no parameters to train: {_PAGE}.")
+
+
+@torch.no_grad()
+def check_output(module: CoordinateModule, n_features: int) -> None:
+    """Raise for a network whose output has another shape than (n_rows, out_features)."""
+    was_training = module.training
+    try:
+        with torch.random.fork_rng(devices=[]):  # a forward of one's own may draw
+            found = module.eval()(torch.zeros(_ROWS, n_features))
+    finally:
+        module.train(was_training)
+    wanted = (_ROWS, module.out_features)
+    shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+    if shape != wanted:
+        raise ValueError(
+            f"{type(module).__name__}.forward must return a tensor of shape (n_rows, "
+            f"out_features), {wanted} for {_ROWS} rows; {_PAGE}. Got {shape}."
+        )
 
 
 def _takes(module: type, name: str) -> bool:

@@ -20,6 +20,9 @@ from sk_posenc.networks.batches import as_tensor, subset_of
 # Up to so many rows the smallest automatic batch holds them all, each as often as its weight says.
 _ONE_BATCH = 32
 
+# Weights beyond would overflow in float32, or in a sum.
+_LARGEST = 1e30
+
 
 def present(
     X: Any, y: Any, sample_weight: Any, others: dict[str, Any]
@@ -29,6 +32,8 @@ def present(
         return X, y, None, others
     n_rows = _num_samples(X)
     weight = check_weights(sample_weight, n_rows)
+    if len(weight) and weight.max() > _LARGEST:
+        weight = weight / weight.max()  # only their ratio matters
     if not weight.any():
         raise ValueError("sample_weight is zero for all samples: one weight must be positive")
     if (weight > 0).all():

@@ -17,7 +17,12 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
-from sk_posenc.networks._building import check_built, check_module, settings_for_module
+from sk_posenc.networks._building import (
+    check_built,
+    check_module,
+    check_output,
+    settings_for_module,
+)
 from sk_posenc.networks._memory import check_training
 from sk_posenc.networks._origin import from_origin, origin_of
 from sk_posenc.networks.batches import as_tensor
@@ -135,6 +140,8 @@ class CoordinateNetwork(SkorchEstimator):
             self._n_outputs = parameters.get("out_features", 1)
         self.module_ = self.module(**parameters)
         check_built(self.module_, parameters["in_features"], self._n_outputs)
+        if self.module is not CoordinateMLP and hasattr(self, "n_features_in_"):
+            check_output(self.module_, self.n_features_in_)
         origin = self.__dict__.get("_input_origin")
         if origin is not None:
             self.module_.input_origin.copy_(torch.as_tensor(origin))

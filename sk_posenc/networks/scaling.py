@@ -19,7 +19,7 @@ from sk_posenc.networks.mlp import RANGES
 # A column that varies by less than this share of its size varies by rounding only.
 _ROUNDING = 8 * float(np.finfo(np.float32).eps)
 # The same of targets, which are float64.
-_TARGET_ROUNDING = 1e-12
+_TARGET_ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 
 # The largest target: a difference of two is finite.
@@ -70,6 +70,10 @@ def _var_mean(values: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     """Variance and mean of columns, in float64."""
     if weight is None:
         variance, mean = torch.var_mean(values, dim=0, correction=0)
+        varies = values.amax(0) > values.amin(0)
+        lost = ~variance.isfinite() | ((variance == 0) & varies)
+        if lost.any():  # squares that float32 does not hold
+            variance, mean = torch.var_mean(values.double(), dim=0, correction=0)
         return variance.double(), mean.double()
     share = (weight.double() / weight.double().sum())[:, None]
     mean = (share * values.double()).sum(0)

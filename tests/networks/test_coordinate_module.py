@@ -153,3 +153,21 @@ def test_what_could_not_be_trained_is_refused(data, settings, error, message):
     with pytest.raises(error, match=message):
         model.fit(X, y)
     assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize("shape", ["flat", "doubled", "mean", "tuple"])
+@pytest.mark.parametrize("estimator", [CoordinateMLPRegressor, CoordinateMLPClassifier])
+def test_outputs_of_another_shape_are_refused(estimator, shape):
+    class Other(Residual):
+        def forward(self, x):
+            y = super().forward(x)
+            return {
+                "flat": y[:, 0], "doubled": torch.cat([y, y], dim=1), "mean": y.mean(),
+                "tuple": (y, y),
+            }[shape]  # fmt: skip
+
+    X = np.random.default_rng(0).uniform(size=(40, 2))
+    model = estimator(module=Other, max_epochs=1, device="cpu")
+    with pytest.raises(ValueError, match=r"Other.forward must return .* \(n_rows, out_features\)"):
+        model.fit(X, (X[:, 0] > 0.5).astype(int))
+    assert not hasattr(model, "module_")

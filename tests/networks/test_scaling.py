@@ -102,3 +102,23 @@ def test_a_network_is_scaled_once(rng, targets_too):
         assert torch.equal(value, first[name])
     np.testing.assert_allclose(standardised(net, torch.as_tensor(y)), (y - level) / unit)
     np.testing.assert_allclose(in_units_of_targets(net, (y - level) / unit), y)
+
+
+@pytest.mark.parametrize("unit", [1e-30, 1e-25, 1.0, 1e20, 1e30])
+def test_raw_coordinates_of_any_unit(unit):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 2))
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    settings = {"hidden_layer_sizes": (16,), "lr": 1e-2, "max_epochs": 5, "random_state": 0}
+    model = CoordinateMLPRegressor(**settings, device="cpu")
+    expected = model.fit(X, y).predict(X)
+    np.testing.assert_allclose(model.fit(X * unit, y).predict(X * unit), expected, atol=1e-3)
+
+
+def test_targets_with_digits_left_are_not_constant():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(200, 2))
+    model = CoordinateMLPRegressor(
+        hidden_layer_sizes=(16,), lr=1e-2, max_epochs=20, random_state=0, device="cpu"
+    ).fit(X, 1e12 + X[:, 0])
+    assert np.std(model.predict(X) - 1e12 - X[:, 0]) < 0.2
