@@ -174,7 +174,7 @@ class KroneckerHead(
         return shown if deviating else shown[0]
 
     def _predict_on_axes(
-        self, axes: Sequence[NDArray], *, return_std: bool = False
+        self, axes: Sequence[NDArray], *, return_std: bool | str = False
     ) -> tuple[NDArray, NDArray | None] | None:
         """Predict at all combinations of coordinates along each axis, without forming rows of them.
 
@@ -184,8 +184,8 @@ class KroneckerHead(
         ----------
         axes : sequence of n_axes arrays of shape (n_a,)
             Coordinates along each axis, in the units seen in ``fit``, or dates.
-        return_std : bool, default=False
-            Whether to tell the posterior standard deviation too.
+        return_std : bool or "observation", default=False
+            As in :meth:`predict`.
 
         Returns
         -------
@@ -211,6 +211,8 @@ class KroneckerHead(
         if np.ndim(self.intercept_):
             shape = (*shape, len(values))
         if std is not None:
+            if return_std == OBSERVATION:
+                std = np.hypot(std, np.sqrt(self._noise()))
             std = std.astype(dtype, copy=False).reshape(shape)
         return np.ascontiguousarray(values.T).reshape(shape), std
 

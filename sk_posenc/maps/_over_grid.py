@@ -15,7 +15,7 @@ _CELLS, _ROWS = 1 << 22, 1 << 17
 
 
 def predict_over(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
 ) -> tuple[NDArray, NDArray | None]:
     """Values (n_1, ..., n_d) or (n_1, ..., n_d, q) and their standard deviations, or None.
 
@@ -42,7 +42,7 @@ _Block = tuple[tuple[slice, ...], NDArray, NDArray | None]
 
 
 def _blocks(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
 ) -> Iterator[_Block]:
     by_axes = getattr(model, "_predict_on_axes", None)
     for block in slabs(tuple(map(len, axes)), _CELLS if by_axes else _ROWS):
@@ -73,11 +73,11 @@ def slabs(shape: tuple[int, ...], n_cells: int) -> Iterator[tuple[slice, ...]]:
 
 
 def _by_rows(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool
+    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
 ) -> tuple[NDArray, NDArray | None]:
     X = _rows(names, axes)
     if return_std:
-        found = tuple(to_numpy(each) for each in model.predict(X, return_std=True))
+        found = tuple(to_numpy(each) for each in model.predict(X, return_std=return_std))
     else:
         found = (to_numpy(model.predict(X)), None)
     shape = tuple(map(len, axes))

@@ -73,7 +73,7 @@ class Target:
         order = _in_order_of(names, [*kept, *(each for each in axes if each in fixed)], n_axes)
         return cls(like, kept, axes, order, set(given), names)
 
-    def filled_by(self, model: Any, return_std: bool) -> Any:
+    def filled_by(self, model: Any, return_std: bool | str) -> Any:
         """The map that a model predicts."""
         chunks = self._chunks()
         if chunks is None:
@@ -88,7 +88,7 @@ class Target:
         return self._labelled(xr, means, stds)
 
     def _predicted(
-        self, model: Any, return_std: bool, axes: Mapping[Hashable, NDArray]
+        self, model: Any, return_std: bool | str, axes: Mapping[Hashable, NDArray]
     ) -> tuple[NDArray, NDArray | None]:
         """Values and standard deviations, dimensions in the order of the map, outputs last."""
         found = predict_over(model, self.names, [axes[name] for name in self.order], return_std)

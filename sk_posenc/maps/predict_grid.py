@@ -18,7 +18,7 @@ def predict_grid(
     *,
     like: Any = None,
     coords: Mapping[Hashable, Any] | Sequence[Any] | None = None,
-    return_std: bool = False,
+    return_std: bool | str = False,
 ) -> Any:
     """Predict a map: the values of a fitted model at all combinations of coordinates.
 
@@ -39,8 +39,9 @@ def predict_grid(
         The coordinates along each axis, by name, or in the order of the model. They take the
         place of those of `like`. A single number or date in a dict is one place, which is no
         dimension of the map.
-    return_std : bool, default=False
-        Whether to predict standard deviations too, where the model can.
+    return_std : bool or "observation", default=False
+        Whether to predict standard deviations too, where the model can; "observation" adds the
+        noise of a new sample.
 
     Returns
     -------
@@ -74,7 +75,8 @@ def predict_grid(
     (100, 100)
     """
     check_is_fitted(model)
-    return_std = parse_flag(return_std, "return_std")
+    if not isinstance(return_std, str) or return_std != "observation":
+        return_std = parse_flag(return_std, "return_std")
     if like is None and coords is None:
         raise ValueError("predict_grid needs a grid: give like, coords or both. Got None for both.")
     names = getattr(model, "feature_names_in_", None)

@@ -179,3 +179,20 @@ def test_fits_without_a_product_go_by_rows():
 def test_what_does_not_fit_is_refused(model, settings, kind, message):
     with pytest.raises(kind, match=message):
         predict_grid(model, **settings)
+
+
+@pytest.mark.parametrize("by_axes", [True, False])
+def test_deviations_with_the_noise_of_a_sample(by_axes):
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(60, 2))
+    if by_axes:
+        X = np.stack(np.meshgrid(np.arange(9) / 9, np.arange(7) / 7, indexing="ij"), -1)
+        X = X.reshape(-1, 2)
+    model = KroneckerRidge(alpha=0.1).fit(X, X[:, 0] + 0.1 * rng.standard_normal(len(X)))
+    axes = [np.linspace(0, 0.8, 4), np.linspace(0, 0.7, 3)]
+    rows = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    _, found = predict_grid(model, coords=axes, return_std="observation")
+    _, expected = model.predict(rows, return_std="observation")
+    np.testing.assert_allclose(found.ravel(), expected)
+    with pytest.raises(TypeError, match="return_std"):
+        predict_grid(model, coords=axes, return_std="a")
