@@ -308,9 +308,9 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
             X, y, weights (and groups) of all samples, and of those whose weight is not 0.
         """
         columns = kept[1].reshape(len(kept[1]), -1)
-        paths = candidates_of(
-            self._encoders_in_numbers(), self.stable_ranks, self.penalties, samples
-        )
+        # where any output has holes, what fills them
+        holed = next((part for _, part in patterns if not part.is_grid), samples)
+        paths = candidates_of(self._encoders_in_numbers(), self.stable_ranks, self.penalties, holed)
         learnt: Learnt | None = None
         if self._is_automatic():
             with stage("ask parts of the samples", scores=True):
