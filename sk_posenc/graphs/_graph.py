@@ -10,6 +10,9 @@ from scipy import sparse
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.settings import parse_choice
 
+# Lengths of both directions that differ by less, as a share of the largest, are the same.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class Graph:
@@ -54,7 +57,9 @@ def graph_of(adjacency: Any, directed: str = "error", name: str = "graph") -> Gr
             f"{name} must be the adjacency matrix of a graph, as many columns as rows. "
             f"Got shape {lengths.shape}."
         )
-    if (lengths != lengths.T).nnz:
+    if _differs_by_rounding(lengths):
+        lengths = sparse.csr_array(lengths.minimum(lengths.T))
+    elif (lengths != lengths.T).nnz:
         if directed == "error":
             raise ValueError(
                 f"{name} must be symmetric: set directed='symmetrise', and links hold in both "
@@ -89,6 +94,14 @@ def _as_array(adjacency: Any, name: str) -> NDArray:
         f"{name} must be an adjacency matrix, of scipy.sparse or an array; of a graph of networkx "
         f"take networkx.to_scipy_sparse_array. Got {adjacency!r}."
     )
+
+
+def _differs_by_rounding(lengths: sparse.csr_array) -> bool:
+    """Whether both directions have the same links, of lengths that are not quite the same."""
+    difference = abs(lengths - lengths.T)
+    if not difference.nnz or ((lengths != 0) != (lengths.T != 0)).nnz:
+        return False
+    return bool(difference.max() <= _ROUNDING * lengths.max())
 
 
 def _symmetrised(lengths: sparse.csr_array) -> sparse.csr_array:

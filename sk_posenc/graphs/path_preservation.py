@@ -120,11 +120,23 @@ def make_path_preservation_scorer(graph: Any) -> Callable[..., float]:
     {'anchors': 8}
     """
     graph_of(graph)
+    return _PathPreservationScorer(graph)
 
-    def score(estimator: Any, X: Any, y: Any = None) -> float:
-        return path_preservation(graph, estimator.transform(X), X, random_state=0)
 
-    return score
+class _PathPreservationScorer:
+    """``scorer(encoder, X, y=None)``, which can be pickled."""
+
+    def __init__(self, graph: Any) -> None:
+        self._graph = graph
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        if not hasattr(estimator, "transform"):
+            raise TypeError(f"expected a transformer of nodes. Got {estimator!r}.")
+        return path_preservation(self._graph, estimator.transform(X), X, random_state=0)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, np.shape(self._graph)))
+        return f"make_path_preservation_scorer(graph of {shape})"
 
 
 def _pairs(

@@ -272,3 +272,16 @@ def test_a_graph_as_x_is_cut_with_its_links_to_what_is_left():
         AnchorDistanceEncoder(2).fit(A[:5])
     with pytest.raises(ValueError, match="expecting 36 features"):
         model[:-1].transform(A)
+
+
+def test_lengths_that_differ_by_rounding_are_symmetric():
+    rng = np.random.default_rng(0)
+    W = rng.uniform(1, 2, size=(12, 12))
+    W = np.triu(W, 1) + np.triu(W, 1).T
+    expected = AnchorDistanceEncoder([0, 3]).fit_transform(W)
+    W[0, 1] *= 1 + 4e-16
+    found = AnchorDistanceEncoder([0, 3]).fit_transform(W)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
+    W[0, 1] *= 1 + 1e-6
+    with pytest.raises(ValueError, match="must be symmetric"):
+        AnchorDistanceEncoder([0, 3]).fit(W)

@@ -1,10 +1,12 @@
 """Path preservation, against SciPy's Spearman correlation over all pairs."""
 
+import pickle
+
 import networkx as nx
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -89,3 +91,15 @@ def test_a_search_chooses_the_number_of_anchors():
 def test_what_cannot_be_measured(change, error, words):
     with pytest.raises(error, match=words):
         path_preservation(**{"graph": A, "E": E} | change)
+
+
+def test_a_search_by_the_scorer_survives_pickling():
+    ring = np.roll(np.eye(30), 1, axis=0) + np.roll(np.eye(30), -1, axis=0)
+    scorer = make_path_preservation_scorer(ring)
+    encoder = AnchorDistanceEncoder(graph=ring, random_state=0)
+    nodes = np.arange(30)[:, None]
+    search = GridSearchCV(encoder, {"anchors": [1, 6]}, scoring=scorer, cv=2).fit(nodes)
+    again = pickle.loads(pickle.dumps(search))
+    assert again.score(nodes) == search.score(nodes)
+    with pytest.raises(TypeError, match="expected a transformer of nodes"):
+        scorer(KFold(2), nodes)
