@@ -34,8 +34,11 @@ class Graph:
         return int(self.lengths.shape[0])
 
     def is_same(self, other: sparse.csr_array) -> bool:
-        """Whether a matrix of lengths is that of this graph."""
-        return other.shape == self.lengths.shape and (other != self.lengths).nnz == 0
+        """Whether a matrix of lengths is that of this graph, up to rounding."""
+        if other.shape != self.lengths.shape or ((other != 0) != (self.lengths != 0)).nnz:
+            return False
+        difference = abs(other - self.lengths)
+        return difference.nnz == 0 or bool(difference.max() <= _ROUNDING * self.lengths.max())
 
 
 def graph_of(adjacency: Any, directed: str = "error", name: str = "graph") -> Graph:
