@@ -254,8 +254,7 @@ def test_what_is_masked_is_missing():
     present = ~absent[:, 0]
     frame = pd.DataFrame({"a": pd.array(Y, dtype="Float64"), "b": values[:, 1]})
     assert model.score(DAYS[present, None], frame[present]) > 0.9
-    with pytest.raises(ValueError, match="NaN"):
-        model.score(DAYS[:, None], masked)
+    assert model.score(DAYS[:, None], masked) > 0.9  # of what is there
     with pytest.raises(ValueError, match=r"y contains NaN.*or set nan_is_hole=True"):
         clone(model).set_params(nan_is_hole=False).fit(DAYS[:, None], masked)
 
