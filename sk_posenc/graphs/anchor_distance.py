@@ -57,7 +57,7 @@ class AnchorDistanceEncoder(NodeRows, TransformerMixin, BaseEstimator):
         Distances of all nodes of the graph to the anchors; infinite where there is no path.
     n_features_in_ : int
         Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns of `X`, where it had string names.
 
     See Also

@@ -67,7 +67,7 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         One record per epoch.
     n_features_in_ : int
         Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns of `X`, where it had string names.
 
     See Also
