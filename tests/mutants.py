@@ -102,6 +102,7 @@ TESTS = {
     "kronecker/_fit_of_sums": ["kronecker/deviations"],
     "kronecker/_gap_spacing": ["kronecker/deviations"],
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
+    "kronecker/_leaves_out": ["kronecker/kronecker", "kronecker/line", "kronecker/centres"],
     "kronecker/_listed": ["kronecker/kronecker_search", "kronecker/patterns"],
     "kronecker/_many": ["kronecker/many"],
     "kronecker/_band": ["kronecker/band", "kronecker/line"],

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import reduce
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
@@ -246,15 +246,6 @@ class SteeredGradients(Gradients):
 
     def scheme(self, dtype: Any) -> Scheme:
         return Steering(self.design.axes, self._place, dtype)
-
-
-def refuse_linear() -> NoReturn:
-    """Refuse what a hat matrix would tell: the solution is no linear map of targets."""
-    raise ValueError(
-        "leave-one-out residuals and standard deviations are not available with "
-        'penalty="adaptive", as its fit is not linear in the targets: predict with '
-        "return_std=False"
-    )
 
 
 def check_steered(encoders: Iterable[Any]) -> None:

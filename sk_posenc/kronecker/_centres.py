@@ -13,7 +13,8 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._design import WAY_OUT, Dual
-from sk_posenc.kronecker._direct import Solver, left_at_cells, left_out
+from sk_posenc.kronecker._direct import Solver
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._similarity import SimilarityDesign
 
@@ -31,7 +32,7 @@ _AT_LEAST = 16
 _SAME = 1e-13
 
 
-class ByCentres(Solver):
+class ByCentres(LeavesOut, Solver):
     """Ridge on the similarities to centres, which are some of the places of the samples.
 
     With k(x) the similarities of x to the centres and ``L L'`` the kernel of these, the features
@@ -101,30 +102,12 @@ class ByCentres(Solver):
                 stacklevel=5,
             )
 
-    def rotate_all(self, columns: NDArray) -> NDArray:
-        """Targets of samples (n, q) and a column of ones: what `leave_one_out` takes."""
-        cells = self.design.samples.to_cells(columns).astype(np.float64, copy=False)
-        return np.concatenate([cells, np.ones((1, *cells.shape[1:]))])
-
-    def leave_one_out(self, columns: NDArray, cells: NDArray, alpha: float) -> NDArray:
-        """Residuals of each sample under the fit to all other places; (n_samples, q)."""
-        residuals, remaining = self._left(self.design.weigh(cells), alpha)
-        roots = self.design.root_weights()
-        return left_out(self.design.samples, columns, residuals / roots, remaining)
-
-    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
-        """As :meth:`Factored.left_over`."""
-        samples, one = self.design.samples, np.ones((1, *self.design.samples.shape))
-        targets = self.design.weigh(np.concatenate([cells.astype(np.float64, copy=False), one]))
-        return left_at_cells(samples, self.design.root_weights(), *self._left(targets, alpha))
-
-    def _left(self, targets: NDArray, alpha: float) -> tuple[NDArray, NDArray[np.float64]]:
-        """Residuals (q, n), times the roots of the weights, and 1 less the hat diagonal."""
-        white = self._white_solution(targets, alpha)
+    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
+        white = self._white_solution(rotated, alpha)
         values, vectors = self._spectrum
-        residuals, remaining = np.empty_like(targets), np.empty(targets.shape[1])
+        residuals, remaining = np.empty_like(rotated), np.empty(rotated.shape[1])
         for at, features in self._blocks():
-            residuals[:, at] = targets[:, at] - (features @ white).T
+            residuals[:, at] = rotated[:, at] - (features @ white).T
             remaining[at] = 1 - (features @ vectors) ** 2 @ (1 / (values + alpha))
         return residuals, np.maximum(remaining, np.finfo(np.float64).eps)
 

@@ -12,6 +12,7 @@ from scipy import linalg
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._design import Design, Dual
 from sk_posenc.kronecker._direct import Factored, Solver
+from sk_posenc.kronecker._leaves_out import with_one
 from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
 from sk_posenc.kronecker._similarity import SimilarityDesign, factorised
 
@@ -60,13 +61,12 @@ class ByCholesky(Solver):
         return _PosteriorByCholesky(self.design, factor)
 
     def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
-        """As :meth:`Factored.left_over`."""
+        """As :meth:`LeavesOut.left_over`."""
         factor = self._factor(alpha)
         if factor is None:
             return self._by_eigenvalues.left_over(cells, alpha)
         samples, roots = self.design.samples, self.design.root_weights()
-        one = np.ones((1, *samples.shape))
-        dual, *_ = self.solve(np.concatenate([cells, one]), alpha, 0.0, 0)
+        dual, *_ = self.solve(with_one(cells), alpha, 0.0, 0)
         of_mean = alpha * float(np.sum(dual[-1]) / np.sum(roots**2))
         root, _ = linalg.lapack.dtrtri(factor.lower, lower=1)
         left = np.zeros((len(cells), samples.n_cells))

@@ -23,13 +23,13 @@ from sk_posenc.kronecker._factors import (
     solve_rotated,
     spectrum,
 )
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._posterior import (
     Posterior,
     PosteriorByAxis,
     PosteriorByKernel,
     PosteriorByRows,
 )
-from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._structured import apply_along_axes
 
 # The share of residuals, the smallest, that show the noise; of that many standard deviations at
@@ -98,7 +98,7 @@ class Solver:
         raise NotImplementedError
 
 
-class Factored(Solver):
+class Factored(LeavesOut, Solver):
     """By eigenvalues: hat matrix, leave-one-out and alphas cost little once they are there.
 
     Attributes
@@ -127,10 +127,6 @@ class Factored(Solver):
     def condition_number(self, alpha: float) -> float:
         return condition_number(self.factors, alpha)
 
-    def weigh(self, cells: NDArray) -> NDArray:
-        """Targets as the factors take them, times the roots of their weights."""
-        return self.design.weigh(cells)
-
     def rotate(self, cells: NDArray) -> NDArray:
         """Targets of all cells in the coordinates in which the problem is diagonal."""
         return apply_along_axes(self.weigh(cells), [factor.left for factor in self.factors])
@@ -147,47 +143,8 @@ class Factored(Solver):
         """Those of the expansion, from what the factors give."""
         return solution
 
-    def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
-        """Residuals of each sample under the fit to all other places; (n_samples, q).
-
-        All samples at a place are left out together: one of them would tell the others. Encoders
-        and penalty stay; the mean of the targets is that of the others.
-
-        Parameters
-        ----------
-        columns : ndarray of shape (n_samples, q)
-            Centred targets.
-        rotated : ndarray
-            ``rotate_all(columns)``.
-        alpha : float
-        """
-        residuals, remaining = residual_parts(rotated, self.factors, alpha)
-        samples = self.design.samples
-        roots = self.weigh(np.ones((1, *samples.shape)))[0]
-        return left_out(samples, columns, residuals / roots, remaining)
-
-    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
-        """Residuals at the cells, and how many samples' worth of freedom the fit has left.
-
-        Parameters
-        ----------
-        cells : ndarray of shape (q, *shape of the samples)
-            Centred targets.
-        alpha : float
-
-        Returns
-        -------
-        residuals : ndarray of the same shape
-            0 at holes.
-        freedom : float
-            Occupied cells less the trace of the hat matrix, with the mean.
-        """
-        samples = self.design.samples
-        one = np.ones((1, *samples.shape))
-        rotated = self.rotate(np.concatenate([cells.astype(np.float64, copy=False), one]))
-        residuals, remaining = residual_parts(rotated, self.factors, alpha)
-        flat = residuals.reshape(len(residuals), -1)
-        return left_at_cells(samples, self.weigh(one)[0].ravel(), flat, remaining)
+    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
+        return residual_parts(rotated, self.factors, alpha)
 
     def noise_floor(self, rotated: NDArray, alpha: float) -> float:
         """Standard deviation that white noise may have, from the smallest leave-one-out residuals.
@@ -216,12 +173,6 @@ class Factored(Solver):
         density = math.sqrt(2 / math.pi) * math.exp(-(_QUIET_LIMIT**2) / 2)
         error = math.sqrt(_QUIET * (1 - _QUIET) / sizes.size) / (density * _QUIET_LIMIT)
         return float(np.quantile(sizes, _QUIET)) / _QUIET_LIMIT * (1 + _STANDARD_ERRORS * error)
-
-    def rotate_all(self, columns: NDArray) -> NDArray:
-        """Targets of samples (n, q) and a column of ones, rotated: what `leave_one_out` takes."""
-        samples = self.design.samples
-        cells = samples.to_cells(columns).astype(np.float64, copy=False)
-        return self.rotate(np.concatenate([cells, np.ones((1, *samples.shape))]))
 
 
 class ByAxis(Factored):
@@ -332,59 +283,6 @@ def bands_of(design: Design, alpha: float) -> ByBands | None:
             return None
         bands.append(band)
     return ByBands(design, bands) if can_band(bands, alpha) else None
-
-
-def left_at_cells(
-    samples: Samples, roots: NDArray, residuals: NDArray, remaining: NDArray
-) -> tuple[NDArray, float]:
-    """Residuals at all cells, 0 at holes, and the freedom that a fit with a mean has left.
-
-    Parameters
-    ----------
-    roots : ndarray of shape (n,)
-        Of the weights of occupied cells.
-    residuals : ndarray of shape (q + 1, n)
-        Of the targets and of ones, times the roots.
-    remaining : ndarray of shape (n,)
-        1 - h, with h the diagonal of the hat matrix.
-    """
-    of_mean = float(np.sum(roots * residuals[-1]) / np.sum(roots**2))
-    left = np.zeros((len(residuals) - 1, samples.n_cells))
-    left[:, samples.occupied] = residuals[:-1] / roots
-    return left.reshape(-1, *samples.shape), float(np.sum(remaining)) - of_mean
-
-
-def left_out(
-    samples: Samples, columns: NDArray, residuals: NDArray, remaining: NDArray
-) -> NDArray[np.float64]:
-    """Residuals of samples without their place; (n_samples, q).
-
-    Parameters
-    ----------
-    columns : ndarray of shape (n_samples, q)
-        Centred targets.
-    residuals : ndarray of shape (q + 1, ...)
-        Of the targets at each place, and of ones.
-    remaining : ndarray
-        1 - h, with h the diagonal of the hat matrix.
-    """
-    residuals = _to_samples(samples, residuals)  # (n, q + 1)
-    in_all = samples.shares()
-    # holes leave nothing
-    without = np.where(in_all > 0, _to_samples(samples, remaining[None]), 1.0)
-    means = samples.to_samples(samples.to_cells(columns))
-    # the mean of all moves when a place goes
-    moved = means * in_all / (1 - in_all)
-    return (columns - means) + (residuals[:, :-1] + moved * residuals[:, -1:]) / without
-
-
-def _to_samples(samples: Samples, places: NDArray) -> NDArray:
-    """Of all cells of a grid, or of those that have a sample."""
-    if places[0].size == samples.n_cells:
-        return samples.to_samples(places)
-    cells = np.zeros((len(places), samples.n_cells))
-    cells[:, samples.occupied] = places
-    return samples.to_samples(cells.reshape(-1, *samples.shape))
 
 
 def weighed_grid(design: Design, cells: NDArray) -> NDArray:

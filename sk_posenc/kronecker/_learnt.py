@@ -137,7 +137,7 @@ def stage_of(
             stages.append(stage)
             places.append(places_in(samples, part))
         return Stages(whole, stages, places)
-    relative = units.relative(columns.astype(np.float64, copy=False) - units.mean)
+    relative = units.standardised(columns)
     varies = np.isfinite(units.spread)  # constant targets tell nothing
     relative = relative[:, varies if varies.any() else slice(0, 1)]
     return Stage.of(samples, samples.to_cells(relative))

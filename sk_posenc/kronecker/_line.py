@@ -12,7 +12,8 @@ from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import Axis, Expansion
 from sk_posenc.kronecker._band import BandCholesky, NotDefiniteError, band_of, matrix_of
 from sk_posenc.kronecker._design import Design
-from sk_posenc.kronecker._direct import Solver, left_at_cells, left_out
+from sk_posenc.kronecker._direct import Solver
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._line_features import LineFeatures
 from sk_posenc.kronecker._line_systems import Factor, PowerSystem, SumSystem, System
 from sk_posenc.kronecker._matern_splines import ORDERS as MATERN_ORDERS
@@ -154,7 +155,7 @@ class LineExpansion(Expansion):
         return np.asarray(features[0] @ self._functions.as_solved(solution).T)
 
 
-class ByLine(Solver):
+class ByLine(LeavesOut, Solver):
     """One axis by factors with a band.
 
     Parameters
@@ -206,26 +207,9 @@ class ByLine(Solver):
         except NotDefiniteError:
             return np.inf
 
-    def rotate_all(self, columns: NDArray) -> NDArray:
-        """Targets of samples (n, q) and a column of ones at the places, weighed; (q + 1, n)."""
-        samples = self.design.samples
-        cells = samples.to_cells(columns).astype(np.float64, copy=False)
-        return self.design.weigh(np.concatenate([cells, np.ones((1, *samples.shape))]))
-
-    def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
-        """Residuals of each sample under the fit to all other places; see `Factored`."""
+    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
         residuals = rotated - (self._rows @ self._solved(rotated, alpha).T).T
-        remaining = 1 - self.hat_diagonal(alpha)
-        roots = self.design.root_weights()
-        return left_out(self.design.samples, columns, residuals / roots, remaining)
-
-    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
-        """As :meth:`Factored.left_over`."""
-        samples, roots = self.design.samples, self.design.root_weights()
-        one = np.ones((1, *samples.shape))
-        weighed = self.design.weigh(np.concatenate([cells.astype(np.float64, copy=False), one]))
-        residuals = weighed - (self._rows @ self._solved(weighed, alpha).T).T
-        return left_at_cells(samples, roots, residuals, 1 - self.hat_diagonal(alpha))
+        return residuals, 1 - self.hat_diagonal(alpha)
 
     def hat_diagonal(self, alpha: float) -> NDArray[np.float64]:
         return quadratic(self._rows, self.factor(alpha), self._half_width())

@@ -14,8 +14,8 @@ from sk_posenc.kronecker._adaptive import (
     _PILOT,
     _PROBED,
     _WIDTH,
+    NOT_LINEAR,
     check_steered,
-    refuse_linear,
 )
 from sk_posenc.kronecker._design import Design
 from sk_posenc.kronecker._line import ByLine, ShiftedLine
@@ -104,13 +104,10 @@ class SteeredLine(ByLine):
         return math.nan
 
     def posterior(self, alpha: float) -> Posterior:
-        refuse_linear()
+        raise ValueError(NOT_LINEAR)
 
-    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
-        refuse_linear()
-
-    def leave_one_out(self, columns: NDArray, rotated: NDArray, alpha: float) -> NDArray:
-        refuse_linear()
+    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
+        raise ValueError(NOT_LINEAR)
 
 
 def _sum_of_shifts(features: LineFeatures, low: float, high: float) -> float:

@@ -11,6 +11,7 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._band import NotDefiniteError
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._held_out import held_out_cells
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._line import ByLine
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -43,12 +44,13 @@ def line_leave_one_out(
     units: Units,
 ) -> tuple[dict[str, Any], int]:
     """Leave-one-out errors, and the best; automatic alphas that are not visited have NaN."""
-    columns = units.relative(y.reshape(len(y), -1).astype(np.float64, copy=False) - units.mean)
+    columns = units.standardised(y.reshape(len(y), -1))
     scores = np.full((len(paths), len(alphas)), np.nan)
     times = np.zeros_like(scores)
 
     for i, problem in enumerate(problems):
-        solver: Any = problem.solver
+        solver = problem.solver
+        assert isinstance(solver, LeavesOut)
         rotated = solver.rotate_all(columns)
 
         def error(j: int, i: int = i, solver: Any = solver, rotated: NDArray = rotated) -> float:

@@ -3,7 +3,6 @@
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from sk_posenc.encoders.axis_spacing import AxisSpacing
 from sk_posenc.kronecker._band import NotDefiniteError
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._climb import first_of_least
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._line_cells import CellJudge, Cells
 from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
@@ -210,7 +210,7 @@ def _path(resolution: Resolution, spacing: AxisSpacing) -> Candidate:
 
 def _climbed(samples: Samples, columns: NDArray, units: Units) -> tuple[LineClimb, float]:
     """The climb on cells that are narrow enough, and the leave-one-out error of its choice."""
-    now, relative = limits_now(), units.relative(columns.astype(np.float64) - units.mean)
+    now, relative = limits_now(), units.standardised(columns)
     varies = np.isfinite(units.spread)
     targets = samples.to_cells(relative[:, varies if varies.any() else slice(0, 1)])
     occupied = samples.occupied
@@ -238,7 +238,8 @@ def _errors(
     path: Candidate, alpha: float, samples: Samples, relative: NDArray
 ) -> NDArray[np.float64]:
     """Mean squares by exact leave-one-out, all samples of a place together; (q,)."""
-    solver: Any = problem_of(path, samples, np.array([alpha]), whole=True).solver
+    solver = problem_of(path, samples, np.array([alpha]), whole=True).solver
+    assert isinstance(solver, LeavesOut)
     errors = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
     return samples.mean(errors**2)
 

@@ -18,6 +18,7 @@ from sk_posenc.kronecker._learnt import (
     judged_parts,
     stage_of,
 )
+from sk_posenc.kronecker._leaves_out import LeavesOut
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
@@ -105,7 +106,7 @@ def on_cells(
 ) -> Choice:
     """The better one by its error on held-out cells."""
     problem = learnt.problem(samples)
-    cells = samples.to_cells(_relative(columns, units))
+    cells = samples.to_cells(units.standardised(columns))
     solver, occupied = problem.solver, samples.occupied
     assert isinstance(solver, ByCentres)
     residuals = solver.left_out_together(cells, held[occupied], learnt.alpha)
@@ -117,22 +118,19 @@ def on_cells(
     return _joined(choice, learnt, problem, score)
 
 
-def _relative(columns: NDArray, units: Units) -> NDArray[np.float64]:
-    return units.relative(columns.astype(np.float64, copy=False) - units.mean)
-
-
 def _criterion(problem: Problem, alpha: float, columns: NDArray, units: Units) -> float:
     samples = problem.samples
     weights = np.ones(samples.shape) if samples.weights is None else samples.weights
     at = np.array([alpha * problem.scale])
-    cells = samples.to_cells(_relative(columns, units))
+    cells = samples.to_cells(units.standardised(columns))
     judged = judge(problem.factored.factors, cells, np.sqrt(weights), None, at)
     return float(judged.criterion[0])
 
 
 def _leave_one_out(problem: Problem, alpha: float, columns: NDArray, units: Units) -> float:
-    solver: Any = problem.solver
-    relative = _relative(columns, units)
+    solver = problem.solver
+    assert isinstance(solver, LeavesOut)
+    relative = units.standardised(columns)
     residuals = solver.leave_one_out(relative, solver.rotate_all(relative), alpha)
     error = -problem.samples.mean(np.mean(residuals**2, axis=1))
     return float(units.scores(np.array([error]))[0])

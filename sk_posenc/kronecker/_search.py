@@ -86,7 +86,7 @@ def leave_one_out_search(
 
     With automatic alphas on a grid, the best is the least smoothing one of those that are good.
     """
-    columns = units.relative(y.reshape(len(y), -1).astype(np.float64, copy=False) - units.mean)
+    columns = units.standardised(y.reshape(len(y), -1))
     n_columns = columns.shape[1]
     gcv = np.empty((len(paths), len(alphas)))
     scores, times = np.full_like(gcv, np.nan), np.zeros_like(gcv)

@@ -77,6 +77,10 @@ class Units:
         """Errors or centred targets (n, q), each in its own spread."""
         return columns / self.spread
 
+    def standardised(self, columns: NDArray) -> NDArray[np.float64]:
+        """Targets (n, q) less their mean, each in its own spread."""
+        return self.relative(columns.astype(np.float64, copy=False) - self.mean)
+
     def explained(self, score: float) -> float:
         """The share of the variance that a score leaves; NaN where all targets are constant."""
         n_varying = np.count_nonzero(np.isfinite(self.spread))
