@@ -246,9 +246,14 @@ def _break_lines(app: Sphinx, page: str, template: str, context: dict[str, Any],
     )
 
 
-def _state_version(app: Sphinx, page: str, source: list[str]) -> None:
-    """The version where a page asks for it, within code too."""
-    source[0] = source[0].replace("|version|", version)
+def _prepare(app: Sphinx, page: str, source: list[str]) -> None:
+    """The version where a page asks for it, within code too; examples as pages of the gallery.
+
+    Sources link to the scripts, so that the links work on a code host as well.
+    """
+    text = source[0].replace("|version|", version)
+    text = re.sub(r"\]\(\.\./examples/(\w+)\.py\)", r"](gallery/\1.rst)", text)
+    source[0] = text.replace("](../examples)", "](gallery/index.rst)")
 
 
 def setup(app: Sphinx) -> None:
@@ -257,5 +262,5 @@ def setup(app: Sphinx) -> None:
     app.add_directive("modules", Modules)
     app.add_directive("terms", Terms)
     app.connect("autodoc-skip-member", _skip)
-    app.connect("source-read", _state_version)
+    app.connect("source-read", _prepare)
     app.connect("html-page-context", _break_lines)

@@ -20,6 +20,7 @@ import sk_posenc
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+PAGES_AND_README = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 # scikit-learn has callbacks from 1.9 on, as the pages say.
 HAS_CALLBACKS = importlib.util.find_spec("sklearn.callback") is not None
 PAGES = Sybil(parsers=[PythonCodeBlockParser(), SkipParser()], path=str(ROOT))
@@ -49,7 +50,7 @@ def installed(*names):
 
 @pytest.mark.usefixtures("small_signals")
 @pytest.mark.parametrize(
-    "page", [page for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    "page", [page for page in PAGES_AND_README
              if "```python" in page.read_text(encoding="utf-8")], ids=lambda page: page.name
 )  # fmt: skip
 def test_code_of_pages_runs(page):
@@ -65,6 +66,25 @@ def test_code_of_pages_runs(page):
                 continue
             with contextlib.suppress(SkipTest):  # where the page says why
                 example.evaluate()
+
+
+def anchors_of(page):
+    """What links to headings of a page may end in, on a code host and in the built pages."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES_AND_README, ids=lambda page: page.name)
+def test_links_work_in_the_repository(page):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    for link in links:
+        if link.startswith(("https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page if not path else (page.parent / path).resolve()
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
 
 
 def resolve(dotted):

@@ -12,7 +12,7 @@ from sk_posenc.datasets.labelled import is_dataset, is_labelled
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
 
-def fill_grid(values: Any, model: Any = None) -> Any:
+def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
     """Fill the gaps of an array over a grid: cells that are NaN or masked.
 
     A model learns from the other cells, which stay as they are.
@@ -25,6 +25,9 @@ def fill_grid(values: Any, model: Any = None) -> Any:
     model : regressor, default=None
         A clone is fitted on the cells with a value. None: ``KroneckerRidgeCV()``, which chooses
         how much to smooth.
+    channels : bool, default=False
+        Whether the last axis of `values` holds channels, such as red, green and blue, and no
+        positions. Channels with the same gaps are filled by one model, others each by its own.
 
     Returns
     -------
@@ -35,7 +38,8 @@ def fill_grid(values: Any, model: Any = None) -> Any:
     Raises
     ------
     ValueError
-        Where no cell has a value, and for infinity.
+        Where no cell of a channel has a value, for infinity, and for channels of a Dataset: its
+        variables are its channels.
     TypeError
         For what holds no numbers.
 
@@ -53,27 +57,49 @@ def fill_grid(values: Any, model: Any = None) -> Any:
     >>> holes[10:13, 10:13] = np.nan
     >>> bool(np.abs(fill_grid(holes) - image).max() < 0.01)
     True
+
+    A colour photograph with lost pixels:
+
+    >>> photograph = np.stack([image, image**2, -image], axis=-1)
+    >>> lost = np.zeros(photograph.shape, dtype=bool)
+    >>> lost[5:8, 5:20] = True
+    >>> repaired = fill_grid(np.ma.array(photograph, mask=lost), channels=True)
+    >>> bool(np.abs(repaired - photograph).max() < 0.01)
+    True
     """
     if is_dataset(values):
+        if channels:
+            raise ValueError(
+                "channels must be False for a Dataset, whose variables are filled one by one. "
+                "Got channels=True."
+            )
         filled = {name: fill_grid(each, model) for name, each in values.data_vars.items()}
         return values.assign(filled)
     if is_labelled(values):
         plain = values.compute() if values.chunks else values
-        array = _filled(np.asarray(plain.to_numpy()), plain, model)
+        array = _filled(np.asarray(plain.to_numpy()), plain, model, channels)
         result = plain.copy(data=array)
         return result.chunk(values.chunksizes) if values.chunks else result
     array = np.asarray(to_numpy(targets_in(values, "values")))
-    return _filled(array, array, model)
+    return _filled(array, array, model, channels)
 
 
-def _filled(array: Any, grid: Any, model: Any) -> Any:
+def _filled(array: Any, grid: Any, model: Any, channels: bool) -> Any:
     """A copy of an array with its gaps filled; `grid` holds the same, with any names."""
-    X, y = grid_samples(grid)
+    X, y = grid_samples(grid, channels=channels)
     gaps = np.isnan(y)
-    if not gaps.any():
-        return array.copy()
-    if gaps.all():
-        raise ValueError("values must hold a number somewhere. Got NaN in all cells.")
-    fitted = (KroneckerRidgeCV() if model is None else clone(model)).fit(X[~gaps], y[~gaps])
-    y[gaps] = fitted.predict(X[gaps])
+    if not channels or (gaps == gaps[:, :1]).all():
+        _fill(X, y, gaps if y.ndim == 1 else gaps[:, 0], model, "all cells")
+    else:
+        for channel in range(y.shape[1]):
+            _fill(X, y[:, channel], gaps[:, channel], model, f"all cells of channel {channel}")
     return y.reshape(array.shape)
+
+
+def _fill(X: Any, y: Any, gaps: Any, model: Any, where: str) -> None:
+    """Write what a model of the other rows predicts into `y`, at the rows of the gaps."""
+    if gaps.all():
+        raise ValueError(f"values must hold a number somewhere. Got NaN in {where}.")
+    if gaps.any():
+        fitted = (KroneckerRidgeCV() if model is None else clone(model)).fit(X[~gaps], y[~gaps])
+        y[gaps] = fitted.predict(X[gaps])

@@ -73,3 +73,30 @@ def test_data_arrays_keep_their_labels():
 def test_bad_values(values, kind, message):
     with pytest.raises(kind, match=message):
         fill_grid(values, KroneckerRidge())
+
+
+def test_channels_are_filled_together_or_each_by_itself():
+    model = KroneckerRidge(alpha=1e-3)
+    colours = np.stack([HOLED, 2 * HOLED, HOLED + 1], axis=-1)
+    together = fill_grid(colours, model, channels=True)
+    for channel in range(3):
+        alone = fill_grid(colours[..., channel], model)
+        np.testing.assert_allclose(together[..., channel], alone, atol=1e-6)
+    colours[3, 4, 1] = np.nan if not HOLES[3, 4] else colours[3, 4, 1]
+    colours[5, :3, 2] = np.nan
+    apart = fill_grid(colours, model, channels=True)
+    for channel in range(3):
+        alone = fill_grid(colours[..., channel], model)
+        np.testing.assert_array_equal(apart[..., channel], alone)
+    with pytest.raises(ValueError, match="all cells of channel 1"):
+        fill_grid(np.where(np.arange(3) == 1, np.nan, colours), model, channels=True)
+
+
+def test_a_dataset_has_variables_for_channels():
+    xr = pytest.importorskip("xarray")
+    field = xr.DataArray(np.stack([HOLED, -HOLED], axis=-1), dims=("r", "c", "band"))
+    filled = fill_grid(field, KroneckerRidge(), channels=True)
+    assert filled.dims == field.dims
+    np.testing.assert_allclose(filled[..., 1], -filled[..., 0], atol=1e-8)
+    with pytest.raises(ValueError, match="channels must be False"):
+        fill_grid(xr.Dataset({"a": field}), channels=True)
