@@ -123,6 +123,7 @@ TESTS = {
     "kronecker/_pattern_search": ["kronecker/patterns"],
     "kronecker/_patterns": ["kronecker/patterns"],
     "kronecker/_perturbed": ["kronecker/deviations"],
+    "kronecker/_outside": ["kronecker/outside"],
     "kronecker/_posterior": ["kronecker/deviations", "kronecker/kronecker"],
     "kronecker/_progress": ["kronecker/progress"],
     "kronecker/_scoring": ["kronecker/scoring"],

@@ -30,6 +30,7 @@ from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_devic
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._normal import NormalEquations
+from sk_posenc.kronecker._outside import widened
 from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, evaluate_grid, variance_at, variance_on_grid
@@ -134,7 +135,8 @@ class KroneckerHead(
             system is solved directly, or has up to 2,000 products of features, deviations are
             exact. Beyond, they are root mean squares of 64 functions that are drawn, and exact
             to 15 %: that takes the time of some 64 fits once, and 64 times the memory of the
-            coefficients.
+            coefficients. Outside the domain, where values are those of its nearest end, they grow
+            with the distance, as much as the function moves over it inside.
 
         Returns
         -------
@@ -226,7 +228,7 @@ class KroneckerHead(
             if variance is None:
                 return None
             std[:, outputs] = fit.deviations(variance)
-        return std
+        return widened(std, self._expansion, self._solution, columns, on_grid=True)
 
     def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
         if len(axes) != self.n_features_in_:
@@ -273,7 +275,7 @@ class KroneckerHead(
         for columns, fit in head._fits:
             expansion, posterior = head._deviating(fit)
             std[:, columns] = fit.deviations(variance_at(expansion, X, orders, posterior))
-        return std
+        return widened(std, self._expansion, self._solution, list(X.T), orders)
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """What tells variances over that of the noise, and the features that it takes."""
