@@ -61,6 +61,8 @@ TESTS = {
     "core/date_columns": ["core/dates", "core/incoming"],
     "core/dates": ["core/dates", "encoders/domains"],
     "core/incoming": ["core/incoming", "tables"],
+    "core/augmenting": ["networks/views"],
+    "core/group_labels": ["core/group_labels", "selection/groups"],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
     "core/limits": [
         *("core/limits", "plotting/plotting", "measures/encoding_report"),
