@@ -41,9 +41,14 @@ ENCODERS = ("RandomFourierEncoder", "ShiftedBasisEncoder")
 LOCAL = (0.25, 0.5, 1.0, 1.5)
 
 
+def pixels(image: Floats) -> tuple[Floats, Floats]:
+    """Rows and columns of pixels, counted from 0, and their values."""
+    return grid_samples(image, tuple(np.arange(n, dtype=float) for n in image.shape))
+
+
 def scattered(image: Floats, seed: int) -> Task:
     """A quarter of the pixels at random, with noise."""
-    X, y = grid_samples(image)
+    X, y = pixels(image)
     rng = np.random.default_rng(seed)
     known = np.zeros(len(y), dtype=bool)
     known[rng.permutation(len(y))[: len(y) // 4]] = True
@@ -56,7 +61,7 @@ def coarser(image: Floats, seed: int) -> Task:
     side = len(image) // 2
     means = image.reshape(side, 2, side, 2).mean(axis=(1, 3))
     centres = 2 * np.arange(side) + 0.5
-    return *grid_samples(means, (centres, centres)), *grid_samples(image), 2.0
+    return *grid_samples(means, (centres, centres)), *pixels(image), 2.0
 
 
 def network(encoder: str, augmenter: PositionAugmenter | None, seed: int) -> CoordinateMLPRegressor:
@@ -76,11 +81,11 @@ def cubic(X: Floats, y: Floats, at: Floats) -> Floats:
 
 
 def augmenters(
-    task: str, seed: int, spacing: float
+    task: str, seed: int, spacing: float, shares: Sequence[float]
 ) -> Iterator[tuple[str, PositionAugmenter | None]]:
     """What is compared, with its name."""
     yield "no augmenter", None
-    for share in LOCAL if task == "scattered" else LOCAL[:2]:
+    for share in shares:
         yield f"local shift {share:g} spacings", PositionAugmenter(local_shift=share * spacing)
     if task == "coarser":
         yield "global scale 1.1", PositionAugmenter(global_scale=1.1)
@@ -100,18 +105,18 @@ def peer_of(task: str, X: Floats, y: Floats, at: Floats) -> tuple[str, Floats]:
 Results = dict[str, dict[str, dict[tuple[str, int], tuple[float, float]]]]
 
 
-def measure(task: str, images: Sequence[str], seeds: int, size: int, told: Console) -> Results:
+def measure(task: str, arguments: argparse.Namespace, told: Console) -> Results:
     results: Results = {}
     make = {"scattered": scattered, "coarser": coarser}[task]
-    for seed, name in itertools.product(range(seeds), images):
-        X, y, at, truth, spacing = make(load_image(name, size), seed)
+    for seed, name in itertools.product(range(arguments.seeds), arguments.images):
+        X, y, at, truth, spacing = make(load_image(name, arguments.size), seed)
 
         def note(setting: str, encoder: str, predicted: Floats, start: float) -> None:
             score = psnr_score(truth, predicted), time.process_time() - start  # noqa: B023
             results.setdefault(setting, {}).setdefault(encoder, {})[name, seed] = score  # noqa: B023
             told.print(task, name, seed, setting, encoder, f"{score[0]:.2f} dB")  # noqa: B023
 
-        for setting, augmenter in augmenters(task, seed, spacing):
+        for setting, augmenter in augmenters(task, seed, spacing, arguments.shares):
             for encoder in ENCODERS:
                 start = time.process_time()
                 model = network(encoder, augmenter, seed).fit(X, y)
@@ -144,14 +149,14 @@ def print_table(title: str, results: Results, console: Console) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", nargs="+", default=["camera", "astronaut"])
-    parser.add_argument("--size", type=int, default=128, help="pixels along each axis")
+    parser.add_argument("--size", type=int, default=64, help="pixels along each axis")
+    parser.add_argument("--shares", type=float, nargs="*", default=LOCAL, help="local shifts")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--tasks", nargs="+", default=["scattered", "coarser"])
     arguments = parser.parse_args()
     console = Console(width=130)
     for task in arguments.tasks:
-        seeds = arguments.seeds if task == "scattered" else 1
-        results = measure(task, arguments.images, seeds, arguments.size, Console(stderr=True))
+        results = measure(task, arguments, Console(stderr=True, width=130))
         print_table(f"{task}, {', '.join(arguments.images)}", results, console)
 
 

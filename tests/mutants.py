@@ -163,6 +163,7 @@ TESTS = {
     "networks/_origin": ["networks/regressor"],
     "networks/_plain": ["networks/pickling"],
     "networks/hints": ["networks/hints"],
+    "networks/_views": ["networks/views"],
     "networks/_weights": ["networks/weights"],
     "networks/_checkpoint": [
         "networks/checkpoint",
@@ -194,6 +195,7 @@ TESTS = {
     "selection/_groups": ["selection/groups", "selection/coordinate_folds"],
     "selection/coordinate_folds": ["selection/coordinate_folds", "selection/groups"],
     "datasets": ["datasets/datasets"],
+    "series": ["series/augmenter"],
     "datasets/labelled": ["datasets/labelled", "maps/predict_grid"],
 }
 # Reads the defaults of functions, which no line executes.

@@ -365,7 +365,9 @@ def test_a_refused_first_fit_leaves_nothing(refusal, name):
     assert_unfitted(estimator, before)
 
 
-@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in ("network", "spacing", "augmenter")])
+@pytest.mark.parametrize(
+    "name", [n for n in ESTIMATORS if n not in ("network", "spacing", "augmenter")]
+)
 def test_no_memory(name, monkeypatch):
     estimator = fitted_on(name)
     with monkeypatch.context() as patch:
