@@ -39,6 +39,7 @@ Task = tuple[Floats, Floats, Floats, Floats, float]
 ENCODERS = ("RandomFourierEncoder", "ShiftedBasisEncoder")
 # Shifts in units of the distance of neighbouring samples.
 LOCAL = (0.25, 0.5, 1.0, 1.5)
+GLOBAL = (2.0, 8.0)
 
 
 def pixels(image: Floats) -> tuple[Floats, Floats]:
@@ -90,7 +91,11 @@ def augmenters(
     if task == "coarser":
         yield "global scale 1.1", PositionAugmenter(global_scale=1.1)
     elif seed == 0:
-        yield "global shift 2 spacings", PositionAugmenter(global_shift=2 * spacing)
+        for share in GLOBAL:
+            yield (
+                f"global shift {share:g} spacings",
+                PositionAugmenter(global_shift=share * spacing),
+            )
 
 
 def peer_of(task: str, X: Floats, y: Floats, at: Floats) -> tuple[str, Floats]:

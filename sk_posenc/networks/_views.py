@@ -49,7 +49,8 @@ class Views:
             )
         given, viewed = as_tensor(self.rows).to(X.device), copy.copy(base)
         viewed.X = torch.empty_like(X)
-        whole = viewed if kept is None else Subset(viewed, kept.cpu().numpy())
+        indices: Any = None if kept is None else kept.cpu().numpy()
+        whole = viewed if indices is None else Subset(viewed, indices)
         return _EachEpoch(make(whole), lambda: self._renew(viewed.X, given, generator, origin))
 
     @torch.no_grad()
