@@ -6,7 +6,7 @@
 
 It takes five minutes, and prints the tables of the page on augmented positions. The networks are
 those of ``compare_classical.py``: two hidden layers of 256 units, the default epochs. Figures are
-PSNR in dB on pixels that were not given, as means over photographs and seeds.
+PSNR in dB on pixels that were not given, as means over seeds.
 """
 
 import argparse
@@ -132,8 +132,18 @@ def measure(task: str, arguments: argparse.Namespace, told: Console) -> Results:
     return results
 
 
+def of_image(results: Results, name: str) -> Results:
+    return {
+        setting: {
+            encoder: {case: score for case, score in scores.items() if case[0] == name}
+            for encoder, scores in models.items()
+        }
+        for setting, models in results.items()
+    }
+
+
 def print_table(title: str, results: Results, console: Console) -> None:
-    """Means, what is gained on the same photograph and seed, its deviation, CPU seconds."""
+    """Means over seeds, what is gained with the same seed, its deviation, CPU seconds."""
     table = Table(title=title)
     for column in ("dB; gain over no augmenter; s", *ENCODERS):
         table.add_column(column)
@@ -162,7 +172,8 @@ def main() -> None:
     console = Console(width=130)
     for task in arguments.tasks:
         results = measure(task, arguments, Console(stderr=True, width=130))
-        print_table(f"{task}, {', '.join(arguments.images)}", results, console)
+        for name in arguments.images:
+            print_table(f"{task}, {name}", of_image(results, name), console)
 
 
 if __name__ == "__main__":
