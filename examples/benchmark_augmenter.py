@@ -4,7 +4,7 @@
 
     OMP_NUM_THREADS=1 python examples/benchmark_augmenter.py
 
-It takes five minutes, and prints the tables of the page on augmented positions. The networks are
+It takes eight minutes, and prints the tables of the page on augmented positions. The networks are
 those of ``compare_classical.py``: two hidden layers of 256 units, the default epochs. Figures are
 PSNR in dB on pixels that were not given, as means over seeds.
 """
