@@ -46,6 +46,7 @@ from .plotting.spectrum_display import SpectrumDisplay
 from .plotting.tradeoff_display import TradeoffDisplay
 from .selection.coordinate_folds import CoordinateKFold
 from .selection.suggestion import Suggestion, suggest_encoder
+from .series.augmenter import PositionAugmenter
 
 __all__ = [
     "AnchorDistanceEncoder",
@@ -67,6 +68,7 @@ __all__ = [
     "LearnableFourierEncoder",
     "LogFourierEncoder",
     "PoorFitWarning",
+    "PositionAugmenter",
     "RandomFourierEncoder",
     "ReconstructionDisplay",
     "SeasonalRidge",

@@ -61,6 +61,8 @@ TESTS = {
     "core/date_columns": ["core/dates", "core/incoming"],
     "core/dates": ["core/dates", "encoders/domains"],
     "core/incoming": ["core/incoming", "tables"],
+    "core/augmenting": ["networks/views"],
+    "core/group_labels": ["core/group_labels", "selection/groups"],
     "core/grids": ["core/grids", "plotting/plotting", "kronecker/kronecker"],
     "core/limits": [
         *("core/limits", "plotting/plotting", "measures/encoding_report"),
@@ -162,6 +164,7 @@ TESTS = {
     "networks/_origin": ["networks/regressor"],
     "networks/_plain": ["networks/pickling"],
     "networks/hints": ["networks/hints"],
+    "networks/_views": ["networks/views"],
     "networks/_weights": ["networks/weights"],
     "networks/_checkpoint": [
         "networks/checkpoint",
@@ -193,6 +196,7 @@ TESTS = {
     "selection/_groups": ["selection/groups", "selection/coordinate_folds"],
     "selection/coordinate_folds": ["selection/coordinate_folds", "selection/groups"],
     "datasets": ["datasets/datasets"],
+    "series": ["series/augmenter"],
     "datasets/labelled": ["datasets/labelled", "maps/predict_grid"],
 }
 # Reads the defaults of functions, which no line executes.

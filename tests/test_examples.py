@@ -365,3 +365,26 @@ def test_peers_of_anchors_are_what_they_say(graphs):
     hops = graphs.ENCODINGS["hop distances"](ring, 3, 0)
     near = graphs.ENCODINGS["AnchorDistanceEncoder"](ring, 3, 0)
     np.testing.assert_allclose(near, 1 / (1 + hops))
+
+
+def test_augmenters_are_compared_on_the_same_samples(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    script = load("benchmark_augmenter")
+    image = script.load_image("camera", 16)
+    X, y, at, truth, spacing = script.scattered(image, 0)
+    assert X.shape == (64, 2)
+    assert len(at) == len(truth) == 192
+    assert np.std(y - image[tuple(X.T.astype(int))]) == pytest.approx(script.NOISE, rel=0.3)
+    X, y, at, truth, spacing = script.coarser(image, 0)
+    assert np.diff(np.unique(X[:, 0])) == pytest.approx(spacing)
+    assert X.mean() == at.mean()
+    assert y.mean() == pytest.approx(truth.mean())
+    named = dict(script.augmenters("scattered", 0, spacing, [0.5]))
+    assert named["local shift 0.5 spacings"].local_shift == 0.5 * spacing
+    assert named["no augmenter"] is None
+    scores = {("camera", 0): (20.0, 1.0), ("camera", 1): (22.0, 1.0), ("coffee", 0): (9.0, 1.0)}
+    better = {case: (psnr + 2, 1.0) for case, (psnr, _) in scores.items()}
+    results = {"no augmenter": {"a": scores}, "local": {"a": better}}
+    console = script.Console(width=130, record=True, file=io.StringIO())
+    script.print_table("", script.of_image(results, "camera"), console)
+    assert "23.00; +2.00 ± 0.00; 1.0 s" in console.export_text()

@@ -206,6 +206,7 @@ STANDS_ON = {
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
     "graphs": {"networks"},
+    "series": {"encoders"},
     "datasets": set(),
     "maps": {"kronecker", "datasets"},
     "plotting": {"encoders", "measures", "networks", "selection"},

@@ -29,6 +29,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     LearnableFourierEncoder,
     LogFourierEncoder,
+    PositionAugmenter,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
     SpacingTransformer,
@@ -67,6 +68,7 @@ ESTIMATORS = {
     "random": RandomFourierEncoder(16, random_state=0),
     "learnable": LearnableFourierEncoder(8, mlp=(4, 6), random_state=0),
     "spacing": SpacingTransformer(0.8),
+    "augmenter": PositionAugmenter(local_shift=0.1, random_state=0),
     "network": CoordinateMLPRegressor(
         hidden_layer_sizes=(4,), max_epochs=2, lr=1e-2, random_state=0, device="cpu"
     ),
@@ -184,6 +186,12 @@ BAD_SETTINGS = [
     (["network with encoder"], {"encoder": FourierEncoder(stable_rank=-1)}),
     (["network with encoder"], {"encoder": ShiftedBasisEncoder("impulse"), "train_encoder": True}),
     (["network"], {"train_encoder": True}),
+    (NETWORKS, {"augmenter": "shift"}),
+    (NETWORKS, {"augmenter": PositionAugmenter(global_scale=0.5)}),
+    (["augmenter"], {"local_shift": [0.1, 0.1]}),
+    (["augmenter"], {"global_shift": -0.1}),
+    (["augmenter"], {"center": "mean"}),
+    (["augmenter"], {"random_state": "seed"}),
     (RIDGES, {"alpha": -1.0}),
     (RIDGES, {"alpha": "small"}),
     (RIDGES, {"penalty": "height"}),
@@ -357,7 +365,9 @@ def test_a_refused_first_fit_leaves_nothing(refusal, name):
     assert_unfitted(estimator, before)
 
 
-@pytest.mark.parametrize("name", [n for n in ESTIMATORS if n not in ("network", "spacing")])
+@pytest.mark.parametrize(
+    "name", [n for n in ESTIMATORS if n not in ("network", "spacing", "augmenter")]
+)
 def test_no_memory(name, monkeypatch):
     estimator = fitted_on(name)
     with monkeypatch.context() as patch:

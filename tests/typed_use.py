@@ -33,6 +33,7 @@ from sk_posenc import (
     LearnableFourierEncoder,
     LogFourierEncoder,
     PoorFitWarning,
+    PositionAugmenter,
     RandomFourierEncoder,
     ReconstructionDisplay,
     SeasonalRidge,
@@ -206,6 +207,16 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
 
 
+def positions(X: Floats) -> None:
+    augmenter = PositionAugmenter(local_shift=0.5, random_state=0)
+    assert_type(augmenter.fit(X), PositionAugmenter)
+    groups = np.arange(len(X)) % 3
+    assert augmenter.transform(X).shape == augmenter.augment(X, groups).shape
+    network = CoordinateMLPRegressor(augmenter=augmenter, max_epochs=1, device="cpu")
+    network.fit(X, X[:, 0], groups=groups)
+    assert_type(network.score(X, X[:, 0], groups=groups), float)
+
+
 def graphs() -> None:
     ring: Floats = np.roll(np.eye(6), 1, axis=0) + np.roll(np.eye(6), -1, axis=0)
     nodes = np.arange(6)[:, None]
@@ -245,6 +256,7 @@ def main() -> None:
     reports(X, y)
     displays(X, y)
     graphs()
+    positions(X)
 
 
 if __name__ == "__main__":

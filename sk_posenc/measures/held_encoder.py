@@ -23,7 +23,7 @@ def coordinates_within(estimator: Any, X: Any) -> Any:
     if isinstance(estimator, Encoding):
         return X
     if not isinstance(estimator, Pipeline):
-        return coordinates_within(_held_by(estimator), X)
+        return coordinates_within(_held_by(estimator), _placed_by(estimator, X))
     i = max(i for i, step in enumerate(estimator) if _search(step) is not None)
     return coordinates_within(estimator[i], estimator[:i].transform(X) if i else X)
 
@@ -49,7 +49,13 @@ def _encoded(estimator: Any, X: Any) -> Any:
         within = _encoded(estimator[-1], X)
         return X if within is None else within
     held = _held_by(estimator)
-    return None if held is None else _encoded(held, X)
+    return None if held is None else _encoded(held, _placed_by(estimator, X))
+
+
+def _placed_by(estimator: Any, X: Any) -> Any:
+    """Coordinates as an augmenter inside an estimator places them ahead of its encoder."""
+    augmenter = getattr(estimator, "augmenter_", None)
+    return X if augmenter is None else augmenter.transform(X)
 
 
 def _held_by(estimator: Any) -> Any:

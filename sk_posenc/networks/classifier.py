@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from skorch import NeuralNetClassifier
 from skorch.utils import is_dataset
@@ -21,10 +22,12 @@ from sk_posenc.networks._labels import (
     stratified_parts,
     weights_of_classes,
 )
+from sk_posenc.networks._views import with_groups
 from sk_posenc.networks.batches import TensorBatches
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.hints import (
     Activation,
+    Augmenter,
     Batch,
     Batches,
     ClassWeight,
@@ -70,6 +73,8 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
     class_weight : dict, "balanced" or None, default=None
         What each row of a class counts, times its `sample_weight`. A dict from class to weight;
         a class that it does not name has weight 1. "balanced": all classes count alike.
+    augmenter : PositionAugmenter or another with its methods, default=None
+        Places coordinates ahead of the encoder; see `CoordinateMLPRegressor`.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder`.
     lr_schedule : {"constant", "cosine", "linear"}, default="constant"
@@ -117,6 +122,8 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         The fitted network.
     encoder_ : encoder
         The fitted encoder, as training left it; only where `encoder` is given.
+    augmenter_ : augmenter
+        The fitted augmenter; only where `augmenter` is given.
     history_ : skorch.history.History
         One record per epoch.
     device_ : torch.device
@@ -155,6 +162,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         hidden_layer_sizes: Layers = (256, 256, 256, 256),
         activation: Activation = "relu",
         class_weight: ClassWeight | None = None,
+        augmenter: Augmenter = None,
         train_encoder: Trains = "auto",
         lr_schedule: Schedule = "constant",
         early_stopping: Count | None = None,
@@ -194,6 +202,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             **skorch_parameters,
         )
         self.encoder = encoder
+        self.augmenter = augmenter
         self.train_encoder = train_encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -207,7 +216,12 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         return self._classes
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
@@ -219,8 +233,10 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             Labels: numbers, strings or booleans.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for `augmenter`, and for a `train_split` that takes groups.
         **fit_params : dict
-            Passed to `train_split`, such as `groups`.
+            Passed to `train_split`.
 
         Returns
         -------
@@ -237,7 +253,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
-        return super().fit(X, y, sample_weight, **fit_params)
+        return super().fit(X, y, sample_weight, **with_groups(fit_params, groups))
 
     def partial_fit(
         self,
@@ -245,6 +261,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         y: ArrayLike | None = None,
         classes: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
         """Train for `max_epochs` more epochs, with the scaling learnt in the first call.
@@ -259,8 +276,10 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             All labels, in the first call. None: those in `y`.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for `augmenter`, and for a `train_split` that takes groups.
         **fit_params : dict
-            Passed to `train_split`, such as `groups`.
+            Passed to `train_split`.
 
         Returns
         -------
@@ -273,44 +292,75 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         """
         self._told_classes = classes
         try:
-            return super().partial_fit(X, y, classes, sample_weight, **fit_params)
+            return super().partial_fit(
+                X, y, classes, sample_weight, **with_groups(fit_params, groups)
+            )
         finally:
             self.__dict__.pop("_told_classes", None)
 
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+    def predict_proba(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
         """Predict the probabilities of the classes.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Coordinates or their encoding; moved to the device batch by batch.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for an `augmenter` that was fitted with groups.
 
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes), float64
             Rows sum to 1; columns are in the order of `classes_`.
         """
-        probabilities = self._outputs(X)
+        probabilities = self._outputs(X, groups)
         if not np.isfinite(probabilities).all():
             self._raise_diverged("probabilities are not finite")
         return probabilities
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
         """Predict the class of the largest probability.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Coordinates or their encoding.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for an `augmenter` that was fitted with groups.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
             Labels.
         """
-        codes = self.predict_proba(X).argmax(axis=1)
+        given = {} if groups is None else {"groups": groups}
+        codes = self.predict_proba(X, **given).argmax(axis=1)
         # skorch's scoring callbacks compare with the numbers in their dataset
         return codes if is_dataset(X) else self.classes_[codes]
+
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> float:
+        """The share of the rows whose class is predicted, the accuracy.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+        sample_weight : array-like of shape (n_samples,), default=None
+        groups : array-like of shape (n_samples,), default=None
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        float
+        """
+        predicted = self.predict(X) if groups is None else self.predict(X, groups)
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
         """skorch's, in float64: probabilities then sum to 1."""
@@ -327,12 +377,12 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             codes = codes_of(y, classes)
             self._learn_rows(X, checked)
             self._classes, self._n_outputs = classes, len(classes)
-            return self._rows(checked, fresh), codes
+            return self._training_rows(checked, fresh), codes
         if told is not None and not np.array_equal(np.unique(told), self.classes_):
             raise ValueError(
                 f"classes must be those of the first call, {list(self.classes_)}. Got {told!r}."
             )
-        return self._rows(checked), codes_of(y, self.classes_)
+        return self._training_rows(checked), codes_of(y, self.classes_)
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         return weights_of_classes(self.class_weight, self.classes_, targets, weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -14,6 +15,7 @@ from skorch.utils import is_dataset, to_tensor
 from torch import Tensor, nn
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.augmenting import check_augmenter
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
@@ -25,6 +27,7 @@ from sk_posenc.networks._building import (
 )
 from sk_posenc.networks._memory import check_training
 from sk_posenc.networks._origin import from_origin, origin_of
+from sk_posenc.networks._views import Views, positions, takes_groups, with_settings_of
 from sk_posenc.networks.batches import as_tensor
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
@@ -40,11 +43,18 @@ class CoordinateNetwork(SkorchEstimator):
     """A base class of estimators that train a `CoordinateMLP` on coordinates.
 
     A derived class has the parameters `encoder`, `train_encoder`, `hidden_layer_sizes` and
-    `activation`, and the attribute `_n_outputs` before `initialize`.
+    `activation`, and may have `augmenter`; it has the attribute `_n_outputs` before `initialize`.
     """
 
-    _nested = ("encoder",)
+    _nested = ("encoder", "augmenter")
+    _of_a_run = ("_run", "_groups", "_views")
     _n_outputs: int
+    augmenter: Any = None
+    _fitted_augmenter: Any = None
+    _is_grouped = False
+    # Labels of the rows that train, and the views of these rows.
+    _groups: Any = None
+    _views: Views | None = None
 
     @property
     def encoder_(self) -> Any:
@@ -54,21 +64,59 @@ class CoordinateNetwork(SkorchEstimator):
             raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
         return module.fitted_encoder()
 
+    @property
+    def augmenter_(self) -> Any:
+        """The fitted augmenter of positions."""
+        if self._fitted_augmenter is None:
+            raise AttributeError(f"{type(self).__name__} holds no augmenter, or is not fitted yet.")
+        return self._fitted_augmenter
+
     def _checked(self, X: Any, *y: Any, reset: bool, **checks: Any) -> Any:
         """scikit-learn's check of rows, or of rows and targets."""
         return checked_data(self, X, *y, reset=reset, **_CHECKS, **checks)
 
     def _learn_rows(self, X: Any, rows: NDArray) -> None:
-        """Fit a clone of the encoder, or find the origin of raw coordinates.
+        """Fit clones of augmenter and encoder, or find the origin of raw coordinates.
 
         The module is then built with them. `rows` are the checked `X`.
         """
+        self._fitted_augmenter, self._is_grouped = None, self._groups is not None
+        if self.augmenter is not None:
+            self._fitted_augmenter = clone(self.augmenter).fit(rows)
+            X = rows = self._positions(rows, self._groups)
         fitted = None if self.encoder is None else clone(self.encoder).fit(X)
         self._fitted_encoder: Any = fitted
         self._input_origin = origin_of(rows) if fitted is None else None
 
-    def _rows(self, checked: NDArray, fresh: bool = False) -> NDArray:
-        """Checked coordinates as they reach the network."""
+    def _positions(self, rows: NDArray, groups: Any) -> NDArray:
+        """Checked coordinates as an augmenter places them at test time."""
+        augmenter = self._fitted_augmenter
+        if augmenter is None and groups is None:
+            return rows
+        if augmenter is None:
+            raise TypeError(
+                "groups go to the augmenter, which is None: fit with augmenter="
+                "PositionAugmenter(), or leave them out. Got groups."
+            )
+        if self._is_grouped != (groups is not None):
+            raise ValueError(
+                "groups must be given in all calls or in none: what has been learnt at positions "
+                "relative to a group holds for such positions alone. The fit had "
+                f"{'' if self._is_grouped else 'no '}groups. Got groups={groups!r}."
+            )
+        return positions(augmenter, rows, groups)
+
+    def _training_rows(self, checked: NDArray, fresh: bool = False) -> NDArray:
+        """Checked coordinates as they reach the network at test time; views are made of them."""
+        if not fresh and self.augmenter is not None:
+            self._fitted_augmenter = with_settings_of(self.augmenter, self._fitted_augmenter)
+        if self.augmenter is not None:
+            self._views = Views(self._fitted_augmenter, checked, self._groups)
+        return self._rows(checked, fresh, self._groups)
+
+    def _rows(self, checked: NDArray, fresh: bool = False, groups: Any = None) -> NDArray:
+        """Checked coordinates as they reach the network at test time."""
+        checked = self._positions(checked, groups)
         if fresh:
             origin = self._input_origin
         else:
@@ -76,12 +124,13 @@ class CoordinateNetwork(SkorchEstimator):
             origin = None if kept is None else to_numpy(kept)
         return checked if origin is None else from_origin(checked, origin)
 
-    def _outputs(self, X: Any) -> NDArray:
+    def _outputs(self, X: Any, groups: Any = None) -> NDArray:
         """What the network makes of coordinates, in float32."""
         check_is_fitted(self)
         nonlinearity = self._get_predict_nonlinearity()
         if not is_dataset(X):  # skorch's scoring callbacks predict on their dataset
-            X = as_tensor(self._rows(self._checked(to_numpy(X), reset=False)))
+            checked = self._checked(to_numpy(X), reset=False)
+            X = as_tensor(self._rows(checked, groups=to_numpy(groups)))
         # name the device: skorch's scoring would otherwise use the parameter, which may be "auto"
         with self._memory_explained("predicting"):
             outputs = [to_numpy(nonlinearity(z)) for z in self.forward_iter(X, device="cpu")]
@@ -104,6 +153,39 @@ class CoordinateNetwork(SkorchEstimator):
         batches = self._encoded(self.get_iterator(train, training=False))
         scale_once(self.module_, batches, targets_too=self._scales_targets())
         return train, valid
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Batches of `dataset`: of another view in each epoch where an augmenter trains.
+
+        Returns
+        -------
+        iterator : iterable of (X, y)
+        """
+        make = super().get_iterator
+        if not training or self._views is None:
+            return make(dataset, training=training)
+        in_training = partial(make, training=True)
+        origin = self.module_.input_origin
+        return self._views.batches(in_training, dataset, self._generator, origin)
+
+    def _for_split(self, fit_params: dict[str, Any]) -> dict[str, Any]:
+        if self.augmenter is not None:
+            self._groups = fit_params.get("groups")
+            if not takes_groups(self.train_split):
+                fit_params = {name: v for name, v in fit_params.items() if name != "groups"}
+        return super()._for_split(fit_params)
+
+    def _learnt_from(self) -> tuple[Any, ...]:
+        return () if self._views is None else (self._views.rows, self._views.groups)
+
+    def _get_metadata_request(self) -> Any:
+        request = super()._get_metadata_request()
+        if self.augmenter is None:  # nobody here asks for groups, unless the user has said so
+            for method in ("fit", "partial_fit", "predict", "predict_proba", "score"):
+                requests = getattr(request, method).requests
+                if requests.get("groups", False) is None:
+                    del requests["groups"]
+        return request
 
     def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
         for X, y in batches:
@@ -156,6 +238,8 @@ class CoordinateNetwork(SkorchEstimator):
     def _check_settings(self) -> None:
         if self.encoder is not None:
             check_encoder(self.encoder, "an encoder of sk_posenc or None")
+        if self.augmenter is not None:
+            check_augmenter(self.augmenter)
         super()._check_settings()
         check_module(self)
         trains = self.train_encoder

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     Criterion = type[torch.nn.Module]
     Optimizer = type[torch.optim.Optimizer]
     ClassWeight = dict[Any, float] | str
+    Augmenter: TypeAlias = Any
     Encoder: TypeAlias = Any
     Batches: TypeAlias = Any
     Split: TypeAlias = Any
@@ -71,4 +72,4 @@ else:
     ClassWeight = Literal["balanced"]
     Batches = Literal[TensorBatches]
     Trains = Literal["auto", False]
-    Encoder = Split = Folder = type(None)
+    Augmenter = Encoder = Split = Folder = type(None)

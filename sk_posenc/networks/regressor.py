@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
 from skorch.utils import to_tensor
@@ -14,11 +15,13 @@ from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.networks._views import with_groups
 from sk_posenc.networks._weights import weighted_loss
 from sk_posenc.networks.batches import TensorBatches, weights_of
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.hints import (
     Activation,
+    Augmenter,
     Batch,
     Batches,
     Count,
@@ -65,6 +68,10 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
     output_activation : same names or None, default=None
         Activation of the output, which limits the predictions to its range. Targets are then
         not standardised, and must lie in this range.
+    augmenter : PositionAugmenter or another with its methods, default=None
+        Places coordinates ahead of the encoder. A clone is fitted first. Each epoch trains on a
+        new view of the rows, from its `augment`; validation and `predict` see its `transform`.
+        See the guide's page on augmented positions. None: the rows are trained on as they are.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
         `EncoderModule`). "auto": only for a LearnableFourierEncoder.
@@ -119,6 +126,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         The fitted network; its buffers hold the shifts and scales.
     encoder_ : encoder
         The fitted encoder, as training left it; only where `encoder` is given.
+    augmenter_ : augmenter
+        The fitted augmenter; only where `augmenter` is given.
     history_ : skorch.history.History
         One record per epoch, with `train_loss` in standardised units.
     device_ : torch.device
@@ -182,6 +191,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         hidden_layer_sizes: Layers = (256, 256, 256, 256),
         activation: Activation = "relu",
         output_activation: Activation | None = None,
+        augmenter: Augmenter = None,
         train_encoder: Trains = "auto",
         lr_schedule: Schedule = "constant",
         early_stopping: Count | None = None,
@@ -219,13 +229,19 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             **skorch_parameters,
         )
         self.encoder = encoder
+        self.augmenter = augmenter
         self.train_encoder = train_encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.output_activation = output_activation
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, **fit_params: Any
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+        **fit_params: Any,
     ) -> Self:
         """Fit the network, from new weights unless `warm_start` is set.
 
@@ -237,8 +253,10 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for `augmenter`, and for a `train_split` that takes groups.
         **fit_params : dict
-            Passed to `train_split`, such as `groups`.
+            Passed to `train_split`.
 
         Returns
         -------
@@ -256,7 +274,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
-        return super().fit(X, y, sample_weight, **fit_params)
+        return super().fit(X, y, sample_weight, **with_groups(fit_params, groups))
 
     def partial_fit(
         self,
@@ -264,6 +282,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         y: ArrayLike | None = None,
         classes: object = None,
         sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
         **fit_params: Any,
     ) -> Self:
         """Train for `max_epochs` more epochs, with the scaling learnt in the first call.
@@ -278,8 +297,10 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
             Present for the signature of skorch.
         sample_weight : array-like of shape (n_samples,), default=None
             What each row counts: 0 is absent, 2 is twice. None: all rows count alike.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for `augmenter`, and for a `train_split` that takes groups.
         **fit_params : dict
-            Passed to `train_split`, such as `groups`.
+            Passed to `train_split`.
 
         Returns
         -------
@@ -290,28 +311,37 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         ValueError
             As in :meth:`fit`, and for targets of another shape than before.
         """
-        return super().partial_fit(X, y, classes, sample_weight, **fit_params)
+        return super().partial_fit(X, y, classes, sample_weight, **with_groups(fit_params, groups))
 
-    def predict(self, X: ArrayLike) -> NDArray:
+    def predict(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Coordinates or their encoding; moved to the device batch by batch.
+        groups : array-like of shape (n_samples,), default=None
+            A label for each row, for an `augmenter` that was fitted with groups.
 
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs), float64
-            Predictions, 1-d if the targets were. That of a row depends on this row alone.
+            Predictions, 1-d if the targets were. That of a row depends on this row alone, unless
+            there are `groups`: then on the rows of its group.
         """
-        outputs = self._outputs(X)
+        outputs = self._outputs(X, groups)
         y = in_units_of_targets(self.module_, outputs)
         if not np.isfinite(y).all():
             self._raise_diverged("predictions are not finite")
         return y[:, 0] if self._target_ndim == 1 else y
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> float:
         """The share of the variance that predictions explain, R squared.
 
         Parameters
@@ -319,13 +349,16 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
+        groups : array-like of shape (n_samples,), default=None
+            As in :meth:`predict`.
 
         Returns
         -------
         float
             At most 1; the mean over several outputs.
         """
-        return float(super().score(X, targets_in(y), sample_weight))
+        predicted = self.predict(X) if groups is None else self.predict(X, groups)
+        return float(r2_score(targets_in(y), predicted, sample_weight=sample_weight))
 
     @property
     def predict_proba(self) -> Any:
@@ -346,7 +379,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         elif (ndim, n_outputs) != (self._target_ndim, self._n_outputs):
             before = "1-d" if self._target_ndim == 1 else f"of shape (n_samples, {self._n_outputs})"
             raise ValueError(f"y must be {before}, as before. Got shape {y.shape}.")
-        return self._rows(checked, fresh), y
+        return self._training_rows(checked, fresh), y
 
     def initialize_module(self) -> Self:
         """Build `module_`, with the width of the data seen by `fit`.

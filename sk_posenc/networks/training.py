@@ -42,6 +42,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     scikit-learn's callbacks of epochs. Where a call fails, it is unchanged.
     """
 
+    # What an estimator holds only while it trains: no pickle has it.
+    _of_a_run: tuple[str, ...] = ("_run",)
     _run: Run | None = None
     train_split: Any
 
@@ -85,7 +87,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
                 before.put_back()
             raise
         finally:
-            self.__dict__.pop("_run", None)
+            for name in self._of_a_run:
+                self.__dict__.pop(name, None)
         return self
 
     @with_callbacks
@@ -99,12 +102,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         tell: bool,
     ) -> None:
         self._check_settings()
-        if fit_params and self.train_split is None:
-            raise TypeError(
-                "parameters of fit go to train_split, which is None: set a train_split that takes "
-                f"them, or leave them out. Got {', '.join(fit_params)}."
-            )
         X, y, weight, fit_params = present(to_numpy(X), to_numpy(y), sample_weight, fit_params)
+        fit_params = self._for_split(fit_params)
         rows, targets = self._take(X, y, fresh)
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
@@ -122,6 +121,15 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         with self._told_as_task(run, X, y, tell):
             self._loop_and_notify(run, rows, targets, fit_params, "fit" if tell else "partial_fit")
         run.raise_interrupt()
+
+    def _for_split(self, fit_params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters of a fit that `train_split` takes."""
+        if fit_params and self.train_split is None:
+            raise TypeError(
+                "parameters of fit go to train_split, which is None: set a train_split that takes "
+                f"them, or leave them out. Got {', '.join(fit_params)}."
+            )
+        return fit_params
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         """What each row counts, given its target and the weight that it came with."""

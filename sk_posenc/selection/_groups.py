@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.date_columns import is_missing
+from sk_posenc.core.group_labels import numbered_groups
 
 # A group moves along an axis where its samples differ by more than this share of the range.
 _STILL = 1e-6
@@ -16,32 +16,13 @@ def fold_groups(
     X: NDArray, groups: Any, n_splits: int, folds_of: Callable[[NDArray], NDArray[np.intp]]
 ) -> NDArray[np.intp]:
     """The fold of each sample, where each group as a whole has the fold of its place."""
-    group, n_groups = _numbered(groups, len(X))
+    group, n_groups = numbered_groups(groups, len(X))
     if n_groups < n_splits:
         raise ValueError(
             f"n_splits={n_splits} folds need at least as many groups: lower n_splits. "
             f"Got {n_groups}."
         )
     return folds_of(_places(X.astype(np.float64), group, n_groups))[group]
-
-
-def _numbered(groups: Any, n_samples: int) -> tuple[NDArray[np.intp], int]:
-    labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
-    if labels.shape != (n_samples,):
-        raise ValueError(
-            f"groups must have shape ({n_samples},), one label for each sample. Got {labels.shape}."
-        )
-    masked = np.ma.getmaskarray(groups) if isinstance(groups, np.ma.MaskedArray) else False
-    missing = np.array([is_missing(each) for each in labels.tolist()]) | masked
-    if missing.any():
-        raise ValueError(
-            "groups must hold a label for each sample: drop the samples without. Got "
-            f"{np.count_nonzero(missing)} that are missing."
-        )
-    if labels.dtype.kind == "O":
-        labels = labels.astype(str)
-    distinct, group = np.unique(labels, return_inverse=True)
-    return group, len(distinct)
 
 
 def _places(X: NDArray[np.float64], group: NDArray[np.intp], n_groups: int) -> NDArray[np.float64]:
