@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
@@ -221,11 +221,10 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((math.prod(map(len, columns)), len(np.atleast_1d(self.intercept_))))
         for outputs, fit in head._fits:
-            expansion, posterior = head._deviating(fit)
-            variance = variance_on_grid(expansion, columns, posterior)
-            if variance is None:
+            found = head._spread(fit, lambda *of_fit: variance_on_grid(*of_fit, columns))
+            if found is None:
                 return None
-            std[:, outputs] = fit.deviations(variance)
+            std[:, outputs] = found
         return std
 
     def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
@@ -271,9 +270,15 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
         for columns, fit in head._fits:
-            expansion, posterior = head._deviating(fit)
-            std[:, columns] = fit.deviations(variance_at(expansion, X, orders, posterior))
+            std[:, columns] = head._spread(fit, lambda *of_fit: variance_at(*of_fit, X, orders))
         return std
+
+    def _spread(
+        self, fit: Fit | FitOfSums, at_points: Callable[[Expansion, Posterior], NDArray | None]
+    ) -> NDArray[np.float64] | None:
+        """Standard deviations (m, q), from what a posterior says at points; None where nothing."""
+        variance = at_points(*self._deviating(fit))
+        return None if variance is None else fit.deviations(variance)
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """What tells variances over that of the noise, and the features that it takes."""
@@ -282,9 +287,13 @@ class KroneckerHead(
 
     def _noise(self) -> NDArray[np.float64]:
         noise = np.empty(len(np.atleast_1d(self.intercept_)))
-        for columns, fit in self._linear_head()._fits:
-            noise[columns] = fit.noise_variance
+        head = self._linear_head()
+        for columns, fit in head._fits:
+            noise[columns] = head._noise_of(fit)
         return noise
+
+    def _noise_of(self, fit: Fit | FitOfSums) -> NDArray[np.float64]:
+        return fit.noise_variance
 
     def _linear_head(self) -> "KroneckerHead":
         """What tells deviations: this fit, where it is linear in the targets."""

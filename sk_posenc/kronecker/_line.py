@@ -1,7 +1,9 @@
 """One axis with many places, in time and memory linear in them: all matrices have a band."""
 
+import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from copy import copy
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from sk_posenc.kronecker.penalties import SIMILARITY, Adaptive, Differences, Pen
 
 # Functions whose integrals are worse conditioned are not all kept by a dense solution.
 _INDEPENDENT = 1e7
+
+# By what alpha is moved to see how variances follow it.
+_STEP = 1.05
 
 # Functions smaller than this on the domain, relative to the largest, are not on it.
 _NOTHING = 1e-8
@@ -228,7 +233,18 @@ class LinePosterior(PosteriorOfDesign):
     def __init__(self, solver: ByLine, alpha: float) -> None:
         super().__init__(solver.design, alpha)
         width = solver._half_width()
+        self._solver, self._band = solver, width
         self._inverse = matrix_of(solver.factor(alpha).inverse_band(width))
+
+    def _of_noise(self) -> Self:
+        """By how the variance follows alpha: its logarithmic slope is less by what noise makes."""
+        again = copy(self)
+        less, more = (
+            matrix_of(self._solver.factor(self._alpha * step).inverse_band(self._band))
+            for step in (1 / _STEP, _STEP)
+        )
+        again._inverse = self._inverse + (more - less) / (2 * math.log(_STEP))
+        return again
 
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
         return []

@@ -397,7 +397,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         chosen = choice.results["params"][choice.best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         self.spacing_ = chosen["spacing"]
-        self._choose_linear(choice.paths, choice.results)
+        self._choose_linear(choice.paths, choice.results, learnt=choice.encoder is not None)
         if patterns:
             self._fit_patterns(patterns, y, choice.problem, self.alpha_)
         else:
