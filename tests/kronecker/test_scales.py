@@ -5,12 +5,12 @@ import pytest
 from test_deviations import BSPLINE, EXACT, WAYS, points_of, samples_of
 from test_kronecker import DenseRidge, close
 
-from sk_posenc import KroneckerRidgeCV
+from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._noise import learnt_noise
 from sk_posenc.kronecker._perturbed import PosteriorByDraws
+from sk_posenc.kronecker._predict import variance_at
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._scales import scales_of
 
 
 def listed(penalty=2.0, alpha=1e-4, **settings):
@@ -51,3 +51,81 @@ def test_every_layout(way, kind):
             assert np.max(np.abs(std / expected - 1)) < tolerance
         else:
             assert np.sqrt(np.mean((std / expected - 1) ** 2)) < 0.15
+
+
+def of_noise(model, points):
+    fit = model._fits[0][1]
+    orders = (0,) * points.shape[1]
+    return variance_at(fit.problem.solver.expansion, fit.posterior.of_noise, points, orders)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        ("grid", {}),
+        ("scattered", {}),
+        ("scattered", {"eigen_up_to": 5}),
+        ("weights", {"dual_up_to": 5, "centres_up_to": 70}),
+    ],
+)
+def test_noise_of_kernels(kind, sizes):
+    X, y, weights = samples_of(kind)
+    encoder = ShiftedBasisEncoder("gaussian", bandwidth=0.5, domain=(-1.0, 2.0))
+    with limits(**sizes):
+        model = KroneckerRidge(encoder, penalty="similarity", alpha=0.01).fit(X, y, weights)
+        found = of_noise(model, points_of("anywhere"))
+    # the width of a similarity is that of two bumps
+    kernel = lambda A, B: np.exp(-np.sum((A[:, None] - B) ** 2, axis=2) / (4 * 0.5**2))  # noqa: E731
+    noise = 0.01 * (np.ones(len(X)) if weights is None else weights.mean() / weights)
+    solved = np.linalg.solve(kernel(X, X) + np.diag(noise), kernel(X, points_of("anywhere")))
+    close(found, noise / 0.01 @ solved**2, 1e-2 if "dual_up_to" in sizes else 1e-4)
+
+
+def test_noise_along_a_line():
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(0, 1, 80))[:, None]
+    y = np.sin(9 * x[:, 0]) + 0.1 * rng.standard_normal(80)
+    encoder = ShiftedBasisEncoder("bspline", n_shifts=25, stable_rank=8, domain=(0.0, 1.0))
+    dense = KroneckerRidge(encoder, penalty=2.0, alpha=1e-3).fit(x, y)
+    with limits(lines_from=5, smooth_lines_from=5):
+        bands = KroneckerRidge(encoder, penalty=2.0, alpha=1e-3).fit(x, y)
+        found = of_noise(bands, x)
+    close(found, of_noise(dense, x), 1e-3)
+
+
+@pytest.mark.parametrize("kind", ["few", "many", "repeats", "grid"])
+def test_noise_of_samples(kind):
+    rng = np.random.default_rng(0)
+    n = 300 if kind == "few" else 900
+    X = rng.uniform(size=(n, 2))
+    if kind == "repeats":
+        X = np.repeat(X[:450], 2, axis=0)
+    elif kind == "grid":
+        X = np.stack(np.meshgrid(*[np.arange(30.0)] * 2), axis=-1).reshape(-1, 2) / 30
+    weights = rng.uniform(0.5, 2, n)
+    noise = 0.1 * np.sqrt(weights.mean() / weights)[:, None] * rng.standard_normal((n, 2))
+    y = np.sin(5 * X[:, [0]]) * [1.0, 20.0] + noise * [1.0, 3.0]
+    found = learnt_noise(Samples(X, weights), y)
+    assert np.sqrt(found) == pytest.approx([0.1, 0.3], rel=0.15)
+    assert np.array_equal(learnt_noise(Samples(X[:2], None), y[:2]), [0.0, 0.0])
+
+
+def test_a_fit_that_interpolates_knows_the_noise():
+    """A chirp on a grid with holes, whose held-out cells ask for the least alpha."""
+    rng = np.random.default_rng(0)
+    axis = np.linspace(0, 1, 20)
+    X = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    X = X[rng.uniform(size=400) < 0.7]
+
+    def signal(X):
+        return np.sin(18 * X[:, 0] ** 2) * np.cos(4 * X[:, 1])
+
+    model = KroneckerRidgeCV(penalties=[2.0], alphas=[1e-5])
+    model.fit(X, signal(X) + 0.05 * rng.standard_normal(len(X)))
+    points = rng.uniform(0.02, 0.98, (400, 2))
+    values, std = model.predict(points, return_std=True)
+    assert np.sqrt(model.noise_variance_) == pytest.approx(0.05, rel=0.2)
+    assert 0.9 <= np.mean(np.abs(values - signal(points)) < 1.96 * std) <= 0.98
+    fixed = KroneckerRidge(model.best_encoder_, penalty=2.0, alpha=1e-5)
+    fixed.fit(X, signal(X) + 0.05 * rng.standard_normal(len(X)))
+    assert np.sqrt(fixed.noise_variance_) < 0.025  # takes alpha at its word
