@@ -278,6 +278,22 @@ def is_line(design: Design, alphas: Sequence[float] | NDArray, whole: bool) -> b
     return len(design.axes) == 1 and design.n_occupied > least and min(alphas) > 0
 
 
+def check_exponent(design: Design) -> None:
+    """Refuse smoothness without a band where a dense matrix would take minutes."""
+    penalty, n, most = design.penalty, design.n_occupied, limits_now().lines_from
+    if len(design.axes) != 1 or n <= most or not isinstance(penalty, Smoothness):
+        return
+    exponent = float(penalty.exponent)
+    if isinstance(penalty, Adaptive) or exponent.is_integer():
+        return
+    whole = sorted({max(1, math.floor(exponent)), math.ceil(exponent)})
+    raise ValueError(
+        f"on one axis exponents of smoothness that are not whole work for up to {most:,} places, "
+        f"as their matrices have no band: take penalty={' or '.join(map(str, whole))}, or fewer "
+        f"samples. Got penalty={exponent:g} and {n:,} places."
+    )
+
+
 def line_solver(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:
     """What solves one axis by bands; None where that is not possible."""
     functions: LineFunctions | None
