@@ -130,7 +130,8 @@ class KroneckerHead(
         return_std : bool or "observation", default=False
             True: also the standard deviation of the function, without the noise of samples.
             "observation": that of a new sample of mean weight, with its noise. The fit is the
-            posterior mean of a Gaussian process, whose noise is `noise_variance_`. Where the
+            posterior mean of a Gaussian process, whose noise is `noise_variance_`; where a search
+            has chosen among listed candidates, noise and signal are estimated apart. Where the
             system is solved directly, or has up to 2,000 products of features, deviations are
             exact. Beyond, they are root mean squares of 64 functions that are drawn, and exact
             to 15 %: that takes the time of some 64 fits once, and 64 times the memory of the

@@ -129,3 +129,19 @@ def test_a_fit_that_interpolates_knows_the_noise():
     fixed = KroneckerRidge(model.best_encoder_, penalty=2.0, alpha=1e-5)
     fixed.fit(X, signal(X) + 0.05 * rng.standard_normal(len(X)))
     assert np.sqrt(fixed.noise_variance_) < 0.025  # takes alpha at its word
+
+
+def test_where_the_default_takes_adaptive():
+    """In three axes, with many samples of an edge: those of the best linear candidate."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(600, 3))
+    y = (X.sum(axis=1) > 1.5) + 0.02 * rng.standard_normal(600)
+    with limits(learnt_up_to=300, direct_up_to=300, dual_up_to=300):
+        model = KroneckerRidgeCV().fit(X, y)
+        assert model.penalty_ == "adaptive"
+        values, std = model.predict(X[:50], return_std=True)
+        candidate, alpha = model._linear
+        linear = KroneckerRidgeCV(penalties=[candidate.penalty.exponent], alphas=[alpha])
+        close(std, linear.fit(X, y).predict(X[:50], return_std=True)[1], 1e-6)
+    assert np.array_equal(values, model.predict(X[:50]))
+    close(model.noise_variance_, linear.noise_variance_, 1e-6)
