@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,7 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((math.prod(map(len, columns)), len(np.atleast_1d(self.intercept_))))
         for outputs, fit in head._fits:
-            found = head._spread(fit, lambda *of_fit: variance_on_grid(*of_fit, columns))
+            found = head._spread(fit, partial(variance_on_grid, columns))
             if found is None:
                 return None
             std[:, outputs] = found
@@ -271,7 +272,7 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
         for columns, fit in head._fits:
-            std[:, columns] = head._spread(fit, lambda *of_fit: variance_at(*of_fit, X, orders))
+            std[:, columns] = head._spread(fit, partial(variance_at, X, orders))
         return std
 
     def _spread(

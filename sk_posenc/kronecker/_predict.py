@@ -66,9 +66,9 @@ def _on_grid(
 
 
 def variance_on_grid(
+    coordinates: Sequence[NDArray],
     expansion: Expansion,
     posterior: Posterior,
-    coordinates: Sequence[NDArray],
     orders: Sequence[int] | None = None,
 ) -> NDArray | None:
     """What a posterior says at all combinations of coordinates, (n_cells,); None: by rows."""
@@ -79,13 +79,13 @@ def variance_on_grid(
 
 
 def variance_at(
-    expansion: Expansion, posterior: Posterior, X: NDArray, orders: Sequence[int]
+    X: NDArray, orders: Sequence[int], expansion: Expansion, posterior: Posterior
 ) -> NDArray:
     """What a posterior says at points, (m,)."""
     lattice = None if expansion.is_dual else _lattice_of(X)
     if lattice is not None:
         coordinates, cells = lattice
-        found = variance_on_grid(expansion, posterior, coordinates, orders)
+        found = variance_on_grid(coordinates, expansion, posterior, orders)
         if found is not None:
             return found[slice(None) if cells is None else cells]
 

@@ -120,8 +120,9 @@ def _leaving(fit: Fit) -> Callable[[NDArray], NDArray]:
         iteration = solver.iteration(_TOLERANCE)
 
         def left(cells: NDArray) -> NDArray:
-            settings = {"tolerance": _TOLERANCE, "max_iter": _MOST_STEPS}
-            solution, _, _ = solver.solve(cells, alpha, iteration=iteration, **settings)
+            solution, _, _ = solver.solve(
+                cells, alpha, _TOLERANCE, _MOST_STEPS, iteration=iteration
+            )
             return solver.left_over(cells, solution)
 
         return left

@@ -56,7 +56,7 @@ def test_every_layout(way, kind):
 def of_noise(model, points):
     fit = model._fits[0][1]
     orders = (0,) * points.shape[1]
-    return variance_at(fit.problem.solver.expansion, fit.posterior.of_noise, points, orders)
+    return variance_at(points, orders, fit.problem.solver.expansion, fit.posterior.of_noise)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,6 @@ def test_where_the_default_takes_adaptive():
         values, std = model.predict(X[:50], return_std=True)
         candidate, alpha = model._linear
         linear = KroneckerRidgeCV(penalties=[candidate.penalty.exponent], alphas=[alpha])
-        close(std, linear.fit(X, y).predict(X[:50], return_std=True)[1], 1e-6)
+        close(std, linear.fit(X, y).predict(X[:50], return_std=True)[1], 1e-3)
     assert np.array_equal(values, model.predict(X[:50]))
-    close(model.noise_variance_, linear.noise_variance_, 1e-6)
+    close(model.noise_variance_, linear.noise_variance_, 1e-3)
