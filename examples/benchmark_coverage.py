@@ -9,12 +9,13 @@ prediction. The table has the mean over the seeds, and the least seed.
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc import KroneckerRidgeCV
+from sk_posenc.core.limits import limits
 
 N_TEST = 400
 INSIDE = 0.02, 0.98  # of the unit cube in which samples lie
@@ -40,13 +41,16 @@ class Case(NamedTuple):
     noise : float
         In spreads of the signal.
     penalties : list or None
+    limits : dict
+        Sizes at which it is solved in other ways.
     """
 
     places: str
     n: int
     n_axes: int
     noise: float
-    penalties: list[float] | None
+    penalties: list[Any] | None
+    limits: dict[str, Any] = {}
 
     def draw(self, rng: np.random.Generator) -> NDArray:
         if self.places == "random":
@@ -58,18 +62,30 @@ class Case(NamedTuple):
         return rows if self.places == "even" else rows[rng.uniform(size=len(rows)) < 0.7]
 
 
+# What makes small cases be solved as those beyond 2,000 samples are: by functions that are drawn.
+DRAWN = {"exact_up_to": 5, "direct_up_to": 5}
+
 CASES = {
     "learnt": [
         Case("even", 100, 1, 0.1, None),
         Case("random", 100, 1, 0.1, None),
         Case("even", 400, 2, 0.1, None),
-        Case("random", 300, 2, 0.1, None),
-        Case("random", 300, 2, 0.05, None),
+        Case("random", 200, 2, 0.05, None),
     ],
-    "smoothness, exact": [Case("random", 500, 2, 0.1, LISTED), Case("holes", 900, 2, 0.1, LISTED)],
-    "smoothness, drawn": [Case("random", 2_500, 2, 0.2, LISTED)],
-    "slope": [Case("even", 4_096, 2, 0.1, None)],
+    "smoothness": [
+        Case("even", 144, 2, 0.1, LISTED),
+        Case("random", 200, 2, 0.1, LISTED),
+        Case("holes", 400, 2, 0.1, LISTED),
+        Case("random", 150, 1, 0.1, LISTED),
+    ],
+    "smoothness, drawn": [Case("random", 300, 2, 0.2, LISTED, DRAWN)],
+    "slope": [Case("even", 400, 2, 0.1, ["slope"])],
 }
+
+
+def is_too_fine(case: Case, signal: str) -> bool:
+    """Whether a signal turns by half a wave or more from one of the samples to the next."""
+    return case.places == "even" and case.n < 200 and signal == "chirp"
 
 
 def coverage(case: Case, signal: Callable[[NDArray], NDArray], seed: int) -> float:
@@ -80,8 +96,9 @@ def coverage(case: Case, signal: Callable[[NDArray], NDArray], seed: int) -> flo
     spread = float(np.std(truth))
     y = truth + case.noise * spread * rng.standard_normal(len(X))
     points = rng.uniform(*INSIDE, size=(N_TEST, case.n_axes))
-    model = KroneckerRidgeCV(penalties=case.penalties).fit(X, y)
-    values, std = model.predict(points, return_std=True)
+    with limits(**case.limits):
+        model = KroneckerRidgeCV(penalties=case.penalties).fit(X, y)
+        values, std = model.predict(points, return_std=True)
     return float(np.mean(np.abs(values - signal(points)) <= Z_95 * std))
 
 

@@ -20,6 +20,9 @@ from sk_posenc.kronecker.penalties import ADAPTIVE, RIDGE, SLOPE, Penalty, Smoot
 # Exponents of smoothness that are tried off a grid.
 _EXPONENTS = (1.25, 1.5, 1.75, 2.0, 2.5)
 
+# On a line with many places, where others have no band.
+_WHOLE_EXPONENTS = (1.0, 2.0)
+
 # Axes from which a penalty that follows the function is worth its time and memory without being
 # asked for.
 _ADAPTIVE_FROM = 3
@@ -141,6 +144,8 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]
     if samples.is_grid:
         return [SLOPE]
     now = limits_now()
+    if n_axes == 1 and len(samples.occupied) > now.lines_from:
+        return [*map(Smoothness, _WHOLE_EXPONENTS)]
     many = now.direct_up_to < len(samples.occupied) <= now.adaptive_up_to
     adaptive = [ADAPTIVE] if n_axes >= _ADAPTIVE_FROM and many else []
     return [*map(Smoothness, _EXPONENTS), *adaptive]

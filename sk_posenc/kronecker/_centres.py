@@ -3,8 +3,9 @@
 import math
 import warnings
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -240,8 +241,17 @@ class _PosteriorByCentres(PosteriorOfDesign):
         values, self._vectors = solver._spectrum
         self._inverse, self._white = 1 / (values + alpha), solver.white
         self._width = len(values) * (1 + len(solver.centres.axes))
+        self._is_of_noise = False
+
+    def _of_noise(self) -> Self:
+        again = copy(self)
+        again._inverse = self._inverse - self._alpha * self._inverse**2
+        again._is_of_noise = True
+        return again
 
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         white = self._white(features)
         known = (white @ self._vectors) ** 2 @ self._inverse
+        if self._is_of_noise:
+            return known
         return known + np.maximum(math.prod(own) - np.sum(white**2, axis=1), 0.0) / self._alpha

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,8 +118,17 @@ class _PosteriorByCholesky(PosteriorOfDesign):
         super().__init__(design, factor.alpha)
         self._lower, self._roots = factor.lower, design.root_weights()
         self._width = len(self._roots) * (1 + len(design.axes))
+        self._is_of_noise = False
+
+    def _of_noise(self) -> Self:
+        again = copy(self)
+        again._is_of_noise = True
+        return again
 
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         cross = self._design.cross_kernel(features) * self._roots
+        if self._is_of_noise:
+            solved = linalg.cho_solve((self._lower, True), cross.T, check_finite=False)
+            return np.sum(solved**2, axis=0)
         whitened = linalg.solve_triangular(self._lower, cross.T, lower=True, check_finite=False)
         return (math.prod(own) - np.sum(whitened**2, axis=0)) / self._alpha

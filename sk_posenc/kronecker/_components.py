@@ -17,6 +17,10 @@ from sk_posenc.kronecker._splines import RANK_PER_KNOT, bending, circular_rows, 
 _LARGEST_RATIO = 4_096
 _RATIO_TOLERANCE = 1e-9
 
+# Lines are drawn on from so many points of each interval of a trend, over these shares of it.
+_DRAWN_ON = 4
+_HORIZONS = 1 / 16, 1 / 8, 1 / 4
+
 # Knots are added until they are a multiple of the shared harmonics, up to this factor.
 _MOST_ADDED = 2
 
@@ -61,6 +65,18 @@ class Component:
     def growth(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Prior variance at times that no mode holds, for a component of variance 1."""
         return np.zeros(len(times))
+
+    def variance_of_growth(self, values: NDArray[np.float64], variance: float) -> float:
+        """Of a fitted component, by which its growth counts.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_knots,)
+            Of its sparse functions.
+        variance : float
+            Of its prior.
+        """
+        return variance
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,27 @@ class Trend(Component):
         u = self._places(times)
         beyond = np.abs(u - np.clip(u, 0.0, self.n_intervals))
         return beyond**3 / (3 * self._spread)
+
+    def variance_of_growth(self, values: NDArray[np.float64], variance: float) -> float:
+        """At least what lines drawn on from within the samples have missed.
+
+        An integrated random walk bends anew in each interval. A trend that bends for long the
+        same way leaves its lines by more than that.
+        """
+        points = np.linspace(0, self.n_intervals, _DRAWN_ON * self.n_intervals + 1)
+        f = open_rows(points, self.n_intervals) @ values
+        slopes = np.diff(f) * _DRAWN_ON
+        found = variance
+        for share in _HORIZONS:
+            steps = int(share * (len(f) - 1))
+            if steps == 0:
+                continue
+            far = steps / _DRAWN_ON
+            onward = f[steps + 1 :] - f[1:-steps] - far * slopes[:-steps]
+            back = f[: -steps - 1] - f[steps:-1] + far * slopes[steps:]
+            missed = (np.mean(onward**2) + np.mean(back**2)) / 2
+            found = max(found, float(missed) * 3 * self._spread / far**3)
+        return found
 
     def _places(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         return (times - self.start) / ((self.end - self.start) / self.n_intervals)

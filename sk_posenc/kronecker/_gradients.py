@@ -1,7 +1,8 @@
 """The solver by conjugate gradients, for what is too large to factorise."""
 
 import math
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
@@ -100,8 +101,7 @@ class Gradients(Solver):
                 and n_occupied * self.design.n_columns <= now.row_block
             ):
                 return PosteriorBySamples(self.design, alpha)
-            iteration = self._iteration_in(dtype_for(DRAWN_TOLERANCE, n_occupied))
-            return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations)
+            return self._drawn(alpha, partial(self._drawn, alpha))
         rows, place = self._rows_for(np.float64), self._place
         gram, step = np.empty((size.size, size.size)), max(1, now.row_block // len(weights))
         placed = place.array(weights)
@@ -112,6 +112,15 @@ class Gradients(Solver):
         moments = to_numpy(rows.adjoint(placed[None]))
         of_samples = n_occupied, float(weights.sum())
         return PosteriorByProducts(gram, moments, *of_samples, alpha * per_alpha, rotations)
+
+    def _drawn(
+        self, alpha: float, noise_alone: Callable[[], PosteriorByDraws] | None = None
+    ) -> PosteriorByDraws:
+        rotations, size, per_alpha = self._spectral
+        samples = self.design.samples
+        weights = np.ones(samples.n_cells) if samples.weights is None else samples.weights.ravel()
+        iteration = self._iteration_in(dtype_for(DRAWN_TOLERANCE, self.design.n_occupied))
+        return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations, noise_alone)
 
     def left_over(self, cells: NDArray, solution: NDArray) -> NDArray:
         """Residuals at all cells, (q, *shape of the samples)."""

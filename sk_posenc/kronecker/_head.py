@@ -2,8 +2,9 @@
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,8 @@ class KroneckerHead(
         return_std : bool or "observation", default=False
             True: also the standard deviation of the function, without the noise of samples.
             "observation": that of a new sample of mean weight, with its noise. The fit is the
-            posterior mean of a Gaussian process, whose noise is `noise_variance_`. Where the
+            posterior mean of a Gaussian process, whose noise is `noise_variance_`; where a search
+            has chosen among listed candidates, noise and signal are estimated apart. Where the
             system is solved directly, or has up to 2,000 products of features, deviations are
             exact. Beyond, they are root mean squares of 64 functions that are drawn, and exact
             to 15 %: that takes the time of some 64 fits once, and 64 times the memory of the
@@ -223,11 +225,10 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((math.prod(map(len, columns)), len(np.atleast_1d(self.intercept_))))
         for outputs, fit in head._fits:
-            expansion, posterior = head._deviating(fit)
-            variance = variance_on_grid(expansion, columns, posterior)
-            if variance is None:
+            found = head._spread(fit, partial(variance_on_grid, columns))
+            if found is None:
                 return None
-            std[:, outputs] = fit.deviations(variance)
+            std[:, outputs] = found
         return widened(std, self._expansion, self._solution, columns, on_grid=True)
 
     def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
@@ -273,9 +274,15 @@ class KroneckerHead(
         head = self._linear_head()
         std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
         for columns, fit in head._fits:
-            expansion, posterior = head._deviating(fit)
-            std[:, columns] = fit.deviations(variance_at(expansion, X, orders, posterior))
+            std[:, columns] = head._spread(fit, partial(variance_at, X, orders))
         return widened(std, self._expansion, self._solution, list(X.T), orders)
+
+    def _spread(
+        self, fit: Fit | FitOfSums, at_points: Callable[[Expansion, Posterior], NDArray | None]
+    ) -> NDArray[np.float64] | None:
+        """Standard deviations (m, q), from what a posterior says at points; None where nothing."""
+        variance = at_points(*self._deviating(fit))
+        return None if variance is None else fit.deviations(variance)
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """What tells variances over that of the noise, and the features that it takes."""
@@ -284,9 +291,13 @@ class KroneckerHead(
 
     def _noise(self) -> NDArray[np.float64]:
         noise = np.empty(len(np.atleast_1d(self.intercept_)))
-        for columns, fit in self._linear_head()._fits:
-            noise[columns] = fit.noise_variance
+        head = self._linear_head()
+        for columns, fit in head._fits:
+            noise[columns] = head._noise_of(fit)
         return noise
+
+    def _noise_of(self, fit: Fit | FitOfSums) -> NDArray[np.float64]:
+        return fit.noise_variance
 
     def _linear_head(self) -> "KroneckerHead":
         """What tells deviations: this fit, where it is linear in the targets."""

@@ -1,7 +1,9 @@
 """One axis with many places, in time and memory linear in them: all matrices have a band."""
 
+import math
 from collections.abc import Sequence
-from typing import Any, Protocol
+from copy import copy
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,9 @@ from sk_posenc.kronecker.penalties import SIMILARITY, Adaptive, Differences, Pen
 
 # Functions whose integrals are worse conditioned are not all kept by a dense solution.
 _INDEPENDENT = 1e7
+
+# By what alpha is moved to see how variances follow it.
+_STEP = 1.05
 
 # Functions smaller than this on the domain, relative to the largest, are not on it.
 _NOTHING = 1e-8
@@ -228,7 +233,18 @@ class LinePosterior(PosteriorOfDesign):
     def __init__(self, solver: ByLine, alpha: float) -> None:
         super().__init__(solver.design, alpha)
         width = solver._half_width()
+        self._solver, self._band = solver, width
         self._inverse = matrix_of(solver.factor(alpha).inverse_band(width))
+
+    def _of_noise(self) -> Self:
+        """By how the variance follows alpha: its logarithmic slope is less by what noise makes."""
+        again = copy(self)
+        less, more = (
+            matrix_of(self._solver.factor(self._alpha * step).inverse_band(self._band))
+            for step in (1 / _STEP, _STEP)
+        )
+        again._inverse = self._inverse + (more - less) / (2 * math.log(_STEP))
+        return again
 
     def own_at(self, coordinates: Sequence[NDArray], orders: Sequence[int]) -> list[NDArray]:
         return []
@@ -260,6 +276,22 @@ def is_line(design: Design, alphas: Sequence[float] | NDArray, whole: bool) -> b
     smooth = isinstance(design.penalty, Smoothness) and not whole
     least = min(now.lines_from, now.smooth_lines_from) if smooth else now.lines_from
     return len(design.axes) == 1 and design.n_occupied > least and min(alphas) > 0
+
+
+def check_exponent(design: Design) -> None:
+    """Refuse smoothness without a band where a dense matrix would take minutes."""
+    penalty, n, most = design.penalty, design.n_occupied, limits_now().lines_from
+    if len(design.axes) != 1 or n <= most or not isinstance(penalty, Smoothness):
+        return
+    exponent = float(penalty.exponent)
+    if isinstance(penalty, Adaptive) or exponent.is_integer():
+        return
+    whole = sorted({max(1, math.floor(exponent)), math.ceil(exponent)})
+    raise ValueError(
+        f"on one axis exponents of smoothness that are not whole work for up to {most:,} places, "
+        f"as their matrices have no band: take penalty={' or '.join(map(str, whole))}, or fewer "
+        f"samples. Got penalty={exponent:g} and {n:,} places."
+    )
 
 
 def line_solver(design: Design, alphas: Sequence[float] | NDArray) -> ByLine | None:

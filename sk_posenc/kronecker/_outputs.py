@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.kronecker._components import Component, Level, Trend, seasons_of
 from sk_posenc.kronecker._knots import intervals_of_trend, knots_of_season
+from sk_posenc.kronecker._progress import stage
 from sk_posenc.kronecker._series import Places, Series
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._splines import RANK_PER_KNOT
@@ -55,7 +56,9 @@ def fit_columns(
             _check_number(places, 1 + settings.trend)
             components = settings.components(places.times)
             shared[key] = Sums(components, places.times, places.weights), places
-        series.append(Series.fit(*shared[key], values, settings.alphas))
+        with stage("learn the strengths", scores=True) as told:
+            told.note(f"{len(shared[key][1].times):,} times")
+            series.append(Series.fit(*shared[key], values, settings.alphas))
     return series
 
 

@@ -3,7 +3,7 @@
 import itertools
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ class PosteriorByDraws(PosteriorOfSystem):
         Mean squares of functions, and what penalises them, times alpha.
     rotations : list of d ndarrays of shape (k_a, r_a)
         To the coefficients of the features.
+    noise_alone : callable, default=None
+        Gives those of e alone. None: they are these, and f is 0.
     """
 
     def __init__(
@@ -64,10 +66,13 @@ class PosteriorByDraws(PosteriorOfSystem):
         size: NDArray,
         penalty: NDArray,
         rotations: list[NDArray],
+        noise_alone: Callable[[], "PosteriorByDraws"] | None = None,
     ) -> None:
+        self._noise_alone = noise_alone
         shape = tuple(len(each) for each in rotations)
         check_memory((N_DRAWS, *shape), iteration.dtype.itemsize, _WAY_OUT)
-        roots = _placed(iteration, np.sqrt(weights)), _placed(iteration, np.sqrt(penalty))
+        of_penalty = np.sqrt(penalty) if noise_alone else np.zeros_like(penalty)
+        roots = _placed(iteration, np.sqrt(weights)), _placed(iteration, of_penalty)
         diagonal = DiagonalPenalty(
             _placed(iteration, penalty), _placed(iteration, size), float(weights.sum())
         )
@@ -79,6 +84,10 @@ class PosteriorByDraws(PosteriorOfSystem):
             self._drawn[i] = apply_along_axes(z[None], [(each,) for each in rotations])[0]
         self._width = 2 * self._drawn.size // shape[0]
         self.freedom = float(left.mean())
+
+    def _of_noise(self) -> "PosteriorByDraws":
+        assert self._noise_alone is not None
+        return self._noise_alone()
 
     def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray:
         steps = [(each.astype(self._drawn.dtype, copy=False),) for each in features]

@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from copy import copy
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +47,17 @@ class Posterior:
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         raise NotImplementedError
 
+    @cached_property
+    def of_noise(self) -> "Posterior":
+        """The part that the noise of the samples makes, ``phi' M^-1 A' A M^-1 phi``.
+
+        M is the matrix above. The rest is of what the fit smooths away, or has not seen.
+        """
+        return self._of_noise()
+
+    def _of_noise(self) -> "Posterior":
+        raise NotImplementedError
+
 
 class PosteriorOfDesign(Posterior):
     """From the samples of a design, at an alpha."""
@@ -63,6 +77,30 @@ class PosteriorOfDesign(Posterior):
             eigenvalues = np.multiply.outer(eigenvalues, np.pad(s**2, (0, len(Vt) - len(s))))
         self._inverse = 1 / (eigenvalues + self._alpha)
         self._width = self._inverse.size
+
+    def _of_noise(self) -> Self:
+        again = copy(self)
+        again._inverse = self._inverse - self._alpha * self._inverse**2
+        return again
+
+
+class PosteriorOfKernel(PosteriorOfDesign):
+    """``(k(x, x) - k' (K + alpha)^-1 k) / alpha``, with the kernel K of the samples.
+
+    A derived class takes ``k' (K + alpha)^-1 k`` from `_inverse`, of the eigenvalues.
+    """
+
+    _inverse: NDArray[np.float64]
+    _is_of_noise = False
+
+    def _of_noise(self) -> Self:
+        again = copy(self)
+        again._inverse, again._is_of_noise = self._inverse**2, True
+        return again
+
+    def _variance(self, before: NDArray | float, explained: NDArray) -> NDArray:
+        """From the kernel of points and themselves, and what samples tell of it."""
+        return explained if self._is_of_noise else (before - explained) / self._alpha
 
 
 class PosteriorByAxis(PosteriorOfDesign):
@@ -103,8 +141,8 @@ class PosteriorByRows(PosteriorOfDesign):
         return rotated**2 @ self._inverse
 
 
-class PosteriorByKernel(PosteriorOfDesign):
-    """In the space of the samples: ``(k(x, x) - k' (K + alpha)^-1 k) / alpha``."""
+class PosteriorByKernel(PosteriorOfKernel):
+    """In the space of the samples."""
 
     def __init__(self, design: Design, factor: AxisFactor, alpha: float) -> None:
         super().__init__(design, alpha)
@@ -115,7 +153,7 @@ class PosteriorByKernel(PosteriorOfDesign):
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         before = math.prod(own) if own else self._design.own_kernel(features)
         cross = self._design.cross_kernel(features) @ self._basis
-        return (before - cross**2 @ self._inverse) / self._alpha
+        return self._variance(before, cross**2 @ self._inverse)
 
 
 class PosteriorOfSystem(Posterior):
@@ -176,6 +214,8 @@ class PosteriorByProducts(PosteriorOfSystem):
             raise ValueError(_SINGULAR) from singular
         root, _ = linalg.lapack.dtrtri(factor, lower=1, overwrite_c=1)
         self._root = np.tril(root)  # the inverse is its square
+        self._penalty = penalty.ravel()
+        self._among: NDArray[np.float64] | None = None  # in place of the inverse
         self._width = 2 * penalty.size
         taken = penalty.size - float(np.sum(self._root**2, axis=0) @ penalty.ravel())
         of_mean = 1 - float(np.sum((self._root @ moments.ravel()) ** 2)) / total
@@ -187,7 +227,8 @@ class PosteriorByProducts(PosteriorOfSystem):
 
     def on_grid(self, features: Sequence[NDArray], own: Sequence[NDArray] = ()) -> NDArray | None:
         n_axes = len(self._shape)
-        inverse = (self._root.T @ self._root).reshape(*self._shape, *self._shape)
+        inverse = self._root.T @ self._root if self._among is None else self._among
+        inverse = inverse.reshape(*self._shape, *self._shape)
         pairs = [axis for a in range(n_axes) for axis in (a, a + n_axes)]
         inverse = inverse.transpose(pairs).reshape(1, *(r * r for r in self._shape))
         first, *others = (rowwise_kronecker([each, each]) for each in self._rotated(features))
@@ -200,7 +241,14 @@ class PosteriorByProducts(PosteriorOfSystem):
 
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         products = rowwise_kronecker(self._rotated(features))
+        if self._among is not None:
+            return np.sum((products @ self._among) * products, axis=1)
         return np.sum((products @ self._root.T) ** 2, axis=1)
+
+    def _of_noise(self) -> Self:
+        again, inverse = copy(self), self._root.T @ self._root
+        again._among = inverse - (inverse * self._penalty) @ inverse
+        return again
 
     def _rotated(self, features: Sequence[NDArray]) -> list[NDArray]:
         return [each @ R for each, R in zip(features, self._rotations, strict=True)]

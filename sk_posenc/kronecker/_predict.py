@@ -66,8 +66,8 @@ def _on_grid(
 
 
 def variance_on_grid(
-    expansion: Expansion,
     coordinates: Sequence[NDArray],
+    expansion: Expansion,
     posterior: Posterior,
     orders: Sequence[int] | None = None,
 ) -> NDArray | None:
@@ -79,13 +79,13 @@ def variance_on_grid(
 
 
 def variance_at(
-    expansion: Expansion, X: NDArray, orders: Sequence[int], posterior: Posterior
+    X: NDArray, orders: Sequence[int], expansion: Expansion, posterior: Posterior
 ) -> NDArray:
     """What a posterior says at points, (m,)."""
     lattice = None if expansion.is_dual else _lattice_of(X)
     if lattice is not None:
         coordinates, cells = lattice
-        found = variance_on_grid(expansion, coordinates, posterior, orders)
+        found = variance_on_grid(coordinates, expansion, posterior, orders)
         if found is not None:
             return found[slice(None) if cells is None else cells]
 

@@ -18,7 +18,7 @@ from sk_posenc.kronecker._design import WAY_OUT, Design
 from sk_posenc.kronecker._device import NUMPY, Place
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, ByRows, Factored, Solver, bands_of
 from sk_posenc.kronecker._gradients import Gradients
-from sk_posenc.kronecker._line import ByLine, is_line, line_solver
+from sk_posenc.kronecker._line import ByLine, check_exponent, is_line, line_solver
 from sk_posenc.kronecker._line_adaptive import SteeredLine
 from sk_posenc.kronecker._posterior import Posterior, PosteriorOfSystem
 from sk_posenc.kronecker._radial import RadialDesign
@@ -91,6 +91,7 @@ class Problem:
             axes = fit_axes(samples, encoder, penalty, share, spacing)
         kind = _DESIGNS.get(penalty, Design)
         self.design = design = kind(samples, axes, penalty)
+        check_exponent(design)
         line = _line_of(design, alphas, whole)
         if line is not None:
             self.layout = "grid" if samples.is_grid else "holes"

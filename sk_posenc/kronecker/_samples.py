@@ -126,14 +126,33 @@ class Samples:
             return np.arange(self.n_cells)
         return np.flatnonzero(self.weights.ravel() > 0)
 
+    @property
+    def mean_weight(self) -> float:
+        """Of the samples whose weight is not 0, as it was given."""
+        return self.total / self.n_present
+
+    def places(self, cells: NDArray[np.intp]) -> list[NDArray]:
+        """Coordinates of cells along each axis."""
+        if not self.on_grid:
+            return [x[cells] for x in self.coordinates]
+        along = np.unravel_index(cells, self.shape)
+        return [x[i] for x, i in zip(self.coordinates, along, strict=True)]
+
+    def rows_at(self, cells: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """Rows of the samples in these cells."""
+        chosen = np.zeros(self.n_cells, dtype=bool)
+        chosen[cells] = True
+        return self.present & (chosen if self.cell is None else chosen[self.cell])
+
+    def part(self, rows: NDArray[np.bool_]) -> "Samples":
+        """Some of the samples, by themselves."""
+        cells = np.flatnonzero(rows) if self.cell is None else self.cell[rows]
+        return Samples(np.column_stack(self.places(cells)), self._row_weights[rows])
+
     def scattered(self, rows: NDArray[np.intp]) -> "Samples":
         """Some of the occupied cells, off a grid, each with one sample of weight 1."""
         again = copy(self)
-        places = self.coordinates
-        if self.on_grid:
-            indices = np.unravel_index(self.occupied, self.shape)
-            places = [x[i] for x, i in zip(places, indices, strict=True)]
-        again.coordinates = [x[rows] for x in places]
+        again.coordinates = self.places(self.occupied[rows])
         again.on_grid, again.shape, again.n_cells = False, (len(rows),), len(rows)
         again.cell = again.weights = again.axis_weights = again._cell_totals = None
         again._row_weights = np.ones(len(rows))

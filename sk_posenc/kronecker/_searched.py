@@ -1,9 +1,11 @@
 """Deviations of what a search has chosen, where the chosen fit does not tell them by itself."""
 
+from collections.abc import Callable
 from copy import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._candidates import Candidate
@@ -13,6 +15,7 @@ from sk_posenc.kronecker._gap_spacing import with_gaps
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._posterior import Posterior
+from sk_posenc.kronecker._scales import Scales, scales_of
 from sk_posenc.kronecker._search import best_linear, problem_of
 from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker.penalties import ADAPTIVE
@@ -26,11 +29,14 @@ class SearchedHead(KroneckerHead):
     _linear: tuple[Candidate, float] | None
     _linear_fit: "SearchedHead | None"
     _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
+    _scales: dict[Fit, Scales] | None  # None where the resolution was learnt
 
-    def _choose_linear(self, paths: list[Candidate], results: dict[str, Any]) -> None:
+    def _choose_linear(
+        self, paths: list[Candidate], results: dict[str, Any], *, learnt: bool
+    ) -> None:
         """Keep which candidate tells deviations where "adaptive" was chosen."""
         self._linear = self._linear_fit = None
-        self._in_gaps = {}
+        self._in_gaps, self._scales = {}, None if learnt else {}
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
 
@@ -44,6 +50,31 @@ class SearchedHead(KroneckerHead):
             self._in_gaps[fit] = solver.expansion, solver.posterior(fit.alpha)
         return self._in_gaps[fit]
 
+    def _spread(
+        self, fit: Fit | FitOfSums, at_points: Callable[[Expansion, Posterior], NDArray | None]
+    ) -> NDArray[np.float64] | None:
+        if self._scales is None:
+            return super()._spread(fit, at_points)
+        expansion, posterior = self._deviating(fit)
+        whole = at_points(expansion, posterior)
+        if whole is None:
+            return None
+        of_noise = at_points(expansion, posterior.of_noise)
+        assert of_noise is not None
+        return self._scales_of(fit).deviations(whole, of_noise)
+
+    def _noise_of(self, fit: Fit | FitOfSums) -> NDArray[np.float64]:
+        if self._scales is None:
+            return super()._noise_of(fit)
+        return self._scales_of(fit).noise
+
+    def _scales_of(self, fit: Fit | FitOfSums) -> Scales:
+        assert isinstance(fit, Fit)
+        assert self._scales is not None
+        if fit not in self._scales:
+            self._scales[fit] = scales_of(fit)
+        return self._scales[fit]
+
     def _linear_head(self) -> "SearchedHead":
         """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
         if self._linear is None:
@@ -55,7 +86,7 @@ class SearchedHead(KroneckerHead):
                 path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
             )
             other = copy(self)
-            other._linear = None
+            other._linear, other._scales = None, {}
             fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
             if len(fits) > 1:
                 y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))

@@ -107,14 +107,15 @@ class Series:
         strengths = likelihood.climb() if alphas is None else likelihood.most_likely(alphas)
         found = likelihood.solve(strengths)
         root = linalg.solve_triangular(found.root, sums.basis.T, lower=True).T
+        unsure = found.noise * likelihood.by_choice(alphas is None)
         variances = np.zeros(len(sums.components))
-        variances[sums.of_strengths] = found.noise / strengths.alphas
+        variances[sums.of_strengths] = unsure / strengths.alphas
         return cls(
             components=sums.components,
             mean=mean,
             spread=spread,
             values=sums.basis @ found.coefficients,
-            root=np.sqrt(found.noise) * root,
+            root=np.sqrt(unsure) * root,
             variances=variances,
             strengths=strengths,
             noise=found.noise * places.per_place,
@@ -163,7 +164,11 @@ class Series:
         return np.column_stack(squares) + self._growth(times)
 
     def _growth(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.variances * np.column_stack([each.growth(times) for each in self.components])
+        columns = [
+            each.variance_of_growth(self.values[at], variance) * each.growth(times)
+            for (each, at), variance in zip(self._with_knots(), self.variances, strict=True)
+        ]
+        return np.column_stack(columns)
 
     def _with_knots(self) -> Iterator[tuple[Component, slice]]:
         start = 0

@@ -15,7 +15,7 @@ from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._design import Design, Dual
 from sk_posenc.kronecker._direct import ByAxis, ByKernel, Factored, weighed_grid
 from sk_posenc.kronecker._factors import factor_kernel, spectrum
-from sk_posenc.kronecker._posterior import Posterior, PosteriorOfDesign
+from sk_posenc.kronecker._posterior import Posterior, PosteriorOfKernel
 from sk_posenc.kronecker._spacing import own_through
 from sk_posenc.kronecker._structured import apply_along_axes
 
@@ -125,8 +125,8 @@ def _weighted_axis(design: Design, a: int) -> NDArray[np.float64]:
     return rows if weights is None else rows * np.sqrt(weights[a])
 
 
-class _PosteriorByAxis(PosteriorOfDesign):
-    """``(k(x, x) - k' (K + alpha)^-1 k) / alpha`` on a full grid."""
+class _PosteriorByAxis(PosteriorOfKernel):
+    """On a full grid."""
 
     def __init__(self, solver: SimilarityByAxis, alpha: float) -> None:
         super().__init__(solver.design, alpha)
@@ -145,11 +145,11 @@ class _PosteriorByAxis(PosteriorOfDesign):
         before = np.ones(())
         for each in own:
             before = np.multiply.outer(before, each)
-        return np.maximum(before - explained, 0.0) / self._alpha
+        return np.maximum(self._variance(before, explained), 0.0)
 
     def _of_block(self, features: list[NDArray], own: list[NDArray]) -> NDArray:
         explained = evaluate_at_rows(self._inverse[None], self._squares(features))[:, 0]
-        return (math.prod(own) - explained) / self._alpha
+        return self._variance(math.prod(own), explained)
 
     def _squares(self, features: Sequence[NDArray]) -> list[NDArray]:
         return [(each @ basis) ** 2 for each, basis in zip(features, self._bases, strict=True)]

@@ -9,6 +9,7 @@ from scipy import linalg, optimize
 
 from sk_posenc.core.memory import check_memory
 from sk_posenc.kronecker._components import Component, rows_of
+from sk_posenc.kronecker._progress import scored
 
 # Alphas that are tried, over the number of places: below, rounding decides; above, a component
 # is nothing beside the noise.
@@ -189,6 +190,14 @@ class Likelihood:
 
         return self._over_exponents(Strengths(alphas, self._first_exponents), score)
 
+    def by_choice(self, alphas: bool) -> float:
+        """By what variances grow, as exponents, and alphas if so, were chosen by few samples.
+
+        Each choice takes one sample's worth of freedom from those that tell the noise.
+        """
+        chosen = sum(alphas + (len(each.exponents) > 1) for each in self._sums.penalised)
+        return self._freedom / max(self._freedom - chosen, 1)
+
     @property
     def _first_exponents(self) -> tuple[int, ...]:
         return tuple(each.exponents[0] for each in self._sums.penalised)
@@ -210,6 +219,7 @@ class Likelihood:
         """Downhill in the logarithms of the alphas, by their derivatives."""
 
         def score(logs: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            scored()
             solution = self.solve(Strengths(np.exp(logs), start.exponents))
             return solution.deviance, solution.slope
 

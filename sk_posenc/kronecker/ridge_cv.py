@@ -109,8 +109,11 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         largest "mean_test_criterion".
     encoders_, layout_, coefficients_, dual_coefficients_, intercept_
         As in :class:`KroneckerRidge`.
-    condition_, n_iter_, noise_variance_
+    condition_, n_iter_
         As in :class:`KroneckerRidge`.
+    noise_variance_ : ndarray of shape (n_outputs,)
+        As in :class:`KroneckerRidge`. Of a candidate from a list it is at least the noise of a
+        Gaussian process that is learnt on first access, from up to 400 places (see Notes).
     n_features_in_, feature_names_in_, dates_
         As in :class:`KroneckerRidge`.
 
@@ -191,6 +194,16 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     residuals show noise; or downwards, where that lowers the error by 5 %. Candidates that are
     not visited have the score NaN, as have, with a `cv`, those of "adaptive" below 0.04. Alphas
     that are given are all scored.
+
+    *Deviations of listed candidates.* An alpha that predicts well need not be the variance of the
+    noise over that of the function. So both are estimated. The noise :math:`\sigma^2` is the
+    larger of two: that of the fit, which is too little where it interpolates, and that of a
+    process whose resolution is learnt. Let H be the hat matrix, and r the residuals. The scale
+    of the signal :math:`\beta` is such that :math:`r^\top H r = \sigma^2\, \mathrm{tr}(H R^2 +
+    \beta H^2 R)` with :math:`R = I - H`, and so that the function varies at least by a quarter of
+    what alpha says of it. With :math:`M = A^\top A + \alpha P`, features A and penalty P, the
+    error of the coefficients has the covariance :math:`\sigma^2 M^{-1} (A^\top A + \beta \alpha
+    P) M^{-1}`.
 
     Examples
     --------
@@ -397,7 +410,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         chosen = choice.results["params"][choice.best]
         self.alpha_, self.penalty_ = chosen["alpha"], chosen["penalty"]
         self.spacing_ = chosen["spacing"]
-        self._choose_linear(choice.paths, choice.results)
+        self._choose_linear(choice.paths, choice.results, learnt=choice.encoder is not None)
         if patterns:
             self._fit_patterns(patterns, y, choice.problem, self.alpha_)
         else:

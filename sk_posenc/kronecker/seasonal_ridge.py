@@ -16,16 +16,16 @@ from sk_posenc.core.checks import (
 )
 from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
+from sk_posenc.kronecker._progress import CallbackSupport, fit_aloud
 from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._series import Series
 
 __all__ = ["SeasonalRidge"]
 
 
-class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
     r"""A trend and seasons of one clock column that add up, in closed form.
 
     The series is :math:`y(t) = f_0(t) + f_1(t) + \dots + f_J(t) + \text{noise}`: a trend and one
@@ -52,6 +52,9 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         serves all.
     nan_is_hole : bool, default=False
         Whether NaN in y means that the value is missing. Each output keeps its own samples.
+    verbose : int, default=0
+        1: a line for each output, with its times, steps and seconds. Since scikit-learn 1.9 the
+        callbacks of ``set_callbacks``, such as a ProgressBar, hear of the same.
 
     Attributes
     ----------
@@ -103,9 +106,13 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
     then tries other exponents for each season. Each output is fitted by itself. Samples at the
     same time count as their mean, with their joint weight.
 
+    *Deviations* take for each alpha and exponent that was chosen one sample's worth of freedom
+    from those that tell the noise: few samples are less sure than the likelihood is.
+
     *Beyond the samples* the trend goes on as a straight line, and the seasons repeat. The
-    standard deviation of the trend grows with the distance to the power 3/2. It does not know of
-    what never happened in the samples, nor that a strength may be other than it was learnt. Noise
+    standard deviation of the trend grows with the distance to the power 3/2: as that of the prior,
+    or of lines that are drawn on from within the samples, over a sixteenth to a quarter of them,
+    if these miss the trend by more. It does not know of what never happened in the samples. Noise
     that is not independent from sample to sample, as weather is, makes it too small.
 
     *Cost.* With p knots of all components together (up to 256 each) and s periods, memory is
@@ -148,12 +155,14 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         trend: bool = True,
         alphas: Any = "auto",
         nan_is_hole: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.periods = periods
         self.stable_ranks = stable_ranks
         self.trend = trend
         self.alphas = alphas
         self.nan_is_hole = nan_is_hole
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Learn the trend, the seasons and their strengths.
@@ -182,8 +191,7 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
             For settings of the wrong type, periods without a unit where X has dates, and text
             or categories in X.
         """
-        with taken_over_last(self) as fitted:
-            fitted._fit(X, y, sample_weight)
+        fit_aloud(self, lambda fitted: fitted._fit(X, y, sample_weight), X, y, sample_weight)
         return self
 
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
@@ -315,11 +323,18 @@ class SeasonalRidge(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            For times that are missing, and more than one column.
+            For times that are missing, more than one column, and "observation" as `return_std`,
+            as noise belongs to the sum and to no component.
         TypeError
             For dates where ``fit`` had numbers, numbers where it had dates, and a `return_std`
-            that is neither True nor False.
+            of another type.
         """
+        if isinstance(return_std, str):
+            raise ValueError(
+                "return_std of components must be True or False: a sample has its noise once, not "
+                'in each component. Take predict(X, return_std="observation"). '
+                f"Got {return_std!r}."
+            )
         return self._predict(X, return_std, Series.parts, Series.deviations_of_parts)
 
     def _predict(

@@ -1,5 +1,6 @@
 """Standard deviations and noise of Kronecker ridges, on every layout, against dense ridge."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -226,8 +227,8 @@ def test_adaptive_has_those_of_the_best_linear_candidate():
     results = search.cv_results_
     scores = np.where(results["param_penalty"] == "adaptive", -np.inf, results["mean_test_score"])
     best = results["params"][int(np.argmax(scores))]
-    linear = KroneckerRidge(
-        ShiftedBasisEncoder("bspline"), penalty=best["penalty"], alpha=best["alpha"]
+    linear = KroneckerRidgeCV(
+        ShiftedBasisEncoder("bspline"), penalties=[best["penalty"]], alphas=[best["alpha"]]
     ).fit(X, y)
     values, std = search.predict(X, return_std=True)
     close(std, linear.predict(X, return_std=True)[1], 1e-6)
@@ -259,11 +260,14 @@ def test_what_is_too_large_or_too_steep(monkeypatch):
         PosteriorByProducts(np.ones((4, 4)), np.ones(4), 4, 4.0, np.zeros((2, 2)), [])
 
 
-@pytest.mark.slow  # test_noise_that_weights_tell and those of a dense oracle are quick
+@pytest.mark.slow  # test_scales.py and those of a dense oracle are quick
 @pytest.mark.parametrize("signal", ["waves", "bump", "kink", "chirp", "cliff"])
 def test_intervals_hold_the_truth(signal):
-    """95 % intervals, mean over 50 seeds, of the default on lines and planes."""
+    """95 % intervals, mean over 50 seeds, on each layout."""
     script = load("benchmark_coverage")
-    for case in script.CASES["learnt"]:
+    for case in itertools.chain(*script.CASES.values()):
         found = [script.coverage(case, script.SIGNALS[signal], seed) for seed in range(50)]
-        assert 0.90 <= np.mean(found) <= 0.98, case
+        if script.is_too_fine(case, signal):
+            assert np.mean(found) < 0.9
+        else:
+            assert 0.90 <= np.mean(found) <= 0.98, case

@@ -5,8 +5,9 @@ import warnings
 import numpy as np
 import pytest
 from scipy import linalg
+from sklearn.base import clone
 
-from sk_posenc import KroneckerRidge, ShiftedBasisEncoder
+from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._encoders import axis_features
 from sk_posenc.kronecker._line import ByLine
@@ -185,7 +186,6 @@ def test_a_process_on_a_wider_domain(line, rng):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"penalty": 1.5},
         {"alpha": 0.0},
         {"penalty": 2.0, "encoder": ShiftedBasisEncoder("gaussian", stable_rank=20, n_shifts=200)},
         {"penalty": "ridge", "encoder": ShiftedBasisEncoder("matern32")},
@@ -207,6 +207,32 @@ def test_what_has_no_band_is_solved_as_before(settings, line):
         other = KroneckerRidge(**settings).fit(X, y)
     assert not isinstance(model._problem.solver, ByLine)
     np.testing.assert_array_equal(model.predict(X), other.predict(X))
+
+
+def test_exponents_without_a_band_are_refused_beyond_a_limit(line):
+    X, y = line
+    assert KroneckerRidge(penalty=1.5).fit(X, y).penalty_ == 1.5
+    model = KroneckerRidge()
+    with limits(lines_from=N):
+        model.set_params(penalty=1.5).fit(X, y)
+    with limits(lines_from=N - 1):
+        with pytest.raises(
+            ValueError,
+            match=rf"up to {N - 1} places, as their matrices have no band: take penalty=1 or 2,"
+            rf".*Got penalty=1\.5 and {N} places\.",
+        ):
+            model.fit(X, y)
+        with pytest.raises(ValueError, match=r"take penalty=1, or fewer.*Got penalty=0\.5 "):
+            KroneckerRidgeCV(penalties=[2.0, 0.5]).fit(X, y)
+        for penalty in (1.0, 3.0, "adaptive"):
+            clone(model).set_params(penalty=penalty).fit(X, y)
+    with limits(lines_from=20):
+        holes = np.where(np.arange(N) % 5 == 0, np.nan, y)
+        search = KroneckerRidgeCV(alphas=[1e-3, 0.1], nan_is_hole=True).fit(X, holes)
+        assert set(search.cv_results_["param_penalty"]) == {1.0, 2.0}
+    plane = np.column_stack([X, X[::-1] ** 2])
+    with limits(lines_from=20):
+        assert KroneckerRidge(penalty=1.5).fit(plane, y).penalty_ == 1.5
 
 
 def test_a_hundred_thousand_samples_smooth_away_their_noise(rng):

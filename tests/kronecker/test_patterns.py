@@ -164,9 +164,7 @@ def test_adaptive_of_several_patterns():
     search.fit(X, y)
     assert search.penalty_ == "adaptive"
     _, std = search.predict(X, return_std=True)
-    linear = KroneckerRidge(
-        ShiftedBasisEncoder("bspline"), penalty=2.0, alpha=0.2, nan_is_hole=True
-    )
+    linear = KroneckerRidgeCV(penalties=[2.0], alphas=[0.2], nan_is_hole=True)
     close(std, linear.fit(X, y).predict(X, return_std=True)[1], 1e-6)
 
 

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder
+from sk_posenc import KroneckerRidge, KroneckerRidgeCV, SeasonalRidge, ShiftedBasisEncoder
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _progress
 
@@ -74,6 +74,30 @@ def test_candidates_of_a_search(name, capsys):
     assert second.startswith(f"[KroneckerRidgeCV] solve: 120 places, layout '{search.layout_}'")
 
 
+def test_outputs_of_a_series(capsys):
+    t = np.arange(40.0)[:, None]
+    y = np.column_stack([np.sin(t[:, 0]), np.where(t[:, 0] < 8, np.nan, t[:, 0] % 7)])
+    model = SeasonalRidge([7], nan_is_hole=True)
+    model.fit(t, y)
+    assert not lines(capsys)
+    silent = model.predict(t)
+    assert np.array_equal(model.set_params(verbose=1).fit(t, y).predict(t), silent)
+    first, second = lines(capsys)
+    assert said(first, "SeasonalRidge", "learn the strengths", r"\d+ scored, 40 times")
+    assert said(second, "SeasonalRidge", "learn the strengths", r"\d+ scored, 32 times")
+    with pytest.raises(ValueError, match=r"verbose must be at least 0\. Got -1\."):
+        model.set_params(verbose=-1).fit(t, y)
+
+
+def test_callbacks_hear_of_a_series(listener):
+    t = np.arange(40.0)[:, None]
+    SeasonalRidge([7]).set_callbacks(listener).fit(t, np.sin(t[:, 0]))
+    told = Counter(each[:2] for each in listener.heard if isinstance(each, tuple))
+    assert told["begin", "fit"] == told["begin", "learn the strengths"] == 1
+    assert told["begin", "candidate"] == told["end", "candidate"] > 5
+    assert listener.heard[-2:] == [("end", "fit", True), "teardown"]
+
+
 @pytest.mark.parametrize("head", [KroneckerRidge, KroneckerRidgeCV])
 def test_what_verbose_may_not_be(head):
     model = head(verbose=-1)
@@ -102,7 +126,8 @@ class Listener:
         self.heard.append(("begin", context.task_name, X is not None, y is not None, weighted))
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        predicts = fitted_estimator is not None and np.isfinite(fitted_estimator.predict(X_ONE))
+        one = X_ONE[:, : getattr(fitted_estimator, "n_features_in_", 2)]
+        predicts = fitted_estimator is not None and np.isfinite(fitted_estimator.predict(one))
         self.heard.append(("end", context.task_name, bool(predicts)))
 
 

@@ -317,8 +317,41 @@ def test_refused_holes_and_weights(model):
         model.predict(DAYS[:, None], return_std="yes")
     with pytest.raises(TypeError, match=r"return_std must be True or False. Got 1\."):
         model.predict(DAYS[:, None], return_std=1)
-    with pytest.raises(TypeError, match=r"return_std must be True or False. Got 'observation'\."):
+    with pytest.raises(ValueError, match=r"noise once, not in each.*Got 'observation'\."):
         model.predict_components(DAYS[:, None], return_std="observation")
+
+
+def test_forecasts_without_noise():
+    """Of a trend that bends for long the same way, which no random walk does."""
+    hours = np.arange(24 * 7 * 6.0)
+    ahead = hours[-1] + np.arange(1.0, 24 * 10)
+
+    def signal(t):
+        return 5 * np.sin(t / 180) + np.sin(2 * np.pi * t / 24)
+
+    model = SeasonalRidge([24]).fit(hours[:, None], signal(hours))
+    predicted, std = model.predict(ahead[:, None], return_std=True)
+    error = np.abs(predicted - signal(ahead))
+    assert np.max(error) > 1
+    assert np.mean(error < 1.96 * std) > 0.9
+    assert np.max(std) < 3 * np.max(error)
+    _, inside = model.predict(hours[:, None], return_std=True)
+    assert np.max(inside) < 1e-3
+
+
+def test_few_samples_are_less_sure():
+    """Intervals of 30 samples, mean over 12 series."""
+    covered = []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        t, (first, second) = np.arange(30.0), random.uniform(0, 6, 2)
+        signal = np.sin(2 * np.pi * t / 7 + first) + np.sin(t / 10 + second)
+        y = signal + 0.3 * random.standard_normal(30)
+        predicted, std = (
+            SeasonalRidge([7, 30]).fit(t[:, None], y).predict(t[:, None], return_std=True)
+        )
+        covered.append(np.mean(np.abs(predicted - signal) < 1.96 * std))
+    assert 0.9 <= np.mean(covered) <= 0.98
 
 
 @pytest.mark.slow  # a minute; the gap above is one case of it
