@@ -64,7 +64,8 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"^(benchmark|calibrate|choose|compare|folds|graph|learnable|panel|search)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
     "filename_pattern": r"/(quickstart|three_signals|anchors|classes|demand|edges|geographic"
-    r"|hourly_demand|inpainting|seasons|soundings|stations|volume|plot_stable_rank|plot_widths)\.py",
+    r"|hourly_demand|inpainting|sea_temperatures|seasons|soundings|stations|volume"
+    r"|plot_stable_rank|plot_widths)\.py",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_signature": False,

@@ -46,7 +46,11 @@ from .plotting.spectrum_display import SpectrumDisplay
 from .plotting.tradeoff_display import TradeoffDisplay
 from .selection.coordinate_folds import CoordinateKFold
 from .selection.suggestion import Suggestion, suggest_encoder
+from .series.attention import ToeplitzAttention
+from .series.attention_regressor import ToeplitzAttentionRegressor
 from .series.augmenter import PositionAugmenter
+from .series.positive_features import PositiveRandomFeatures
+from .series.toeplitz import toeplitz_matmul
 
 __all__ = [
     "AnchorDistanceEncoder",
@@ -69,6 +73,7 @@ __all__ = [
     "LogFourierEncoder",
     "PoorFitWarning",
     "PositionAugmenter",
+    "PositiveRandomFeatures",
     "RandomFourierEncoder",
     "ReconstructionDisplay",
     "SeasonalRidge",
@@ -76,6 +81,8 @@ __all__ = [
     "SpacingTransformer",
     "SpectrumDisplay",
     "Suggestion",
+    "ToeplitzAttention",
+    "ToeplitzAttentionRegressor",
     "TradeoffDisplay",
     "distance_preservation",
     "distance_preservation_scorer",
@@ -98,6 +105,7 @@ __all__ = [
     "stable_rank_scorer",
     "suggest_encoder",
     "tangent_kernel",
+    "toeplitz_matmul",
 ]
 
 __version__: str

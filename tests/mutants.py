@@ -177,6 +177,7 @@ TESTS = {
     "networks/coordinate_module": ["networks/regressor", "networks/coordinate_module"],
     "networks/encoder_module": ["networks/encoder_module"],
     "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
+    "networks/linear_layers": ["graphs/anchor_path", "graphs/node_predictors"],
     "networks/network_similarity": ["networks/network_similarity", "plotting/plotting"],
     "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
     "networks/pickling": [
@@ -190,15 +191,23 @@ TESTS = {
     "networks/settings": [
         *("networks/network_settings", "networks/training", "networks/regressor")
     ],
+    "networks/standardised": ["networks/regressor", "series/attention_regressor"],
     "networks/training": ["networks/estimator", "networks/training", "refits"],
     "networks/tangent_kernel": ["networks/tangent_kernel", "networks/network_similarity"],
     "plotting": ["plotting/plotting", "tables"],
+    "series": [
+        "series/augmenter",
+        "series/attention",
+        "series/attention_regressor",
+        "series/block_sums",
+        "series/positive_features",
+        "series/toeplitz",
+    ],
     "selection": ["selection/suggestion"],
     "selection/_crowding": ["selection/crowding", "selection/coordinate_folds"],
     "selection/_groups": ["selection/groups", "selection/coordinate_folds"],
     "selection/coordinate_folds": ["selection/coordinate_folds", "selection/groups"],
     "datasets": ["datasets/datasets"],
-    "series": ["series/augmenter"],
     "datasets/labelled": ["datasets/labelled", "maps/predict_grid"],
 }
 # Reads the defaults of functions, which no line executes.

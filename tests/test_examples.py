@@ -388,3 +388,80 @@ def test_augmenters_are_compared_on_the_same_samples(monkeypatch):
     console = script.Console(width=130, record=True, file=io.StringIO())
     script.print_table("", script.of_image(results, "camera"), console)
     assert "23.00; +2.00 ± 0.00; 1.0 s" in console.export_text()
+
+
+@pytest.fixture
+def series(monkeypatch):
+    pytest.importorskip("statsmodels", reason="the series are in it")
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    return load("benchmark_series")
+
+
+def test_windows_of_the_series_benchmark_do_not_overlap(series):
+    train, test = series.cases.two_parts("El Nino, monthly")
+    values = series.cases.load("El Nino, monthly")
+    assert train.values.shape[1] == test.values.shape[1] == 42
+    np.testing.assert_array_equal(train.values[0], values[:42])
+    np.testing.assert_array_equal(test.values[-1], values[-42:])
+    n_train = len(train.values) + 41
+    np.testing.assert_array_equal(test.values[0], values[n_train : n_train + 42])
+    assert n_train % 12 == 0 == train.phase[0, 0] == test.phase[0, 0]
+    known = np.delete(test.values, test.gap, axis=1)
+    assert known.shape[1] == 36
+    assert not series.cases.channels_with_gap(test)[:, test.gap, :2].any()
+    line = series.cases.straight_line(test)[0]
+    ends = test.values[0, [test.gap.start - 1, test.gap.stop]]
+    np.testing.assert_allclose(line, np.linspace(*ends, 8)[1:-1])
+
+
+def test_methods_of_the_series_benchmark_fit(series, monkeypatch):
+    monkeypatch.setattr(series, "N_BATCHES", 4)
+    monkeypatch.setattr(series, "NETWORKS", {
+        name: series.NETWORKS[name]
+        for name in ("attention, relative positions", "softmax attention, encoded steps")
+    })  # fmt: skip
+    train, test = (
+        series.cases.Windows(each.values[::4], each.phase[::4], each.n_next, each.season)
+        for each in series.cases.two_parts("El Nino, monthly")
+    )
+    ahead, gaps = (method(train, test, seeds=[0]) for method in (
+        lambda train, test, seeds: series.next_errors(train, [test], seeds), series.gap_errors
+    ))  # fmt: skip
+    for results in (ahead, gaps):
+        errors = {name: float(each[0][0][0]) for name, each in results.items()}
+        assert all(0 < error < 3 for error in errors.values())
+        ridge = next(error for name, error in errors.items() if "ridge" in name)
+        assert ridge < 0.8  # of the season before, and of a straight line
+
+
+def test_cost_of_attention_is_measured_and_drawn(monkeypatch):
+    script = load("benchmark_attention")
+    assert script.measure_memory("convolution", 65_536, False) > 16  # two rows of spectra, at least
+    monkeypatch.setattr(script, "measure_memory", lambda name, n, train: float(n))
+    monkeypatch.setattr(script, "LONGEST", {"softmax": 300})
+    results = script.measure([256, 300, 512], rounds=1)
+    for name, result in results.items():
+        sizes = {256, 300} if name == "softmax" else {256, 300, 512}
+        assert set(result["seconds"]) == set(result["MiB"]) == sizes
+        assert all(seconds > 0 for seconds in result["seconds"].values())
+    assert max(*results["FFT"]["error"].values(), *results["blocks"]["error"].values()) < 1e-5
+    text = io.StringIO()
+    script.report(results, script.Console(width=140, file=text))
+    assert "worst error" in text.getvalue()
+    assert drawn(script.draw(results))
+    ours, theirs = {1: 4.0, 2: 4.0, 4: 4.0, 8: 4.0}, {1: 1.0, 2: 2.0, 4: 8.0}
+    assert script.crossing(ours, theirs) == pytest.approx(8**0.5)
+    assert np.isnan(script.crossing(theirs, ours))
+    assert script.slope([1, 10, 100], [2.0, 200.0, 20000.0]) == pytest.approx(2)
+
+
+def test_properties_of_attention_hold(monkeypatch):
+    script = load("attention_properties")
+    monkeypatch.setattr(script, "SIZES", (1, 3, 80))
+    for of in script.PROPERTIES.values():
+        assert script.worst(of, script.torch.float64) < 1e-11
+        assert script.worst(of, script.torch.float32) < 1e-5
+    assert script.products("float64") < 1e-12
+    assert script.products("float32") < 1e-5
+    assert script.least_change_of_reversed() > 0.1
+    assert script.moments(200_000) == pytest.approx((1, 1), rel=0.1)

@@ -39,12 +39,17 @@ PATHS = {
 # What an estimator needs, and small nets, so that checks are quick. With a graph, rows of X are its
 # nodes.
 SMALL = {"hidden_layer_sizes": (32,), "device": "cpu", "random_state": 0}
+SERIES = {
+    **{"d_model": 8, "n_heads": 2, "n_layers": 1, "lr": 1e-2, "max_epochs": 25},
+    **{"device": "cpu", "random_state": 0},
+}
 SETTINGS = {
     "AnchorDistanceEncoder": {"graph": LATTICE, "anchors": 4, "random_state": 0},
     "AnchorPathClassifier": PATHS,
     "AnchorPathEncoder": PATHS,
     "AnchorPathRegressor": PATHS,
     "SeasonalRidge": {"periods": 2.5},
+    "ToeplitzAttentionRegressor": SERIES,
     "CoordinateMLPClassifier": SMALL,
     "CoordinateMLPRegressor": SMALL,
 }
@@ -134,10 +139,11 @@ def test_unknown_name():
 
 
 HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
+OF_NETWORKS = ("CoordinateM", "AnchorPath", "ToeplitzAttention")
 NEED_THEM = {"EncoderModule"} | {
     name
     for name in sk_posenc.__all__
-    if name.endswith("Display") or "CoordinateM" in name or "AnchorPath" in name
+    if name.endswith("Display") or any(each in name for each in OF_NETWORKS)
 }
 
 
@@ -206,7 +212,7 @@ STANDS_ON = {
     "measures": set(),
     "selection": {"encoders", "kronecker", "networks"},
     "graphs": {"networks"},
-    "series": {"encoders"},
+    "series": {"encoders", "networks"},
     "datasets": set(),
     "maps": {"kronecker", "datasets"},
     "plotting": {"encoders", "measures", "networks", "selection"},

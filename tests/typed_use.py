@@ -34,6 +34,7 @@ from sk_posenc import (
     LogFourierEncoder,
     PoorFitWarning,
     PositionAugmenter,
+    PositiveRandomFeatures,
     RandomFourierEncoder,
     ReconstructionDisplay,
     SeasonalRidge,
@@ -41,6 +42,8 @@ from sk_posenc import (
     SpacingTransformer,
     SpectrumDisplay,
     Suggestion,
+    ToeplitzAttention,
+    ToeplitzAttentionRegressor,
     TradeoffDisplay,
     distance_preservation,
     distance_preservation_scorer,
@@ -63,6 +66,7 @@ from sk_posenc import (
     stable_rank_scorer,
     suggest_encoder,
     tangent_kernel,
+    toeplitz_matmul,
 )
 
 Floats = NDArray[np.float64]
@@ -236,6 +240,19 @@ def graphs() -> None:
     assert_type(classifier.fit(nodes, np.arange(6) // 3), AnchorPathClassifier)
 
 
+def series(X: Floats) -> None:
+    features = PositiveRandomFeatures(4, random_state=0).fit(X)
+    assert_type(features, PositiveRandomFeatures)
+    assert len(features.transform(X)) == len(X)
+    sums: Floats = toeplitz_matmul(np.ones(2 * len(X) - 1), X, causal=True)
+    assert np.allclose(sums, np.cumsum(X, axis=0))
+    layer = ToeplitzAttention(4, 2, causal=True, max_distance=8)
+    assert_type(layer.forward(torch.zeros(1, 20, 4)), torch.Tensor)
+    model = ToeplitzAttentionRegressor(4, 2, 1, causal=True, max_epochs=1, device="cpu")
+    assert_type(model.fit(X, X[:, 0]), ToeplitzAttentionRegressor)
+    assert len(model.predict(X)) == len(X)
+
+
 def silenced() -> None:
     category: type[UserWarning] = PoorFitWarning
     warnings.filterwarnings("ignore", category=category)
@@ -257,6 +274,7 @@ def main() -> None:
     displays(X, y)
     graphs()
     positions(X)
+    series(X)
 
 
 if __name__ == "__main__":

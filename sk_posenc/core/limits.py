@@ -74,6 +74,20 @@ class Limits:
     # Numbers of an array over the nodes of a penalty that follows the function.
     node_block: int = 2**16
 
+    # Series.
+    # Places up to which a Toeplitz matrix is multiplied as it is.
+    toeplitz_dense_up_to: int = 256
+    # Numbers that one FFT takes at a time, to stay in the caches of a processor.
+    fft_numbers: int = 2**19
+    # Numbers of a matrix of attention that is formed at a time.
+    block_numbers: int = 2**19
+    # Numbers that attention keeps for gradients; beyond, they are computed a second time.
+    kept_numbers: int = 2**26
+    # Steps up to which the matrix of attention is formed.
+    attention_dense_up_to: int = 256
+    # Distance up to which weights of their own go in blocks of steps.
+    block_reach: int = 192
+
     # Measures.
     # Entries up to which a matrix is decomposed itself; beyond, its Gram matrix is.
     decomposed_up_to: int = 1 << 23

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sk_posenc.graphs._graph import Graph
-from sk_posenc.graphs._linear import linear
+from sk_posenc.networks.linear_layers import linear
 
 
 class GraphConvolution(nn.Module):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sk_posenc.graphs._layers import PathLayers
-from sk_posenc.graphs._linear import linear
+from sk_posenc.networks.linear_layers import linear
 
 # At the start: how much features change at most from the first layer to the last, and the share
 # of the weights that is random.

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from sk_posenc.graphs._convolution import GraphConvolution
 from sk_posenc.graphs._graph import Graph
 from sk_posenc.graphs._layers import PathLayers
-from sk_posenc.graphs._linear import layers_of, linear
 from sk_posenc.graphs._path_network import PathNetwork
+from sk_posenc.networks.linear_layers import layers_of, linear
 
 
 class NodeFeatures(nn.Module):

@@ -264,13 +264,13 @@ class CoordinateNetwork(SkorchEstimator):
             hidden = layer_sizes(self.hidden_layer_sizes)
             check_training([columns, *hidden, self._n_outputs], n_rows, device)
 
-    def _width(self) -> int:
+    def _width(self, X: Any) -> int:
         return int(self.module_.in_features)
 
     def _out_of_memory(self, doing: str) -> str:
         return (
             f"{self.device_} ran out of memory {doing} with batch_size={self.batch_size!r} on "
-            f"{self._width()} columns and hidden layers {self.hidden_layer_sizes}: lower "
-            "batch_size (iterator_valid__batch_size for predict), the columns of the encoder or "
-            "hidden_layer_sizes."
+            f"{self.module_.in_features} columns and hidden layers {self.hidden_layer_sizes}: "
+            "lower batch_size (iterator_valid__batch_size for predict), the columns of the "
+            "encoder or hidden_layer_sizes."
         )

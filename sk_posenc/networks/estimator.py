@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.listing import ListedCheaply
-from sk_posenc.networks.batches import TensorBatches, tensors_of
+from sk_posenc.networks.batches import TensorBatches, subset_of, tensors_of
 from sk_posenc.networks.parameters import LiveParameters
 from sk_posenc.networks.pickling import PortableNet
 from sk_posenc.networks.settings import batch_size_of, check_training_settings
@@ -47,7 +47,7 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
       are named by it too.
     - ``_check_settings()``: raise for impossible parameters.
     - ``_check_memory(n_rows)``: raise where a batch would not fit into memory.
-    - ``_width()``: numbers that a row needs in a forward pass; bounds the rows of one pass.
+    - ``_width(X)``: numbers that a row of X needs in a forward pass; bounds the rows of one pass.
     - ``_out_of_memory(doing)``: the message where the device runs out of memory all the same.
     - ``_undecayed_parameters()``: parameters of the module that weight decay leaves alone.
     - ``_set_aside(dataset, y, seed)``: split off the rows that early stopping needs.
@@ -130,7 +130,7 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
     def _check_memory(self, n_rows: int) -> None:
         pass
 
-    def _width(self) -> int:
+    def _width(self, X: Any) -> int:
         return 1
 
     def _out_of_memory(self, doing: str) -> str:
@@ -165,7 +165,9 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
         iterator = getattr(self, prefix)
         parameters = self.get_params_for(prefix)
         accepted = signature(iterator).parameters
-        size = self.batch_size if training else self._rows_at_once(_DEVICE_BLOCK)
+        size: Any = self.batch_size
+        if not training:
+            size = self._rows_at_once(_DEVICE_BLOCK, getattr(subset_of(dataset)[0], "X", None))
         size = batch_size_of(parameters.get("batch_size", size), len(dataset))
         parameters["batch_size"] = size
         if training and "shuffle" in accepted and "sampler" not in parameters:
@@ -186,15 +188,17 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
 
     def _alike(self, X: Tensor) -> Iterator[Tensor]:
         """Blocks of always the same number of rows; copies of the last row fill the last one."""
-        n_rows = self._rows_at_once(_HOST_BLOCK if self.device_.type == "cpu" else _DEVICE_BLOCK)
+        most = _HOST_BLOCK if self.device_.type == "cpu" else _DEVICE_BLOCK
+        n_rows = self._rows_at_once(most, X)
         asked = self.get_params_for("iterator_valid").get("batch_size", n_rows)
         n_rows = min(n_rows, batch_size_of(asked, n_rows))
         for block in X.split(n_rows):
             missing = n_rows - len(block)
-            yield torch.cat([block, block[-1:].expand(missing, -1)]) if missing else block
+            rows = block[-1:].expand(missing, *block.shape[1:])
+            yield torch.cat([block, rows]) if missing else block
 
-    def _rows_at_once(self, most: int) -> int:
-        return max(1, min(most, _PREDICTION_ENTRIES // self._width()))
+    def _rows_at_once(self, most: int, X: Any) -> int:
+        return max(1, min(most, _PREDICTION_ENTRIES // self._width(X)))
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Forward pass of one batch, on the device of the network."""

@@ -10,14 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
-from skorch.utils import to_tensor
-from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
 from sk_posenc.networks._views import with_groups
-from sk_posenc.networks._weights import weighted_loss
-from sk_posenc.networks.batches import TensorBatches, weights_of
+from sk_posenc.networks.batches import TensorBatches
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
 from sk_posenc.networks.hints import (
     Activation,
@@ -39,10 +36,11 @@ from sk_posenc.networks.hints import (
     Trains,
 )
 from sk_posenc.networks.mlp import CoordinateMLP
-from sk_posenc.networks.scaling import check_targets, in_units_of_targets, standardised
+from sk_posenc.networks.scaling import check_targets, in_units_of_targets
+from sk_posenc.networks.standardised import StandardisedTargets
 
 
-class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
+class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRegressor):
     r"""Multilayer perceptron for signals over coordinates, as a skorch regressor.
 
     It minimises the mean squared error of the network :math:`f` of `CoordinateMLP` on
@@ -360,11 +358,6 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         predicted = self.predict(X) if groups is None else self.predict(X, groups)
         return float(r2_score(targets_in(y), predicted, sample_weight=sample_weight))
 
-    @property
-    def predict_proba(self) -> Any:
-        """Raise AttributeError: regressors have no probabilities."""
-        raise AttributeError(f"{type(self).__name__} has no predict_proba; use predict.")
-
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
         with missing_targets_explained(
             "fit KroneckerRidge(nan_is_hole=True), which leaves them out"
@@ -395,15 +388,6 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
 
     def _scales_targets(self) -> bool:
         return self.output_activation is None
-
-    def get_loss(
-        self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
-    ) -> Tensor:
-        """Criterion between the output and the standardised targets of one batch."""
-        weight = weights_of(y_true)
-        y_true = to_tensor(y_true, device=y_pred.device).reshape(y_pred.shape)
-        target = standardised(self.module_, y_true).to(y_pred.dtype)
-        return weighted_loss(self.criterion_, weight, lambda: self.criterion_(y_pred, target))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

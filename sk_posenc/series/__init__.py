@@ -1,1 +1,1 @@
-"""Positions of series: augmented ones."""
+"""Series: augmented positions, Toeplitz products, attention with relative positions."""
