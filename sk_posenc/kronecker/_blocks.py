@@ -131,6 +131,11 @@ class BlockFits(KroneckerHead):
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         asked.refuse_blocks()
+        if self.covariates is not None:
+            raise ValueError(
+                "partial_fit has no covariates: use fit, or leave them out. "
+                f"Got covariates={self.covariates!r}."
+            )
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
         if self._missing is not None:

@@ -26,9 +26,11 @@ from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._conjugate_gradients import Iteration
+from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
+from sk_posenc.kronecker._linear_term import LinearTerm
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
@@ -48,7 +50,7 @@ from sk_posenc.kronecker.penalties import RADIAL
 
 
 class KroneckerHead(
-    ListedCheaply, CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator
+    ListedCheaply, CallbackSupport, LinearTerm, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
@@ -74,7 +76,7 @@ class KroneckerHead(
     def _check_samples(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool = True
     ) -> tuple[NDArray, NDArray, NDArray | None]:
-        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
+        """X (n, n_columns), y (n,) or (n, n_outputs) and weights (n,); NaN for those of holes."""
         self._place = place_of(X)
         X, y, sample_weight = to_host([X, y, sample_weight])
         self._tolerance = parse_positive(self.tol, "tol")
@@ -93,6 +95,8 @@ class KroneckerHead(
                 y_numeric=True,
             )
         X = np.asarray(X)
+        if reset:
+            self._find_columns(X.shape[1])
         y = np.asarray(y).astype(X.dtype, copy=False)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         self._missing = None
@@ -156,18 +160,22 @@ class KroneckerHead(
         place, tensor = place_of(X), X
         (X,) = to_host([X])
         X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        X, beside = self._columns.split(X)
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         deviating = parse_return_std(return_std, orders)
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
-        if not (place is NUMPY or any(orders) or deviating or self._expansion.on_host):
+        on_host = place is NUMPY or any(orders) or deviating or self._expansion.on_host
+        if not on_host and beside is None:
             values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
         found = [evaluate(self._expansion, self._solution, X, orders, offset)]
+        if beside is not None and not any(orders):
+            found[0] = found[0] + self._linear_values(beside)
         if deviating:
-            std = self._deviations(X, orders)
+            std = self._deviations(X, beside, orders)
             found.append(np.hypot(std, np.sqrt(self._noise())) if deviating == OBSERVATION else std)
         found = [each.astype(X.dtype, copy=False) for each in found]
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
@@ -229,13 +237,13 @@ class KroneckerHead(
         return std
 
     def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
-        if len(axes) != self.n_features_in_:
+        dates = self._axis_dates
+        if len(axes) != len(dates):
             raise ValueError(
-                f"axes must hold the coordinates of each of {self.n_features_in_} axes. "
-                f"Got {len(axes)}."
+                f"axes must hold the coordinates of each of {len(dates)} axes. Got {len(axes)}."
             )
         columns = []
-        for axis, (values, date) in enumerate(zip(axes, self.dates_, strict=True)):
+        for axis, (values, date) in enumerate(zip(axes, dates, strict=True)):
             column = np.asarray(values)[:, None]
             numbers, _ = coordinates_in(column, (date,), name=f"axis {axis}")
             checked = checked_array(
@@ -266,13 +274,17 @@ class KroneckerHead(
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""
 
-    def _deviations(self, X: NDArray, orders: Sequence[int]) -> NDArray[np.float64]:
+    def _deviations(
+        self, X: NDArray, beside: NDArray | None, orders: Sequence[int]
+    ) -> NDArray[np.float64]:
         """Standard deviations of the function, (m, q)."""
         head = self._linear_head()
         std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
         for columns, fit in head._fits:
             expansion, posterior = head._deviating(fit)
-            std[:, columns] = fit.deviations(variance_at(expansion, X, orders, posterior))
+            variance = variance_at(expansion, X, orders, posterior)
+            variance = variance + self._linear_variance(fit, X, beside, orders)
+            std[:, columns] = fit.deviations(variance)
         return std
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
@@ -299,9 +311,20 @@ class KroneckerHead(
         units: Units,
         iteration: Iteration | None = None,
         start: NDArray | None = None,
+        beside: NDArray | None = None,
     ) -> None:
-        """Solve a problem for one alpha and keep what predictions need."""
-        columns = y.reshape(len(y), -1)
+        """Solve a problem for one alpha and keep what predictions need.
+
+        Parameters
+        ----------
+        beside : ndarray of shape (n, p) or None
+            Covariates.
+        """
+        columns, covariates = y.reshape(len(y), -1), None
+        if beside is not None:
+            covariates = self._estimate(problem, alpha, columns, beside)
+            columns = columns - beside @ covariates.coefficients.T
+            units = Units(samples, columns)
         mean = units.mean
         cells = samples.to_cells(columns)
         cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
@@ -323,7 +346,8 @@ class KroneckerHead(
                 told.note(f"{self.n_iter_:,} steps")
         self._solution = units.back(solution)
         centred = units.scaled((columns - mean).T).T if samples.repeats else cells
-        self._fits = [(slice(None), Fit(problem, self._alpha, units, centred, self._solution))]
+        fit = Fit(problem, self._alpha, units, centred, self._solution, covariates)
+        self._fits = [(slice(None), fit)]
         self._warn_of_error(error, stacklevel=5)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
@@ -331,8 +355,26 @@ class KroneckerHead(
         self.condition_ = problem.solver.condition_number(self._alpha)
         self._warn_of_condition(alpha)
 
+    def _estimate(
+        self, problem: Problem, alpha: float, columns: NDArray, beside: NDArray
+    ) -> CovariateFit:
+        return estimate(
+            problem,
+            alpha * problem.scale,
+            beside,
+            columns,
+            self._columns.names,
+            self._tolerance,
+            self._max_iter,
+        )
+
     def _fit_patterns(
-        self, patterns: Sequence[Pattern], y: NDArray, problem: Problem, alpha: float
+        self,
+        patterns: Sequence[Pattern],
+        y: NDArray,
+        problem: Problem,
+        alpha: float,
+        beside: NDArray | None = None,
     ) -> None:
         """Solve the same problem for the samples that each output has.
 
@@ -349,7 +391,7 @@ class KroneckerHead(
         steps, conditions = [], []
         for columns, samples in patterns:
             own, part = y[:, columns], problem.of_part(samples)
-            one._fit_final(samples, own, part, alpha, Units(samples, own))
+            one._fit_final(samples, own, part, alpha, Units(samples, own), beside=beside)
             fit = one._fits[0][1]
             assert isinstance(fit, Fit)
             fits.append((columns, fit))
@@ -395,12 +437,13 @@ class KroneckerHead(
         """
         check_is_fitted(self, "encoders_")
         axes = self._expansion.axes
+        names = getattr(self, "feature_names_in_", None)
         product = AxisProduct.of_fitted(
             self.encoders_,
-            getattr(self, "feature_names_in_", None),
+            None if names is None else names[list(self._columns.axes)],
             [axis.spacing for axis in axes],
         )
-        product.dates_ = self.dates_
+        product.dates_ = self._axis_dates
         product._of_axes_alone = len(axes) > 1 and axes[0].penalty == RADIAL
         return product
 

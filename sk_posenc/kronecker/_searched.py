@@ -1,9 +1,11 @@
 """Deviations of what a search has chosen, where the chosen fit does not tell them by itself."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._candidates import Candidate
@@ -13,7 +15,7 @@ from sk_posenc.kronecker._gap_spacing import with_gaps
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._posterior import Posterior
-from sk_posenc.kronecker._search import best_linear, problem_of
+from sk_posenc.kronecker._search import Choice, best_linear, problem_of
 from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker.penalties import ADAPTIVE
 
@@ -33,6 +35,24 @@ class SearchedHead(KroneckerHead):
         self._in_gaps = {}
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
+
+    def _coefficients(
+        self,
+        y: NDArray,
+        beside: NDArray[np.float64],
+        patterns: Sequence[Pattern],
+        choice: Choice,
+    ) -> NDArray[np.float64]:
+        """Coefficients (q, p) of covariates under a choice."""
+        columns, problem = y.reshape(len(y), -1), choice.problem
+        alpha = choice.results["params"][choice.best]["alpha"]
+        if not patterns:
+            return self._estimate(problem, alpha, columns, beside).coefficients
+        found = np.empty((columns.shape[1], beside.shape[1]))
+        for outputs, part in patterns:
+            own = self._estimate(problem.of_part(part), alpha, columns[:, outputs], beside)
+            found[outputs] = own.coefficients
+        return found
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""

@@ -8,6 +8,7 @@ from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._centres import ByCentres
+from sk_posenc.kronecker._covariates import refuse_adaptive
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._patterns import patterns_of
@@ -243,6 +244,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
         verbose: int = 0,
+        covariates: Any = None,
     ) -> None:
         self.encoder = encoder
         self.alpha = alpha
@@ -252,6 +254,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
         self.verbose = verbose
+        self.covariates = covariates
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.
@@ -280,22 +283,26 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
+        X, beside = self._split(X, weights)
         samples, missing = Samples(X, weights), self._missing
         patterns = [] if missing is None else patterns_of(X, weights, missing)
-        encoder = in_numbers(self.encoder, self.dates_)
+        encoder = in_numbers(self.encoder, self._axis_dates)
         full = samples.fills_grid and all(each.samples.fills_grid for each in patterns)
         penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
         if encoder is None:
             encoder = asked.encoder_for(penalty)
+        if beside is not None:
+            refuse_adaptive([penalty])
         with stage("encode") as told:
             problem = Problem(
                 samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
             )
             told.note(f"{problem.design.n_columns:,} products of features")
         if patterns:
-            self._fit_patterns(patterns, y, problem, alpha)
+            self._fit_patterns(patterns, y, problem, alpha, beside)
         else:
-            self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+            units = Units(samples, y.reshape(len(y), -1))
+            self._fit_final(samples, y, problem, alpha, units, beside=beside)
         self.alpha_, self.penalty_ = alpha, penalty.given
         if isinstance(problem.solver, ByCentres):
             problem.solver.warn_of_few(alpha)

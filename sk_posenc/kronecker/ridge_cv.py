@@ -1,5 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -9,8 +10,10 @@ from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.encoders.domains import as_given, in_numbers
+from sk_posenc.kronecker._alternate import alternate, first_of_outputs, less
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
+from sk_posenc.kronecker._covariates import linear_ones
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._line_search import is_long_line, line_search
@@ -217,6 +220,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
         verbose: int = 0,
+        covariates: Any = None,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
@@ -227,6 +231,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
         self.verbose = verbose
+        self.covariates = covariates
 
     def fit(
         self,
@@ -272,30 +277,49 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         kept = drop_absent(X, y, weights)
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
-        samples = Samples(kept[0], kept[2])
+        places, beside = self._split(kept[0], kept[2])
+        kept = places, *kept[1:]
+        samples = Samples(places, kept[2])
         if self.cv is None and len(samples.occupied) < 2:
             raise ValueError(
                 "leave-one-out needs samples at 2 places or more, as those at one place are left "
                 "out together: add samples elsewhere, or set cv. Got n_places = 1."
             )
+        patterns = [] if self._missing is None else patterns_of(places, kept[2], self._missing)
+        given = self._columns.split(X)[0], y, weights, groups
+        if beside is None:
+            units, choice = self._search(given, kept, samples, patterns)
+        else:
+            whole = self._columns.split(X)[1]
+            assert whole is not None
+            whole = whole - self._centre
+
+            def search(linear: NDArray) -> tuple[Units, Choice]:
+                left = less(given, whole, linear), less(kept, beside, linear)
+                return self._search(*left, samples, patterns)
+
+            first = first_of_outputs(places, kept[1], beside, patterns)
+            estimate = partial(self._coefficients, kept[1], beside, patterns)
+            units, choice = alternate(first, search, estimate, beside)
+        self._fit_best(samples, kept[1], units, choice, patterns, beside)
+        self._warn(places, units)
+
+    def _search(
+        self, given: _Given, kept: _Kept, samples: Samples, patterns: list[Pattern]
+    ) -> tuple[Units, Choice]:
         columns = kept[1].reshape(len(kept[1]), -1)
-        patterns = [] if self._missing is None else patterns_of(kept[0], kept[2], self._missing)
         if patterns:
             own = [(each, Units(part, columns[:, each])) for each, part in patterns]
             units = Units.joined(own)
         else:
             units = Units(samples, columns)
         long = is_long_line(samples) and not patterns
-        if self._is_automatic() and (long or can_learn(samples)):
-            with stage("learn the resolution", scores=True):
-                if long:
-                    choice = line_search(samples, columns, units)
-                else:
-                    choice = learnt_search(samples, columns, units, self._place, patterns)
-        else:
-            choice = self._choose((X, y, weights, groups), kept, samples, units, patterns)
-        self._fit_best(samples, kept[1], units, choice, patterns)
-        self._warn(kept[0], units)
+        if not (self._is_automatic() and (long or can_learn(samples))):
+            return units, self._choose(given, kept, samples, units, patterns)
+        with stage("learn the resolution", scores=True):
+            if long:
+                return units, line_search(samples, columns, units)
+            return units, learnt_search(samples, columns, units, self._place, patterns)
 
     def _choose(
         self, given: _Given, kept: _Kept, samples: Samples, units: Units, patterns: list[Pattern]
@@ -311,6 +335,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         # where any output has holes, what fills them
         holed = next((part for _, part in patterns if not part.is_grid), samples)
         paths = candidates_of(self._encoders_in_numbers(), self.stable_ranks, self.penalties, holed)
+        if self._columns.covariates:
+            paths = linear_ones(paths, asked=self.penalties is not None)
         learnt: Learnt | None = None
         if self._is_automatic():
             with stage("ask parts of the samples", scores=True):
@@ -371,8 +397,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
 
     def _encoders_in_numbers(self) -> Any:
         if isinstance(self.encoders, list | tuple):
-            return [in_numbers(each, self.dates_) for each in self.encoders]
-        return in_numbers(self.encoders, self.dates_)
+            return [in_numbers(each, self._axis_dates) for each in self.encoders]
+        return in_numbers(self.encoders, self._axis_dates)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -391,6 +417,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         units: Units,
         choice: Choice,
         patterns: list[Pattern],
+        beside: NDArray | None,
     ) -> None:
         self.cv_results_, self.best_index_ = choice.results, choice.best
         self.best_score_ = float(choice.results["mean_test_score"][choice.best])
@@ -399,11 +426,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self.spacing_ = chosen["spacing"]
         self._choose_linear(choice.paths, choice.results)
         if patterns:
-            self._fit_patterns(patterns, y, choice.problem, self.alpha_)
+            self._fit_patterns(patterns, y, choice.problem, self.alpha_, beside)
         else:
-            self._fit_final(
-                samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
-            )
+            begun = choice.iteration, choice.start
+            self._fit_final(samples, y, choice.problem, self.alpha_, units, *begun, beside)
         # a kernel of similarities has no shifts
         fitted = self.encoders_ if choice.encoder is None else choice.encoder
         self.best_encoder_ = _as_given(fitted)
