@@ -296,7 +296,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
 
             def search(linear: NDArray) -> tuple[Units, Choice]:
                 left = less(given, whole, linear), less(kept, beside, linear)
-                return self._search(*left, samples, patterns)
+                return self._search(*left, samples, patterns, beside)
 
             first = first_of_outputs(places, kept[1], beside, patterns)
             estimate = partial(self._coefficients, kept[1], beside, patterns)
@@ -305,7 +305,12 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self._warn(places, units)
 
     def _search(
-        self, given: _Given, kept: _Kept, samples: Samples, patterns: list[Pattern]
+        self,
+        given: _Given,
+        kept: _Kept,
+        samples: Samples,
+        patterns: list[Pattern],
+        beside: NDArray | None = None,
     ) -> tuple[Units, Choice]:
         columns = kept[1].reshape(len(kept[1]), -1)
         if patterns:
@@ -319,7 +324,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         with stage("learn the resolution", scores=True):
             if long:
                 return units, line_search(samples, columns, units)
-            return units, learnt_search(samples, columns, units, self._place, patterns)
+            return units, learnt_search(samples, columns, units, self._place, patterns, beside)
 
     def _choose(
         self, given: _Given, kept: _Kept, samples: Samples, units: Units, patterns: list[Pattern]
