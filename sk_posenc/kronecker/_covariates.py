@@ -19,12 +19,13 @@ from sk_posenc.kronecker.penalties import ADAPTIVE, Penalty
 # What a smoother leaves of covariates is a small difference: conjugate gradients come nearer.
 _FINER = 0.01
 
-# Of a constant that the smooth functions have, less than this is left; by rounding.
-_NOTHING = 1e-12
-
-# A combination of covariates of which the smooth functions leave a smaller share of its variance
-# is theirs, up to rounding.
+# Covariates, or a constant, of which the smooth functions leave a smaller share are theirs, up to
+# rounding; dual coefficients tell what is left without one.
 _LEAST_SHARE = 1e-9
+_LEAST_OF_DUAL = 1e-14
+
+# Least eigenvalue of correlations of covariates that are independent.
+_DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,17 +92,18 @@ def estimate(
     """
     samples = problem.samples
     units = Units(samples, Z)
-    _refuse_constant(units, names)
+    _refuse_constant(units, names, samples.n_present)
     columns = np.column_stack([np.ones(len(Z)), (Z - units.mean) / units.exact])
     solution = _solved(problem, alpha, columns, tolerance, max_iter)
-    left = columns - _at_samples(samples, problem.solver.expansion, solution)
+    left = _left(problem, alpha, columns, solution)
     of_one, apart, own = left[:, :1], left[:, 1:], columns[:, 1:]
+    least = _LEAST_OF_DUAL if problem.layout == "dual" else _LEAST_SHARE
     size = float(_inner(samples, of_one, columns[:, :1])[0, 0])
-    if size > _NOTHING * samples.n_present:  # the constant is free too
+    if size > least * samples.n_present:  # the constant is free too
         apart = apart - of_one * (_inner(samples, of_one, own) / size)
     told = _inner(samples, apart, own)
     whole = np.sum(_inner(samples, own, own) * np.eye(len(told)), axis=0)
-    inverse = _inverted((told + told.T) / 2, whole, names)
+    inverse = _inverted((told + told.T) / 2, whole, names, least)
     centred = y.astype(np.float64, copy=False) - samples.mean(y)
     return CovariateFit(
         centre=units.mean,
@@ -136,33 +138,40 @@ def _inner(samples: Samples, first: NDArray, second: NDArray) -> NDArray[np.floa
     return samples.n_present * samples.mean(products).reshape(p, q)
 
 
-def _at_samples(samples: Samples, expansion: Expansion, solution: NDArray) -> NDArray[np.float64]:
-    """Values (n_samples, p) of solutions."""
-    places, occupied = samples.coordinates, samples.occupied
+def _left(
+    problem: Problem, alpha: float, columns: NDArray, solution: NDArray
+) -> NDArray[np.float64]:
+    """What the smoother leaves of columns (n_samples, p)."""
+    samples, cells = problem.samples, np.zeros((len(solution), problem.samples.n_cells))
+    if problem.layout == "dual":  # residuals are the dual coefficients, without a difference
+        cells[:, samples.occupied] = alpha * solution / problem.design.root_weights() ** 2
+        means = samples.to_samples(samples.to_cells(columns))
+        return columns - means + samples.to_samples(cells.reshape(-1, *samples.shape))
+    places = samples.coordinates
     if samples.on_grid:
-        indices = np.unravel_index(occupied, samples.shape)
+        indices = np.unravel_index(samples.occupied, samples.shape)
         places = [x[i] for x, i in zip(places, indices, strict=True)]
     orders, zero = (0,) * len(places), np.zeros(len(solution))
-    cells = np.zeros((len(solution), samples.n_cells))
-    cells[:, occupied] = evaluate(expansion, solution, np.column_stack(places), orders, zero).T
-    return samples.to_samples(cells.reshape(-1, *samples.shape))
+    values = evaluate(problem.solver.expansion, solution, np.column_stack(places), orders, zero)
+    cells[:, samples.occupied] = values.T
+    return columns - samples.to_samples(cells.reshape(-1, *samples.shape))
 
 
-def _refuse_constant(units: Units, names: Sequence[str]) -> None:
+def _refuse_constant(units: Units, names: Sequence[str], n_samples: int) -> None:
     constant = [name for name, spread in zip(names, units.spread, strict=True) if spread == np.inf]
     if constant:
         raise ValueError(
             "covariates must vary over the samples, and these do not: leave them out. "
-            f"Got constant columns {', '.join(constant)}."
+            f"Got constant columns {', '.join(constant)} and n_samples = {n_samples}."
         )
 
 
 def _inverted(
-    told: NDArray[np.float64], whole: NDArray[np.float64], names: Sequence[str]
+    told: NDArray[np.float64], whole: NDArray[np.float64], names: Sequence[str], least: float
 ) -> NDArray[np.float64]:
     """The inverse of what samples tell of the coefficients; ValueError where they tell nothing."""
     shares = np.maximum(np.diag(told) / whole, 0.0)
-    unknown = [name for name, share in zip(names, shares, strict=True) if share < _LEAST_SHARE]
+    unknown = [name for name, share in zip(names, shares, strict=True) if share < least]
     if unknown:
         raise ValueError(
             "covariates must vary in a way that no smooth function of the axes does, or their "
@@ -171,7 +180,7 @@ def _inverted(
         )
     roots = np.sqrt(np.diag(told))
     values, vectors = np.linalg.eigh(told / np.multiply.outer(roots, roots))
-    if values[0] < _LEAST_SHARE * len(names):
+    if values[0] < _DEPENDENT:
         involved = np.abs(vectors[:, 0]) > 0.1
         shown = ", ".join(name for name, one in zip(names, involved, strict=True) if one)
         raise ValueError(
