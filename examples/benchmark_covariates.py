@@ -90,7 +90,7 @@ def linear_first(X, y, others):
 
 
 def process(X, y, others):
-    """A Gaussian process by maximal likelihood: a radial kernel of all axes, a linear one of all."""
+    """A Gaussian process by maximal likelihood: a kernel of the axes, a linear one of all."""
     mean, spread = X.mean(axis=0), X.std(axis=0)
     widths = np.r_[np.ones(X.shape[1] - 1), 1e5]  # the smooth part does not see the elevation
     bounds = [(1e-2, 1e3)] * (X.shape[1] - 1) + [(1e5, 1e5 + 1)]
@@ -116,7 +116,8 @@ def main(seeds=50):
     warnings.simplefilter("ignore")
     for case, n in CASES.items():
         print(
-            f"\n{case}: {n} stations, {seeds} seeds\n\n| | error | lapse rate off by | s |\n|---|---:|---:|---:|"
+            f"\n{case}: {n} stations, {seeds} seeds\n\n"
+            "| | error | lapse rate off by | s |\n|---|---:|---:|---:|"
         )
         held, inside = 0, []
         for name, way in WAYS.items():

@@ -38,7 +38,8 @@ class Columns:
         if not axes:
             raise ValueError(
                 "covariates must leave at least one column of X as an axis: without axes take "
-                f"sklearn.linear_model.LinearRegression. Got {covariates!r} and n_features = {n_columns}."
+                "sklearn.linear_model.LinearRegression. "
+                f"Got {covariates!r} and n_features = {n_columns}."
             )
         shown = tuple(str(i) if names is None else repr(str(names[i])) for i in chosen)
         return cls(axes, chosen, shown)

@@ -1,7 +1,6 @@
 """What both Kronecker heads share: samples checked, and predictions of a fitted problem."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from copy import copy
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.checks import (
@@ -19,14 +17,12 @@ from sk_posenc.core.checks import (
     missing_targets_explained,
 )
 from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
-from sk_posenc.core.limits import limits_now
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._conjugate_gradients import Iteration
-from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
@@ -46,6 +42,7 @@ from sk_posenc.kronecker._settings import (
     parse_return_std,
 )
 from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker._warnings import warn_of_condition, warn_of_error
 from sk_posenc.kronecker.penalties import RADIAL
 
 
@@ -348,25 +345,12 @@ class KroneckerHead(
         centred = units.scaled((columns - mean).T).T if samples.repeats else cells
         fit = Fit(problem, self._alpha, units, centred, self._solution, covariates)
         self._fits = [(slice(None), fit)]
-        self._warn_of_error(error, stacklevel=5)
+        warn_of_error(error, self._tolerance, self._max_iter, stacklevel=6)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.design.axes]
         self.condition_ = problem.solver.condition_number(self._alpha)
-        self._warn_of_condition(alpha)
-
-    def _estimate(
-        self, problem: Problem, alpha: float, columns: NDArray, beside: NDArray
-    ) -> CovariateFit:
-        return estimate(
-            problem,
-            alpha * problem.scale,
-            beside,
-            columns,
-            self._columns.names,
-            self._tolerance,
-            self._max_iter,
-        )
+        warn_of_condition(self.condition_, alpha, stacklevel=6)
 
     def _fit_patterns(
         self,
@@ -405,28 +389,6 @@ class KroneckerHead(
         for columns, fit in fits:
             self.intercept_[columns] = fit.units.mean
         self.encoders_ = [axis.encoder for axis in problem.design.axes]
-
-    def _warn_of_condition(self, alpha: float) -> None:
-        if self.condition_ > limits_now().ill_conditioned:
-            warnings.warn(
-                f"the regularised system has condition number {self.condition_:.2g}, which is too "
-                f"high: raise alpha (now {alpha:g}), or lower stable_rank or the number of shifts "
-                "or frequencies",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_error(self, error: float, stacklevel: int) -> None:
-        if error > self._tolerance:
-            warnings.warn(
-                f"conjugate gradients did not reach tol={self._tolerance:g} in max_iter="
-                f"{self._max_iter} steps: the last ones moved the function by {error:.2g} times "
-                "its residuals, most where no samples are near. Raise max_iter, or alpha (1e-3 "
-                'interpolates with smoothness, 0.1 to 1 with "adaptive"), or lower the exponent of '
-                "smoothness",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
 
     @property
     def encoder_(self) -> AxisProduct:

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.incoming import Dates
 from sk_posenc.kronecker._columns import Columns
-from sk_posenc.kronecker._covariates import CovariateFit
+from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._fit import Fit
+from sk_posenc.kronecker._problem import Problem
 
 
 class LinearTerm:
@@ -26,6 +27,8 @@ class LinearTerm:
     _columns: Columns
     _centre: NDArray[np.float64]  # of all samples, whatever holes outputs have
     _fits: Sequence[tuple[Any, Any]]
+    _tolerance: float
+    _max_iter: int
 
     @property
     def _axis_dates(self) -> Dates:
@@ -44,6 +47,20 @@ class LinearTerm:
             return X, None
         self._centre = np.average(beside, axis=0, weights=weights)
         return X, beside - self._centre
+
+    def _estimate(
+        self, problem: Problem, alpha: float, columns: NDArray, beside: NDArray
+    ) -> CovariateFit:
+        """Coefficients of covariates beside the function of a problem."""
+        return estimate(
+            problem,
+            alpha * problem.scale,
+            beside,
+            columns,
+            self._columns.names,
+            self._tolerance,
+            self._max_iter,
+        )
 
     def _linear_values(self, beside: NDArray[np.float64]) -> NDArray[np.float64]:
         return (beside - self._centre) @ self._of_covariates().T

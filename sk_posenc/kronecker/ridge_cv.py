@@ -10,7 +10,6 @@ from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.encoders.domains import as_given, in_numbers
-from sk_posenc.kronecker._alternate import alternate, first_of_outputs, less
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
 from sk_posenc.kronecker._covariates import linear_ones
@@ -290,17 +289,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         if beside is None:
             units, choice = self._search(given, kept, samples, patterns)
         else:
-            whole = self._columns.split(X)[1]
-            assert whole is not None
-            whole = whole - self._centre
-
-            def search(linear: NDArray) -> tuple[Units, Choice]:
-                left = less(given, whole, linear), less(kept, beside, linear)
-                return self._search(*left, samples, patterns, beside)
-
-            first = first_of_outputs(places, kept[1], beside, patterns)
-            estimate = partial(self._coefficients, kept[1], beside, patterns)
-            units, choice = alternate(first, search, estimate, beside)
+            search = partial(self._search, samples=samples, patterns=patterns, beside=beside)
+            units, choice = self._alternate(X, given, kept, beside, patterns, search)
         self._fit_best(samples, kept[1], units, choice, patterns, beside)
         self._warn(places, units)
 

@@ -35,7 +35,7 @@ def fill_grid(values: Any, model: Any = None) -> Any:
     Raises
     ------
     ValueError
-        Where no cell has a value, and for infinity.
+        Where no cell has a value, for infinity, and for a model with covariates.
     TypeError
         For what holds no numbers.
 
@@ -54,6 +54,11 @@ def fill_grid(values: Any, model: Any = None) -> Any:
     >>> bool(np.abs(fill_grid(holes) - image).max() < 0.01)
     True
     """
+    if getattr(model, "covariates", None) is not None:
+        raise ValueError(
+            "fill_grid knows no covariates of cells: fit the model to the cells with a value, and "
+            f"give predict_grid its covariates. Got covariates={model.covariates!r}."
+        )
     if is_dataset(values):
         filled = {name: fill_grid(each, model) for name, each in values.data_vars.items()}
         return values.assign(filled)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from test_kronecker import DenseRidge, close, make_grid
 
-from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder, predict_grid
+from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder, fill_grid, predict_grid
 from sk_posenc.core.limits import limits
 
 RATE = np.array([-0.0065, 3.0])  # of metres and of a holiday
@@ -29,7 +29,9 @@ def samples_of(kind, n=60, seed=3):
         X = rng.uniform(-1, 2, (n, 2))
         X = np.repeat(X[: n // 3], 3, axis=0) if kind == "repeats" else X
     weights = rng.uniform(0.3, 3, len(X)) if kind in ("holes", "weights") else None
-    Z = np.column_stack([1e6 + 400 * rng.normal(size=len(X)) + 90 * X[:, 0], rng.random(len(X)) < 0.2])
+    Z = np.column_stack(
+        [1e6 + 400 * rng.normal(size=len(X)) + 90 * X[:, 0], rng.random(len(X)) < 0.2]
+    )
     y = np.sin(2 * X[:, 0]) * np.cos(X[:, 1]) + 0.1 * rng.standard_normal(len(X))
     return X, Z, np.column_stack([y + Z @ RATE, 5 * y - Z @ RATE]), weights
 
@@ -89,7 +91,9 @@ def test_every_direct_layout_is_generalised_least_squares(case):
     dense = DenseCovariates(DenseRidge(model, penalty), X, Z, weights)
     points, beside = samples_of("scattered", seed=8)[:2]
     values, coef = dense.predict(points, beside, y)
-    found, std = model.predict(np.column_stack([beside[:, 0], points, beside[:, 1]]), return_std=True)
+    found, std = model.predict(
+        np.column_stack([beside[:, 0], points, beside[:, 1]]), return_std=True
+    )
     noise = dense.noise(y)
     close(model.covariate_coef_, coef, 1e-7)
     close(found, values, 1e-7)
@@ -99,13 +103,15 @@ def test_every_direct_layout_is_generalised_least_squares(case):
 
 
 def process(X, Z, y, alpha, bandwidth):
-    """A Gaussian process with a linear kernel: means and variances of wide priors over the noise."""
+    """A Gaussian process with a linear kernel: means of wide priors, and deviations."""
     M = np.column_stack([np.ones(len(X)), (Z - Z.mean(axis=0)) / Z.std(axis=0)])
     kernel = np.exp(-((((X[:, None] - X) / bandwidth) ** 2).sum(axis=2)) / 4) / alpha
     prior = 1e4
     cross = prior * M.T @ np.linalg.inv(kernel + prior * M @ M.T + np.eye(len(X)))
     variance = prior * (1 - np.einsum("ij,ji->i", cross, M))
-    return (cross @ (y - y.mean(axis=0)))[1:].T / Z.std(axis=0), np.sqrt(variance)[1:] / Z.std(axis=0)
+    return (cross @ (y - y.mean(axis=0)))[1:].T / Z.std(axis=0), np.sqrt(variance)[1:] / Z.std(
+        axis=0
+    )
 
 
 @pytest.mark.parametrize("way", [{}, {"eigen_up_to": 20}, {"dual_up_to": 20}])
@@ -197,7 +203,9 @@ def test_holes_of_each_output():
         model.fit(given, holes)
         for output, encoder in enumerate([PLACED, PLACED]):
             if isinstance(model, KroneckerRidgeCV):
-                assert np.all(np.abs(model.covariate_coef_ - [RATE, -RATE]) < 4 * model.covariate_std_)
+                assert np.all(
+                    np.abs(model.covariate_coef_ - [RATE, -RATE]) < 4 * model.covariate_std_
+                )
                 continue
             kept = ~np.isnan(holes[:, output])
             own = KroneckerRidge(encoder, alpha=0.01, covariates=[2, 3], penalty=model.penalty_)
@@ -273,14 +281,16 @@ def test_names_dates_and_a_copy():
     close(model.covariate_coef_, [-3.0, 2.0], 1e-2)
     close(model.covariate_mean_, table[["metres", "holiday"]].to_numpy(float).mean(axis=0), 1e-12)
     assert list(model.feature_names_in_) == list(table)
-    assert model.n_features_in_ == 3 and model.dates_[0] is None and model.dates_[1] is not None
+    assert model.n_features_in_ == 3
+    assert [each is None for each in model.dates_] == [True, False, True]
     assert list(model.encoder_.feature_names_in_) == ["day"]
     again = pickle.loads(pickle.dumps(model))
     close(again.predict(table), model.predict(table), 1e-15)
     close(again.covariate_std_, model.covariate_std_, 1e-15)
     assert clone(model).covariates == ["metres", "holiday"]
     without = clone(model).set_params(covariates=None).fit(table[["day"]], y)
-    assert not hasattr(without, "covariate_coef_") and not hasattr(without, "covariate_mean_")
+    assert not hasattr(without, "covariate_coef_")
+    assert not hasattr(without, "covariate_mean_")
     search = KroneckerRidgeCV(covariates="holiday").fit(table[["day", "holiday"]], y)
     assert search.covariate_coef_.shape == (1,)
     narrow = KroneckerRidge(alpha=1e-3, penalty=2.0, covariates=[0, 2])
@@ -294,6 +304,41 @@ def test_no_covariates_change_nothing():
     plain = KroneckerRidgeCV().fit(X, y)
     empty = KroneckerRidgeCV(covariates=[]).fit(X, y)
     np.testing.assert_array_equal(plain.predict(X), empty.predict(X))
+
+
+def test_maps_take_covariates_at_the_cells():
+    xr = pytest.importorskip("xarray")
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"metres": rng.random(90), "lat": rng.random(90), "lon": rng.random(90)})
+    y = np.sin(3 * table["lat"]) + table["lon"] - 3 * table["metres"]
+    model = KroneckerRidge(alpha=1e-3, covariates=["metres"]).fit(table, y)
+    lat, lon = np.linspace(0, 1, 5), np.linspace(0, 1, 4)
+    heights = xr.DataArray(rng.random((4, 5)), {"lon": lon, "lat": lat}, ("lon", "lat"))
+    maps = predict_grid(
+        model, coords={"lon": lon, "lat": lat}, return_std=True, covariates={"metres": heights}
+    )
+    rows = heights.rename("metres").to_dataframe().reset_index()[["metres", "lat", "lon"]]
+    value, std = model.predict(rows, return_std=True)
+    close(maps["prediction"].to_numpy().ravel(), value, 1e-9)
+    close(maps["prediction_std"].to_numpy().ravel(), std, 1e-9)
+    plain = KroneckerRidge(alpha=1e-3, covariates=[0]).fit(table.to_numpy(), y)
+    flat = predict_grid(plain, coords=[lat, lon], covariates={0: heights.to_numpy().T})
+    close(flat.T.ravel(), value, 1e-9)
+    constant = predict_grid(plain, coords=[lat, lon], covariates={0: 0.5})
+    close(constant[0, 0], plain.predict([[0.5, 0, 0]])[0], 1e-9)
+    for values, message in (
+        (None, r"\['metres'\], and of no others. Got \[\]"),
+        ({"metres": heights, "holiday": 1.0}, "Got .'metres', 'holiday'"),
+        ({"metres": np.ones((3, 3))}, r"shape of the grid.*\(5, 4\)"),
+        ({"metres": heights.rename(lat="y")}, "over dimensions of the map"),
+        ({"metres": heights.assign_coords(lat=lat + 1)}, "coordinates of the map along 'lat'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predict_grid(model, coords={"lon": lon, "lat": lat}, covariates=values)
+    with pytest.raises(TypeError, match="dict of values"):
+        predict_grid(plain, coords=[lat, lon], covariates=[heights])
+    with pytest.raises(ValueError, match="fill_grid knows no covariates"):
+        fill_grid(np.ones((3, 3)), model)
 
 
 REFUSED = {
@@ -348,13 +393,14 @@ def test_what_has_no_covariates_says_so():
         KroneckerRidge(penalty="adaptive", covariates=[2, 3]),
         KroneckerRidgeCV(penalties=[2.0, "adaptive"], covariates=[2, 3]),
     ):
-        with pytest.raises(ValueError, match='linear in the targets.*"adaptive"'):
+        with pytest.raises(ValueError, match='linear in the targets, and the penalty "adaptive"'):
             model.fit(given, y)
     with pytest.raises(ValueError, match="partial_fit has no covariates"):
         KroneckerRidge(PLACED, covariates=[2]).partial_fit(given, y)
     fitted = KroneckerRidge(PLACED, covariates=[2, 3]).fit(given, y)
     fitted.set_params(covariates=None).partial_fit(X, y)
-    assert fitted.predict(X).shape == y.shape and not hasattr(fitted, "covariate_coef_")
+    assert fitted.predict(X).shape == y.shape
+    assert not hasattr(fitted, "covariate_coef_")
 
 
 def test_three_axes_do_not_try_adaptive():
