@@ -83,6 +83,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     nan_is_hole : bool, default=False
         As in :class:`KroneckerRidge`. The choice is judged by all outputs. Where candidates are
         listed, up to eight patterns of holes judge it, those of most outputs.
+    covariates : int, str or list of them, default=None
+        As in :class:`KroneckerRidge`. "adaptive" is not tried (see Notes).
     verbose : int, default=0
         As in :class:`KroneckerRidge`. Callbacks also hear of each candidate that was scored.
 
@@ -112,6 +114,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     encoders_, layout_, coefficients_, dual_coefficients_, intercept_
         As in :class:`KroneckerRidge`.
     condition_, n_iter_, noise_variance_
+        As in :class:`KroneckerRidge`.
+    covariate_coef_, covariate_std_, covariate_mean_
         As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_, dates_
         As in :class:`KroneckerRidge`.
@@ -182,6 +186,12 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
 
     An automatic alpha with which the condition number of the system is above 1e12 is never
     chosen, as rounding would decide its solution.
+
+    *Covariates.* First coefficients come from differences of neighbours. The search then sees the
+    targets without the linear term, and the choice gives new coefficients; up to four times, until
+    these move the targets by less than a hundredth of the squared error. Where the resolution is
+    learnt off a grid, or on one axis, the criterion counts the coefficients as free too. Scores are
+    those of the smooth function at the coefficients of all samples.
 
     *Held-out cells* are always the same. Fits without them start from each other's solutions
     and stop early: after ten steps, after twenty in each fit of "adaptive", or at four times
