@@ -123,10 +123,11 @@ class KroneckerHead(
             Coordinates and covariates, in the units seen in ``fit``, anywhere.
         derivative : tuple of n_axes ints, default=None
             Order of the partial derivative along each axis: (1, 0) for the slope along the
-            first of two; covariates stay as they are. Derivatives are exact. Gaussian, sine and Fourier bases have all
-            orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
-            it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
-            "triangle" and "matern32" up to two; with "radial" there are none. An axis whose
+            first of two. Covariates stay as they are. Derivatives are exact. Gaussian, sine and
+            Fourier bases have all orders, "bspline" and "matern72" up to two, a :class:`Basis` of
+            your own those that it defines. With the penalty "similarity", "bspline" and "matern72"
+            have up to six, "triangle" and "matern32" up to two; with "radial" there are none. An
+            axis whose
             `spacing` is above 0 has up to two; the second jumps at some of the samples.
         return_std : bool or "observation", default=False
             True: also the standard deviation of the function, without the noise of samples.
