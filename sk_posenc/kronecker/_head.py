@@ -127,8 +127,7 @@ class KroneckerHead(
             Fourier bases have all orders, "bspline" and "matern72" up to two, a :class:`Basis` of
             your own those that it defines. With the penalty "similarity", "bspline" and "matern72"
             have up to six, "triangle" and "matern32" up to two; with "radial" there are none. An
-            axis whose
-            `spacing` is above 0 has up to two; the second jumps at some of the samples.
+            axis whose `spacing` is above 0 has up to two; the second jumps at some of the samples.
         return_std : bool or "observation", default=False
             True: also the standard deviation of the function, without the noise of samples.
             "observation": that of a new sample of mean weight, with its noise. The fit is the
