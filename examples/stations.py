@@ -27,7 +27,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import xarray as xr
-from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold, cross_val_predict
 
 from sk_posenc import CoordinateKFold, KroneckerRidge, KroneckerRidgeCV, predict_grid
@@ -58,19 +57,17 @@ table.loc[rng.random(len(table)) < 1 / 8, "degrees"] = np.nan
 print(table.head())
 
 # %%
-# Elevation, then the map
-# -----------------------
-# A map has one elevation at each place, so it is no axis of its own. The lapse rate is learnt
-# first, beside a season, and what is left at sea level is a function of place and date.
+# Elevation beside place and date
+# -------------------------------
+# A map has one elevation at each place, so it is no axis of its own. As a covariate it adds a
+# straight line, whose slope is the lapse rate, beside a smooth function of place and date. Both are
+# fitted together.
 
 known = table.dropna(subset=["degrees"])
-year = 2 * np.pi * known["date"].dt.day_of_year / 365.25
-columns = [known["metres"], known["lon"], known["lat"], np.cos(year), np.sin(year)]
-lapse = LinearRegression().fit(np.column_stack(columns), known["degrees"]).coef_[0]
-at_sea = known["degrees"] - lapse * known["metres"]
-X = known[["date", "lat", "lon"]]
-model = KroneckerRidgeCV().fit(X, at_sea)
-print(f"lapse rate {1000 * lapse:.1f} degrees a kilometre (true: -6.5)")
+X, y = known[["date", "lat", "lon", "metres"]], known["degrees"]
+model = KroneckerRidgeCV(covariates=["metres"]).fit(X, y)
+lapse, unsure = 1000 * model.covariate_coef_[0], 1000 * model.covariate_std_[0]
+print(f"lapse rate {lapse:.1f} +- {unsure:.1f} degrees a kilometre (true: -6.5)")
 print(f"penalty {model.penalty_}, alpha {model.alpha_:.2g}, first date {model.dates_[0].origin}")
 
 # %%
@@ -79,31 +76,32 @@ print(f"penalty {model.penalty_}, alpha {model.alpha_:.2g}, first date {model.da
 # Whole stations are left out, by ``groups``. Folds of single reports test something else: other
 # reports of the same station stay in training.
 
-plain = KroneckerRidge(model.best_encoder_, alpha=model.alpha_, penalty=model.penalty_)
+chosen = {"alpha": model.alpha_, "penalty": model.penalty_, "covariates": ["metres"]}
+plain = KroneckerRidge(model.best_encoder_, **chosen)
 rows = np.arange(len(X))
 for name, folds in {
-    "stations left out": CoordinateKFold(4).split(X, groups=known["station"]),
+    "stations left out": CoordinateKFold(4).split(X.iloc[:, :3], groups=known["station"]),
     "reports left out": KFold(4, shuffle=True, random_state=0).split(rows),
 }.items():
-    fitted = cross_val_predict(plain, X, at_sea, cv=list(folds))
-    print(f"{name}: off by {np.sqrt(np.mean((fitted - at_sea) ** 2)):.2f} degrees")
+    fitted = cross_val_predict(plain, X, y, cv=list(folds))
+    print(f"{name}: off by {np.sqrt(np.mean((fitted - y) ** 2)):.2f} degrees")
 
 # %%
 # Twelve maps with error bars
 # ---------------------------
-# ``predict_grid`` gives a Dataset with coordinates and dates. The elevation of each cell then adds
-# what the lapse rate says. The standard deviations are those of the map at sea level; they do not
-# know of the error of the lapse rate.
+# ``predict_grid`` gives a Dataset with coordinates and dates, from the elevation of each cell. The
+# standard deviations know of the error of the lapse rate too.
 
 coords = {
     "date": pd.date_range("2023-01-01", periods=12, freq="MS") + pd.Timedelta("14D"),
     "lat": np.linspace(45, 49, 41),
     "lon": np.linspace(7, 11, 41),
 }
-maps = predict_grid(model, coords=coords, return_std=True)
+place = xr.Dataset(coords={"lat": coords["lat"], "lon": coords["lon"]})
+metres = elevation(place.lon, place.lat)
+maps = predict_grid(model, coords=coords, return_std=True, covariates={"metres": metres})
 maps = maps.rename(prediction="degrees", prediction_std="degrees_std")
-metres = xr.DataArray(elevation(maps.lon, maps.lat), dims=("lon", "lat"))
-maps["degrees"] = (maps.degrees + lapse * metres).assign_attrs(units="degC").transpose(*coords)
+maps["metres"], maps.degrees.attrs["units"] = metres, "degC"
 real = xr.concat([temperature(maps.lon, maps.lat, day, metres) for day in coords["date"]], "date")
 error = maps.degrees.to_numpy() - real.transpose(*coords).to_numpy()
 within = np.mean(np.abs(error) < 2 * maps.degrees_std.to_numpy())
@@ -123,7 +121,7 @@ import sys, joblib, xarray
 from sk_posenc import predict_grid
 saved = xarray.load_dataset(sys.argv[1] + "/maps.nc", engine="h5netcdf")
 again = predict_grid(joblib.load(sys.argv[1] + "/model.joblib"), like=saved.degrees_std,
-                     return_std=True)
+                     return_std=True, covariates={"metres": saved.metres})
 print("another process:", dict(saved.sizes), "off by",
       float(abs(again.degrees_std_std - saved.degrees_std).max()))
 """

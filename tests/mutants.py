@@ -95,12 +95,16 @@ TESTS = {
         *("graphs/anchor_distance", "graphs/anchor_path", "graphs/node_predictors"),
         "graphs/path_preservation",
     ],
+    **{
+        f"kronecker/_{name}": ["kronecker/covariates"]
+        for name in ("alternate", "columns", "covariates", "linear_term")
+    },
     "kronecker/_automatic": ["kronecker/kronecker_defaults"],
     "kronecker/_centres": ["kronecker/centres", "kronecker/many"],
     "kronecker/_climb": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_criterion": ["kronecker/criterion"],
     "kronecker/_detail": ["kronecker/detail", "kronecker/many"],
-    "kronecker/_fit": ["kronecker/deviations", "kronecker/kronecker"],
+    "kronecker/_fit": ["kronecker/deviations", "kronecker/kronecker", "kronecker/covariates"],
     "kronecker/_fit_of_sums": ["kronecker/deviations"],
     "kronecker/_gap_spacing": ["kronecker/deviations"],
     "kronecker/_learnt": ["kronecker/learnt_search", "kronecker/learnt_units"],
@@ -131,6 +135,7 @@ TESTS = {
     "kronecker/_noise": ["kronecker/scales"],
     "kronecker/_scales": ["kronecker/scales"],
     "kronecker/_scoring": ["kronecker/scoring"],
+    "kronecker/_warnings": ["kronecker/kronecker", "kronecker/kronecker_iterative"],
     "kronecker/_searched": ["kronecker/scales", "kronecker/deviations", "kronecker/patterns"],
     "kronecker/_stages": ["kronecker/patterns"],
     "kronecker/_stage": ["kronecker/criterion", "kronecker/learnt_search"],
@@ -147,6 +152,7 @@ TESTS = {
         *(f"kronecker/kronecker_{name}" for name in ("search", "similarity", "spacing")),
         *("kronecker/kronecker_radial", "kronecker/learnt_search", "kronecker/learnt_units"),
     ],
+    "maps/_beside": ["kronecker/covariates"],
     "maps": ["maps/predict_grid", "maps/fill_grid"],
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],

@@ -18,6 +18,7 @@ from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._spacing import refuse_spacing
+from sk_posenc.kronecker._warnings import warn_of_error
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -131,6 +132,11 @@ class BlockFits(KroneckerHead):
     def _add_block(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         asked.refuse_blocks()
+        if self.covariates is not None:
+            raise ValueError(
+                "partial_fit has no covariates: use fit, or leave them out. "
+                f"Got covariates={self.covariates!r}."
+            )
         sums = self.__dict__.get("_sums")
         X, y, weights = self._check_samples(X, y, sample_weight, reset=sums is None)
         if self._missing is not None:
@@ -242,4 +248,4 @@ class BlockFits(KroneckerHead):
         )
         self._fits = [(slice(None), FitOfSums(sums, self._penalty, self._relative_alpha))]
         self._settled = True
-        self._warn_of_error(error, stacklevel=4)
+        warn_of_error(error, self._tolerance, self._max_iter, stacklevel=5)

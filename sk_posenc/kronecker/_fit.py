@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.kronecker._covariates import CovariateFit
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._targets import Units
@@ -30,6 +31,8 @@ class Fit:
         only where no sample repeats another.
     solution : ndarray
         Of the solver, in the unit of y.
+    covariates : CovariateFit or None
+        What was taken from the targets.
     """
 
     problem: Problem
@@ -37,6 +40,7 @@ class Fit:
     units: Units
     centred: NDArray
     solution: NDArray
+    covariates: CovariateFit | None = None
 
     @cached_property
     def posterior(self) -> Posterior:
@@ -61,6 +65,8 @@ class Fit:
         if samples.repeats:
             of_samples += centred - samples.to_samples(cells)
             freedom += samples.n_present - len(samples.occupied)
+        if self.covariates is not None:
+            freedom -= self.covariates.taken
         if freedom <= _NO_FREEDOM * samples.n_present:
             raise ValueError(
                 "the fit passes through all samples, which then tell nothing of their noise: raise "

@@ -1,7 +1,6 @@
 """What both Kronecker heads share: samples checked, and predictions of a fitted problem."""
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.checks import (
@@ -20,7 +18,6 @@ from sk_posenc.core.checks import (
     missing_targets_explained,
 )
 from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
-from sk_posenc.core.limits import limits_now
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
@@ -30,6 +27,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
+from sk_posenc.kronecker._linear_term import LinearTerm
 from sk_posenc.kronecker._normal import NormalEquations
 from sk_posenc.kronecker._outside import widened
 from sk_posenc.kronecker._patterns import Pattern, joined
@@ -46,11 +44,12 @@ from sk_posenc.kronecker._settings import (
     parse_return_std,
 )
 from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker._warnings import warn_of_condition, warn_of_error
 from sk_posenc.kronecker.penalties import RADIAL
 
 
 class KroneckerHead(
-    ListedCheaply, CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator
+    ListedCheaply, CallbackSupport, LinearTerm, MultiOutputMixin, RegressorMixin, BaseEstimator
 ):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
@@ -76,7 +75,7 @@ class KroneckerHead(
     def _check_samples(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool = True
     ) -> tuple[NDArray, NDArray, NDArray | None]:
-        """X (n, n_axes), y (n,) or (n, n_outputs) and weights (n,); holes have NaN for weight."""
+        """X (n, n_columns), y (n,) or (n, n_outputs) and weights (n,); NaN for those of holes."""
         self._place = place_of(X)
         X, y, sample_weight = to_host([X, y, sample_weight])
         self._tolerance = parse_positive(self.tol, "tol")
@@ -95,6 +94,8 @@ class KroneckerHead(
                 y_numeric=True,
             )
         X = np.asarray(X)
+        if reset:
+            self._find_columns(X.shape[1])
         y = np.asarray(y).astype(X.dtype, copy=False)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         self._missing = None
@@ -120,15 +121,15 @@ class KroneckerHead(
 
         Parameters
         ----------
-        X : array-like of shape (n_points, n_axes)
-            Coordinates, in the units seen in ``fit``, anywhere.
+        X : array-like of shape (n_points, n_columns)
+            Coordinates and covariates, in the units seen in ``fit``, anywhere.
         derivative : tuple of n_axes ints, default=None
             Order of the partial derivative along each axis: (1, 0) for the slope along the
-            first of two. Derivatives are exact. Gaussian, sine and Fourier bases have all
-            orders, "bspline" and "matern72" up to two, a :class:`Basis` of your own those that
-            it defines. With the penalty "similarity", "bspline" and "matern72" have up to six,
-            "triangle" and "matern32" up to two; with "radial" there are none. An axis whose
-            `spacing` is above 0 has up to two; the second jumps at some of the samples.
+            first of two. Covariates stay as they are. Derivatives are exact. Gaussian, sine and
+            Fourier bases have all orders, "bspline" and "matern72" up to two, a :class:`Basis` of
+            your own those that it defines. With the penalty "similarity", "bspline" and "matern72"
+            have up to six, "triangle" and "matern32" up to two; with "radial" there are none. An
+            axis whose `spacing` is above 0 has up to two; the second jumps at some of the samples.
         return_std : bool or "observation", default=False
             True: also the standard deviation of the function, without the noise of samples.
             "observation": that of a new sample of mean weight, with its noise. The fit is the
@@ -160,18 +161,22 @@ class KroneckerHead(
         place, tensor = place_of(X), X
         (X,) = to_host([X])
         X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        X, beside = self._columns.split(X)
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)
         check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
         deviating = parse_return_std(return_std, orders)
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
-        if not (place is NUMPY or any(orders) or deviating or self._expansion.on_host):
+        on_host = place is NUMPY or any(orders) or deviating or self._expansion.on_host
+        if not on_host and beside is None:
             values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
         found = [evaluate(self._expansion, self._solution, X, orders, offset)]
+        if beside is not None and not any(orders):
+            found[0] = found[0] + self._linear_values(beside)
         if deviating:
-            std = self._deviations(X, orders)
+            std = self._deviations(X, beside, orders)
             found.append(np.hypot(std, np.sqrt(self._noise())) if deviating == OBSERVATION else std)
         found = [each.astype(X.dtype, copy=False) for each in found]
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
@@ -232,13 +237,13 @@ class KroneckerHead(
         return widened(std, self._expansion, self._solution, columns, on_grid=True)
 
     def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
-        if len(axes) != self.n_features_in_:
+        dates = self._axis_dates
+        if len(axes) != len(dates):
             raise ValueError(
-                f"axes must hold the coordinates of each of {self.n_features_in_} axes. "
-                f"Got {len(axes)}."
+                f"axes must hold the coordinates of each of {len(dates)} axes. Got {len(axes)}."
             )
         columns = []
-        for axis, (values, date) in enumerate(zip(axes, self.dates_, strict=True)):
+        for axis, (values, date) in enumerate(zip(axes, dates, strict=True)):
             column = np.asarray(values)[:, None]
             numbers, _ = coordinates_in(column, (date,), name=f"axis {axis}")
             checked = checked_array(
@@ -269,12 +274,17 @@ class KroneckerHead(
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""
 
-    def _deviations(self, X: NDArray, orders: Sequence[int]) -> NDArray[np.float64]:
+    def _deviations(
+        self, X: NDArray, beside: NDArray | None, orders: Sequence[int]
+    ) -> NDArray[np.float64]:
         """Standard deviations of the function, (m, q)."""
         head = self._linear_head()
         std = np.empty((len(X), len(np.atleast_1d(self.intercept_))))
         for columns, fit in head._fits:
-            std[:, columns] = head._spread(fit, partial(variance_at, X, orders))
+            spread = head._spread(fit, partial(variance_at, X, orders))
+            assert spread is not None
+            linear = head._linear_deviations(fit, X, beside, orders)
+            std[:, columns] = spread if linear is None else np.hypot(spread, linear)
         return widened(std, self._expansion, self._solution, list(X.T), orders)
 
     def _spread(
@@ -296,9 +306,6 @@ class KroneckerHead(
             noise[columns] = head._noise_of(fit)
         return noise
 
-    def _noise_of(self, fit: Fit | FitOfSums) -> NDArray[np.float64]:
-        return fit.noise_variance
-
     def _linear_head(self) -> "KroneckerHead":
         """What tells deviations: this fit, where it is linear in the targets."""
         return self
@@ -312,9 +319,20 @@ class KroneckerHead(
         units: Units,
         iteration: Iteration | None = None,
         start: NDArray | None = None,
+        beside: NDArray | None = None,
     ) -> None:
-        """Solve a problem for one alpha and keep what predictions need."""
-        columns = y.reshape(len(y), -1)
+        """Solve a problem for one alpha and keep what predictions need.
+
+        Parameters
+        ----------
+        beside : ndarray of shape (n, p) or None
+            Covariates.
+        """
+        columns, covariates = y.reshape(len(y), -1), None
+        if beside is not None:
+            covariates = self._estimate(problem, alpha, columns, beside)
+            columns = columns - beside @ covariates.coefficients.T
+            units = Units(samples, columns)
         mean = units.mean
         cells = samples.to_cells(columns)
         cells -= mean.astype(cells.dtype).reshape(-1, *[1] * len(samples.shape))
@@ -336,16 +354,22 @@ class KroneckerHead(
                 told.note(f"{self.n_iter_:,} steps")
         self._solution = units.back(solution)
         centred = units.scaled((columns - mean).T).T if samples.repeats else cells
-        self._fits = [(slice(None), Fit(problem, self._alpha, units, centred, self._solution))]
-        self._warn_of_error(error, stacklevel=5)
+        fit = Fit(problem, self._alpha, units, centred, self._solution, covariates)
+        self._fits = [(slice(None), fit)]
+        warn_of_error(error, self._tolerance, self._max_iter, stacklevel=6)
         self.intercept_ = float(mean[0]) if y.ndim == 1 else mean
         self.layout_ = problem.layout
         self.encoders_ = [axis.encoder for axis in problem.design.axes]
         self.condition_ = problem.solver.condition_number(self._alpha)
-        self._warn_of_condition(alpha)
+        warn_of_condition(self.condition_, alpha, stacklevel=6)
 
     def _fit_patterns(
-        self, patterns: Sequence[Pattern], y: NDArray, problem: Problem, alpha: float
+        self,
+        patterns: Sequence[Pattern],
+        y: NDArray,
+        problem: Problem,
+        alpha: float,
+        beside: NDArray | None = None,
     ) -> None:
         """Solve the same problem for the samples that each output has.
 
@@ -362,7 +386,7 @@ class KroneckerHead(
         steps, conditions = [], []
         for columns, samples in patterns:
             own, part = y[:, columns], problem.of_part(samples)
-            one._fit_final(samples, own, part, alpha, Units(samples, own))
+            one._fit_final(samples, own, part, alpha, Units(samples, own), beside=beside)
             fit = one._fits[0][1]
             assert isinstance(fit, Fit)
             fits.append((columns, fit))
@@ -377,28 +401,6 @@ class KroneckerHead(
             self.intercept_[columns] = fit.units.mean
         self.encoders_ = [axis.encoder for axis in problem.design.axes]
 
-    def _warn_of_condition(self, alpha: float) -> None:
-        if self.condition_ > limits_now().ill_conditioned:
-            warnings.warn(
-                f"the regularised system has condition number {self.condition_:.2g}, which is too "
-                f"high: raise alpha (now {alpha:g}), or lower stable_rank or the number of shifts "
-                "or frequencies",
-                UserWarning,
-                stacklevel=5,
-            )
-
-    def _warn_of_error(self, error: float, stacklevel: int) -> None:
-        if error > self._tolerance:
-            warnings.warn(
-                f"conjugate gradients did not reach tol={self._tolerance:g} in max_iter="
-                f"{self._max_iter} steps: the last ones moved the function by {error:.2g} times "
-                "its residuals, most where no samples are near. Raise max_iter, or alpha (1e-3 "
-                'interpolates with smoothness, 0.1 to 1 with "adaptive"), or lower the exponent of '
-                "smoothness",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
-
     @property
     def encoder_(self) -> AxisProduct:
         """The product of the encodings as a transformer, for scorers; its output is large.
@@ -408,12 +410,13 @@ class KroneckerHead(
         """
         check_is_fitted(self, "encoders_")
         axes = self._expansion.axes
+        names = getattr(self, "feature_names_in_", None)
         product = AxisProduct.of_fitted(
             self.encoders_,
-            getattr(self, "feature_names_in_", None),
+            None if names is None else names[list(self._columns.axes)],
             [axis.spacing for axis in axes],
         )
-        product.dates_ = self.dates_
+        product.dates_ = self._axis_dates
         product._of_axes_alone = len(axes) > 1 and axes[0].penalty == RADIAL
         return product
 

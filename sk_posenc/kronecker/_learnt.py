@@ -84,6 +84,7 @@ def learnt_search(
     units: Units,
     place: Place,
     patterns: Sequence[Pattern] = (),
+    beside: NDArray | None = None,
 ) -> Choice:
     """The best of all candidates that were judged last.
 
@@ -93,8 +94,11 @@ def learnt_search(
         Targets.
     patterns : list of Pattern
         Where outputs have holes of their own.
+    beside : ndarray of shape (n_samples, p) or None
+        Covariates, whose coefficients are free.
     """
-    judgements = judged_parts(stage_of(samples, columns, units, patterns), SIMILARITY.alphas)
+    whole = stage_of(samples, columns, units, patterns, beside)
+    judgements = judged_parts(whole, SIMILARITY.alphas)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -124,7 +128,11 @@ def best_of_parts(
 
 
 def stage_of(
-    samples: Samples, columns: NDArray, units: Units, patterns: Sequence[Pattern] = ()
+    samples: Samples,
+    columns: NDArray,
+    units: Units,
+    patterns: Sequence[Pattern] = (),
+    beside: NDArray | None = None,
 ) -> Stage | Stages:
     """All places, with the targets that vary, each in its own spread."""
     if patterns:
@@ -132,7 +140,7 @@ def stage_of(
         stages, places = [], []
         for of_pattern, part in patterns:
             own = columns[:, of_pattern]
-            stage = stage_of(part, own, Units(part, own))
+            stage = stage_of(part, own, Units(part, own), beside=beside)
             assert isinstance(stage, Stage)
             stages.append(stage)
             places.append(places_in(samples, part))
@@ -140,7 +148,10 @@ def stage_of(
     relative = units.standardised(columns)
     varies = np.isfinite(units.spread)  # constant targets tell nothing
     relative = relative[:, varies if varies.any() else slice(0, 1)]
-    return Stage.of(samples, samples.to_cells(relative))
+    cells = samples.to_cells(relative)
+    if beside is None:
+        return Stage.of(samples, cells)
+    return Stage.of(samples, cells, samples.to_cells(Units(samples, beside).standardised(beside)))
 
 
 def few_outputs(stage: Stage | Stages) -> Stage | Stages:

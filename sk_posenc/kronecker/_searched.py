@@ -1,12 +1,14 @@
 """Deviations of what a search has chosen, where the chosen fit does not tell them by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.kronecker._alternate import alternate, first_of_outputs, less
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._fit import Fit
@@ -16,8 +18,9 @@ from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._scales import Scales, scales_of
-from sk_posenc.kronecker._search import best_linear, problem_of
+from sk_posenc.kronecker._search import Choice, best_linear, problem_of
 from sk_posenc.kronecker._similarity import SimilarityDesign
+from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE
 
 
@@ -39,6 +42,57 @@ class SearchedHead(KroneckerHead):
         self._in_gaps, self._scales = {}, None if learnt else {}
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
+
+    def _alternate(
+        self,
+        X: NDArray,
+        given: Sequence[Any],
+        kept: Sequence[Any],
+        beside: NDArray[np.float64],
+        patterns: Sequence[Pattern],
+        search: Callable[[Any, Any], tuple[Units, Choice]],
+    ) -> tuple[Units, Choice]:
+        """A search without the linear term of covariates, until that is settled.
+
+        Parameters
+        ----------
+        X : ndarray
+            All columns of all samples, whose axes and targets are in `given`.
+        given, kept : tuples
+            Axes and targets, first, of all samples and of those whose weight is not 0.
+        beside : ndarray of shape (n_kept, p)
+            Covariates.
+        search : callable
+            Searches for samples such as `given` and `kept`.
+        """
+        whole = self._columns.split(X)[1]
+        assert whole is not None
+        whole = whole - self._centre
+
+        def without(linear: NDArray[np.float64]) -> tuple[Units, Choice]:
+            return search(less(given, whole, linear), less(kept, beside, linear))
+
+        first = first_of_outputs(kept[0], kept[1], beside, patterns)
+        estimate = partial(self._coefficients, kept[1], beside, patterns)
+        return alternate(first, without, estimate, beside)
+
+    def _coefficients(
+        self,
+        y: NDArray,
+        beside: NDArray[np.float64],
+        patterns: Sequence[Pattern],
+        choice: Choice,
+    ) -> NDArray[np.float64]:
+        """Coefficients (q, p) of covariates under a choice."""
+        columns, problem = y.reshape(len(y), -1), choice.problem
+        alpha = choice.results["params"][choice.best]["alpha"]
+        if not patterns:
+            return self._estimate(problem, alpha, columns, beside).coefficients
+        found = np.empty((columns.shape[1], beside.shape[1]))
+        for outputs, part in patterns:
+            own = self._estimate(problem.of_part(part), alpha, columns[:, outputs], beside)
+            found[outputs] = own.coefficients
+        return found
 
     def _deviating(self, fit: Fit | FitOfSums) -> tuple[Expansion, Posterior]:
         """Of a kernel of axes that were mapped by choice, one that does not shorten gaps."""

@@ -23,6 +23,10 @@ _POINTS = 128
 # errors have one of 0.76 each. In a gap that a map shortens the model is too sure of itself.
 _BY_CHANCE = 3.0
 
+# Variance of the coefficients of covariates, over that of the smooth function, all in spreads: so
+# large that they are free, and so small that rounding of it is below the least alpha.
+_OF_COVARIATES = 100.0
+
 # A map that moves no sample by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6
 
@@ -74,6 +78,8 @@ class Stage:
         Targets, each output in its own spread.
     roots : list of ndarrays
         Of the weights, 1 in the mean; of each axis of a grid, or of each place.
+    beside : ndarray of shape (p, n) or None
+        Covariates of the places, about 0 and in their spreads; None on a grid of several axes.
     """
 
     def __init__(
@@ -83,9 +89,10 @@ class Stage:
         is_grid: bool,
         cells: NDArray[np.float64],
         roots: list[NDArray],
+        beside: NDArray[np.float64] | None = None,
     ) -> None:
         self.spacings, self.coordinates, self.is_grid = spacings, coordinates, is_grid
-        self.cells, self._roots = cells, roots
+        self.cells, self._roots, self.beside = cells, roots, beside
         self._between = _between(coordinates, is_grid)
         self._factors: dict[tuple, AxisFactor] = {}
         self._mapped: dict[tuple, NDArray[np.float64]] = {}
@@ -96,20 +103,24 @@ class Stage:
         return [AxisSpacing.through(x, 1.0, axis) for axis, x in enumerate(samples.coordinates)]
 
     @classmethod
-    def of(cls, samples: Samples, cells: NDArray) -> "Stage":
-        """All places of samples, and their targets by `Samples.to_cells` in spreads."""
+    def of(cls, samples: Samples, cells: NDArray, beside: NDArray | None = None) -> "Stage":
+        """All places of samples, with targets and covariates by `Samples.to_cells` in spreads."""
+        if beside is not None:
+            several = samples.is_grid and len(samples.shape) > 1
+            beside = None if several else beside.reshape(len(beside), -1)[:, samples.occupied]
         coordinates, spacings = samples.coordinates, cls.spacings_of(samples)
         if samples.is_grid:
             weights = samples.axis_weights or [np.ones(n) for n in samples.shape]
             roots = [np.sqrt(each) for each in weights]
-            return cls(spacings, coordinates, True, cells, roots)
+            return cls(spacings, coordinates, True, cells, roots, beside)
         occupied = samples.occupied
         if samples.on_grid:
             rows = np.unravel_index(occupied, samples.shape)
             coordinates = [x[i] for x, i in zip(coordinates, rows, strict=True)]
         of_cells = np.ones(samples.shape) if samples.weights is None else samples.weights
         cells = cells.reshape(len(cells), -1)[:, occupied]
-        return cls(spacings, coordinates, False, cells, [np.sqrt(of_cells.ravel()[occupied])])
+        roots = [np.sqrt(of_cells.ravel()[occupied])]
+        return cls(spacings, coordinates, False, cells, roots, beside)
 
     @property
     def n_places(self) -> int:
@@ -146,15 +157,15 @@ class Stage:
             return self
         rows = [each.ravel() for each in np.meshgrid(*self.coordinates, indexing="ij")]
         cells = self.cells.reshape(len(self.cells), -1)
-        return Stage(self.spacings, rows, False, cells, [self._all_roots().ravel()])
+        return Stage(self.spacings, rows, False, cells, [self._all_roots().ravel()], self.beside)
 
     def part(self, rows: NDArray[np.intp]) -> "Stage":
         """Some of the places, not as a grid."""
         whole = self.scattered
         coordinates = [x[rows] for x in whole.coordinates]
-        return Stage(
-            self.spacings, coordinates, False, whole.cells[:, rows], [whole._roots[0][rows]]
-        )
+        beside = None if whole.beside is None else whole.beside[:, rows]
+        cells, roots = whole.cells[:, rows], [whole._roots[0][rows]]
+        return Stage(self.spacings, coordinates, False, cells, roots, beside)
 
     def few(self, n_places: int) -> "Stage":
         """About so many of the places: of a grid lines spread over it, else any."""
@@ -174,7 +185,8 @@ class Stage:
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
         cells = self.cells[::every]
-        return Stage(self.spacings, self.coordinates, self.is_grid, cells, self._roots)
+        of_all = self.is_grid, cells, self._roots, self.beside
+        return Stage(self.spacings, self.coordinates, *of_all)
 
     def shares(self) -> list[NDArray[np.float64]]:
         """Coordinates in widths of the domain."""
@@ -200,6 +212,8 @@ class Stage:
         if self.is_grid:
             return [self._factor(resolution, axis) for axis in axes]
         kernel = self._joint(resolution, [self._apart(resolution, axis) for axis in axes])
+        if self.beside is not None:
+            kernel += _OF_COVARIATES * self.beside.T @ self.beside
         return [factor_kernel(kernel * np.multiply.outer(self._roots[0], self._roots[0]))]
 
     def _joint(self, resolution: Resolution, apart: list[NDArray]) -> NDArray[np.float64]:
@@ -224,6 +238,8 @@ class Stage:
         if key not in self._factors:
             roots = self._roots[axis]
             kernel = self._joint(resolution, [self._apart(resolution, axis)])
+            if self.beside is not None:
+                kernel += _OF_COVARIATES * self.beside.T @ self.beside
             kernel *= np.multiply.outer(roots, roots)
             self._factors[key] = factor_kernel(kernel)
         return self._factors[key]

@@ -8,6 +8,7 @@ from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.kronecker._automatic import Asked
 from sk_posenc.kronecker._blocks import BlockFits
 from sk_posenc.kronecker._centres import ByCentres
+from sk_posenc.kronecker._covariates import refuse_adaptive
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._nested import NestedEncoder
 from sk_posenc.kronecker._patterns import patterns_of
@@ -128,6 +129,11 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         samples: one solution for all outputs with the same holes. Encoders are fitted to the
         places of all samples. On a grid a hole only marks its place. Where most samples are holes
         in all outputs, it is faster to leave them out.
+    covariates : int, str or list of them, default=None
+        Columns of `X` that are no axes, by number or by name: an elevation, a holiday. Each adds a
+        linear term with a coefficient that nothing penalises, also beyond the samples, beside the
+        smooth function of the axes. Both are fitted together (see Notes). Not with "adaptive" and
+        `partial_fit`.
     verbose : int, default=0
         1: a line for each stage of a fit, with its sizes, steps and seconds. Since scikit-learn
         1.9 the callbacks of ``set_callbacks``, such as a ProgressBar, hear of the same stages.
@@ -176,12 +182,18 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         is the samples less the trace of the hat matrix. Computed on first access. Not available
         where the fit passes through all samples, and with "adaptive", whose fit is not linear in
         the targets; standard deviations then are not either.
+    covariate_coef_ : ndarray of shape (n_covariates,) or (n_outputs, n_covariates)
+        Change of the target for each unit of a covariate, in the order of `covariates`.
+    covariate_std_ : ndarray of the same shape
+        Their standard deviations. Computed on each access, where `noise_variance_` is available.
+    covariate_mean_ : ndarray of shape (n_covariates,)
+        Means of the covariates over the samples, where the linear term is 0.
     n_features_in_ : int
-        Number of axes.
-    feature_names_in_ : ndarray of shape (n_axes,)
-        Names of the axes, where `X` had them.
+        Number of columns of `X`: axes and covariates.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the columns, where `X` had them.
     dates_ : tuple
-        For each axis None, or for dates what counts as day 0.
+        For each column None, or for dates what counts as day 0.
 
     Warns
     -----
@@ -203,6 +215,13 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     The penalties "ridge", "slope" and "curvature" are products over the axes, not sums. A
     product makes two things possible that a sum does not: one factorisation per axis serves all
     alphas and makes the hat matrix diagonal, and any number of axes has a kernel.
+
+    With `covariates`, Z their values less their mean and a constant, W the weights of the samples,
+    and S the smoother that maps targets to the smooth function at the samples, the coefficients are
+    :math:`\beta = (Z' W (I - S) Z)^{-1} Z' W (I - S) y`, and the smooth function is fitted to
+    :math:`y - Z \beta`. This is generalised least squares, or kriging with an external drift.
+    Samples at one place keep covariates of their own. A covariate that follows a smooth function of
+    the axes has a wide standard deviation; one that is constant, or a sum of others, is refused.
 
     Computations are in float64. With float32 coordinates the products along the axes are in
     float32; the eigendecompositions stay in float64.
@@ -243,6 +262,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
         verbose: int = 0,
+        covariates: Any = None,
     ) -> None:
         self.encoder = encoder
         self.alpha = alpha
@@ -252,14 +272,15 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
         self.verbose = verbose
+        self.covariates = covariates
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_axes)
-            Coordinates, rows in any order.
+        X : array-like of shape (n_samples, n_columns)
+            Coordinates and covariates, rows in any order.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
             A sample of weight 0 counts as absent, one of weight 2 as two samples.
@@ -280,22 +301,26 @@ class KroneckerRidge(NestedEncoder, BlockFits):
     def _fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> None:
         asked = Asked.of(self.penalty, self.alpha)
         X, y, weights = drop_absent(*self._check_samples(X, y, sample_weight))
+        X, beside = self._split(X, weights)
         samples, missing = Samples(X, weights), self._missing
         patterns = [] if missing is None else patterns_of(X, weights, missing)
-        encoder = in_numbers(self.encoder, self.dates_)
+        encoder = in_numbers(self.encoder, self._axis_dates)
         full = samples.fills_grid and all(each.samples.fills_grid for each in patterns)
         penalty, alpha = asked.in_force(encoder, X.shape[1], full=full)
         if encoder is None:
             encoder = asked.encoder_for(penalty)
+        if beside is not None:
+            refuse_adaptive([penalty])
         with stage("encode") as told:
             problem = Problem(
                 samples, encoder, penalty, alphas=[alpha], place=self._place, spacing=self.spacing
             )
             told.note(f"{problem.design.n_columns:,} products of features")
         if patterns:
-            self._fit_patterns(patterns, y, problem, alpha)
+            self._fit_patterns(patterns, y, problem, alpha, beside)
         else:
-            self._fit_final(samples, y, problem, alpha, Units(samples, y.reshape(len(y), -1)))
+            units = Units(samples, y.reshape(len(y), -1))
+            self._fit_final(samples, y, problem, alpha, units, beside=beside)
         self.alpha_, self.penalty_ = alpha, penalty.given
         if isinstance(problem.solver, ByCentres):
             problem.solver.warn_of_few(alpha)

@@ -1,5 +1,6 @@
 """Kronecker ridge whose encoder, stable rank, penalty and alpha are chosen."""
 
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
 from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
+from sk_posenc.kronecker._covariates import linear_ones
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._line_search import is_long_line, line_search
@@ -81,6 +83,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     nan_is_hole : bool, default=False
         As in :class:`KroneckerRidge`. The choice is judged by all outputs. Where candidates are
         listed, up to eight patterns of holes judge it, those of most outputs.
+    covariates : int, str or list of them, default=None
+        As in :class:`KroneckerRidge`. "adaptive" is not tried (see Notes).
     verbose : int, default=0
         As in :class:`KroneckerRidge`. Callbacks also hear of each candidate that was scored.
 
@@ -114,6 +118,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     noise_variance_ : ndarray of shape (n_outputs,)
         As in :class:`KroneckerRidge`. Of a candidate from a list it is at least the noise of a
         Gaussian process that is learnt on first access, from up to 400 places (see Notes).
+    covariate_coef_, covariate_std_, covariate_mean_
+        As in :class:`KroneckerRidge`.
     n_features_in_, feature_names_in_, dates_
         As in :class:`KroneckerRidge`.
 
@@ -184,6 +190,12 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     An automatic alpha with which the condition number of the system is above 1e12 is never
     chosen, as rounding would decide its solution.
 
+    *Covariates.* First coefficients come from differences of neighbours. The search then sees the
+    targets without the linear term, and the choice gives new coefficients; up to four times, until
+    these move the targets by less than a hundredth of the squared error. Where the resolution is
+    learnt off a grid, or on one axis, the criterion counts the coefficients as free too. Scores are
+    those of the smooth function at the coefficients of all samples.
+
     *Held-out cells* are always the same. Fits without them start from each other's solutions
     and stop early: after ten steps, after twenty in each fit of "adaptive", or at four times
     `tol`. For this choice, several targets are replaced by their largest principal component,
@@ -230,6 +242,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
         verbose: int = 0,
+        covariates: Any = None,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
@@ -240,6 +253,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
         self.verbose = verbose
+        self.covariates = covariates
 
     def fit(
         self,
@@ -285,30 +299,45 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         kept = drop_absent(X, y, weights)
         if len(kept[0]) < 2:
             raise ValueError("cross-validation needs at least 2 samples. Got n_samples = 1.")
-        samples = Samples(kept[0], kept[2])
+        places, beside = self._split(kept[0], kept[2])
+        kept = places, *kept[1:]
+        samples = Samples(places, kept[2])
         if self.cv is None and len(samples.occupied) < 2:
             raise ValueError(
                 "leave-one-out needs samples at 2 places or more, as those at one place are left "
                 "out together: add samples elsewhere, or set cv. Got n_places = 1."
             )
+        patterns = [] if self._missing is None else patterns_of(places, kept[2], self._missing)
+        given = self._columns.split(X)[0], y, weights, groups
+        if beside is None:
+            units, choice = self._search(given, kept, samples, patterns)
+        else:
+            search = partial(self._search, samples=samples, patterns=patterns, beside=beside)
+            units, choice = self._alternate(X, given, kept, beside, patterns, search)
+        self._fit_best(samples, kept[1], units, choice, patterns, beside)
+        self._warn(places, units)
+
+    def _search(
+        self,
+        given: _Given,
+        kept: _Kept,
+        samples: Samples,
+        patterns: list[Pattern],
+        beside: NDArray | None = None,
+    ) -> tuple[Units, Choice]:
         columns = kept[1].reshape(len(kept[1]), -1)
-        patterns = [] if self._missing is None else patterns_of(kept[0], kept[2], self._missing)
         if patterns:
             own = [(each, Units(part, columns[:, each])) for each, part in patterns]
             units = Units.joined(own)
         else:
             units = Units(samples, columns)
         long = is_long_line(samples) and not patterns
-        if self._is_automatic() and (long or can_learn(samples)):
-            with stage("learn the resolution", scores=True):
-                if long:
-                    choice = line_search(samples, columns, units)
-                else:
-                    choice = learnt_search(samples, columns, units, self._place, patterns)
-        else:
-            choice = self._choose((X, y, weights, groups), kept, samples, units, patterns)
-        self._fit_best(samples, kept[1], units, choice, patterns)
-        self._warn(kept[0], units)
+        if not (self._is_automatic() and (long or can_learn(samples))):
+            return units, self._choose(given, kept, samples, units, patterns)
+        with stage("learn the resolution", scores=True):
+            if long:
+                return units, line_search(samples, columns, units)
+            return units, learnt_search(samples, columns, units, self._place, patterns, beside)
 
     def _choose(
         self, given: _Given, kept: _Kept, samples: Samples, units: Units, patterns: list[Pattern]
@@ -324,6 +353,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         # where any output has holes, what fills them
         holed = next((part for _, part in patterns if not part.is_grid), samples)
         paths = candidates_of(self._encoders_in_numbers(), self.stable_ranks, self.penalties, holed)
+        if self._columns.covariates:
+            paths = linear_ones(paths, asked=self.penalties is not None)
         learnt: Learnt | None = None
         if self._is_automatic():
             with stage("ask parts of the samples", scores=True):
@@ -384,8 +415,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
 
     def _encoders_in_numbers(self) -> Any:
         if isinstance(self.encoders, list | tuple):
-            return [in_numbers(each, self.dates_) for each in self.encoders]
-        return in_numbers(self.encoders, self.dates_)
+            return [in_numbers(each, self._axis_dates) for each in self.encoders]
+        return in_numbers(self.encoders, self._axis_dates)
 
     def _warn(self, X: NDArray, units: Units) -> None:
         name = type(self).__name__
@@ -404,6 +435,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         units: Units,
         choice: Choice,
         patterns: list[Pattern],
+        beside: NDArray | None,
     ) -> None:
         self.cv_results_, self.best_index_ = choice.results, choice.best
         self.best_score_ = float(choice.results["mean_test_score"][choice.best])
@@ -412,11 +444,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self.spacing_ = chosen["spacing"]
         self._choose_linear(choice.paths, choice.results, learnt=choice.encoder is not None)
         if patterns:
-            self._fit_patterns(patterns, y, choice.problem, self.alpha_)
+            self._fit_patterns(patterns, y, choice.problem, self.alpha_, beside)
         else:
-            self._fit_final(
-                samples, y, choice.problem, self.alpha_, units, choice.iteration, choice.start
-            )
+            begun = choice.iteration, choice.start
+            self._fit_final(samples, y, choice.problem, self.alpha_, units, *begun, beside)
         # a kernel of similarities has no shifts
         fitted = self.encoders_ if choice.encoder is None else choice.encoder
         self.best_encoder_ = _as_given(fitted)

@@ -1,7 +1,7 @@
 """Predictions of any model at all combinations of coordinates, in blocks of bounded size."""
 
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,20 @@ _CELLS, _ROWS = 1 << 22, 1 << 17
 
 
 def predict_over(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
+    model: Any,
+    names: Sequence[Hashable] | None,
+    axes: Sequence[NDArray],
+    return_std: bool | str,
+    beside: Mapping[int, NDArray] | None = None,
 ) -> tuple[NDArray, NDArray | None]:
     """Values (n_1, ..., n_d) or (n_1, ..., n_d, q) and their standard deviations, or None.
 
-    `axes` are in the order of the model; `names` those that it was fitted with, if any.
+    `axes` are in the order of the model; `names` those of all columns that it was fitted with, if
+    any; `beside` has values over the grid of the columns that are covariates.
     """
     values: list[NDArray | None] = [None, None]
     shape = tuple(map(len, axes))
-    for at, mean, std in _blocks(model, names, axes, return_std):
+    for at, mean, std in _blocks(model, names, axes, return_std, beside or {}):
         if mean.shape[: len(shape)] == shape:  # a single block, which needs no copy
             return mean, std
         for place, block in enumerate((mean, std)):
@@ -42,9 +47,13 @@ _Block = tuple[tuple[slice, ...], NDArray, NDArray | None]
 
 
 def _blocks(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
+    model: Any,
+    names: Sequence[Hashable] | None,
+    axes: Sequence[NDArray],
+    return_std: bool | str,
+    beside: Mapping[int, NDArray],
 ) -> Iterator[_Block]:
-    by_axes = getattr(model, "_predict_on_axes", None)
+    by_axes = None if beside else getattr(model, "_predict_on_axes", None)
     for block in slabs(tuple(map(len, axes)), _CELLS if by_axes else _ROWS):
         parts = [along[at] for along, at in zip(axes, block, strict=True)]
         found = by_axes(parts, return_std=return_std) if by_axes else None
@@ -57,7 +66,8 @@ def _blocks(
                 slice(o.start + i.start, o.start + i.stop)
                 for o, i in zip(block, inner, strict=True)
             )
-            yield at, *_by_rows(model, names, cells, return_std)
+            here = {column: values[at] for column, values in beside.items()}
+            yield at, *_by_rows(model, names, cells, return_std, here)
 
 
 def slabs(shape: tuple[int, ...], n_cells: int) -> Iterator[tuple[slice, ...]]:
@@ -73,9 +83,13 @@ def slabs(shape: tuple[int, ...], n_cells: int) -> Iterator[tuple[slice, ...]]:
 
 
 def _by_rows(
-    model: Any, names: Sequence[Hashable] | None, axes: Sequence[NDArray], return_std: bool | str
+    model: Any,
+    names: Sequence[Hashable] | None,
+    axes: Sequence[NDArray],
+    return_std: bool | str,
+    beside: Mapping[int, NDArray],
 ) -> tuple[NDArray, NDArray | None]:
-    X = _rows(names, axes)
+    X = _with_covariates(names, axes, beside) if beside else _rows(names, axes)
     if return_std:
         found = tuple(to_numpy(each) for each in model.predict(X, return_std=return_std))
     else:
@@ -84,6 +98,22 @@ def _by_rows(
     mean, std = (None if each is None else each.reshape(*shape, *each.shape[1:]) for each in found)
     assert mean is not None
     return mean, std
+
+
+def _with_covariates(
+    names: Sequence[Hashable] | None, axes: Sequence[NDArray], beside: Mapping[int, NDArray]
+) -> Any:
+    """Rows of all columns in the order of the model."""
+    places = [i for i in range(len(axes) + len(beside)) if i not in beside]
+    rows = _rows(None if names is None else [names[i] for i in places], axes)
+    columns = {column: values.ravel() for column, values in beside.items()}
+    if names is not None:
+        return rows.assign(**{str(names[i]): each for i, each in columns.items()})[list(names)]
+    X = np.empty((len(rows), len(axes) + len(beside)), dtype=rows.dtype)
+    X[:, places] = rows
+    for column, values in columns.items():
+        X[:, column] = values
+    return X
 
 
 def _rows(names: Sequence[Hashable] | None, axes: Sequence[NDArray]) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.date_columns import dates_of
 from sk_posenc.datasets.labelled import checked_axis, coordinates_along, is_dataset, variables_of
+from sk_posenc.maps._beside import covariates_over, names_of
 from sk_posenc.maps._lazy import lazily
 from sk_posenc.maps._over_grid import predict_over
 
@@ -40,7 +41,7 @@ class Target:
     given : set
         Dimensions whose coordinates are not those of `like`.
     names : list of str or None
-        Those that the model was fitted with.
+        Those of the axes that the model was fitted with.
     """
 
     like: Any
@@ -73,11 +74,13 @@ class Target:
         order = _in_order_of(names, [*kept, *(each for each in axes if each in fixed)], n_axes)
         return cls(like, kept, axes, order, set(given), names)
 
-    def filled_by(self, model: Any, return_std: bool | str) -> Any:
-        """The map that a model predicts."""
-        chunks = self._chunks()
+    def filled_by(self, model: Any, return_std: bool | str, covariates: Any = None) -> Any:
+        """The map that a model predicts; at once where it has covariates."""
+        along = [self.axes[name] for name in self.order]
+        beside = covariates_over(model, covariates, along, self.order)
+        chunks = None if beside else self._chunks()
         if chunks is None:
-            means, stds = self._predicted(model, return_std, self.axes)
+            means, stds = self._predicted(model, return_std, self.axes, beside)
         else:
             means, stds = lazily(
                 lambda axes: self._predicted(model, return_std, axes), self.axes, self.dims, chunks
@@ -88,10 +91,15 @@ class Target:
         return self._labelled(xr, means, stds)
 
     def _predicted(
-        self, model: Any, return_std: bool | str, axes: Mapping[Hashable, NDArray]
+        self,
+        model: Any,
+        return_std: bool | str,
+        axes: Mapping[Hashable, NDArray],
+        beside: Mapping[int, NDArray] | None = None,
     ) -> tuple[NDArray, NDArray | None]:
         """Values and standard deviations, dimensions in the order of the map, outputs last."""
-        found = predict_over(model, self.names, [axes[name] for name in self.order], return_std)
+        along = [axes[name] for name in self.order]
+        found = predict_over(model, names_of(model), along, return_std, beside)
         places = [place for place, name in enumerate(self.order) if name not in self.dims]
         remaining = [name for name in self.order if name in self.dims]
         turn = [remaining.index(dim) for dim in self.dims]

@@ -38,8 +38,8 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
     Raises
     ------
     ValueError
-        Where no cell of a channel has a value, for infinity, and for channels of a Dataset: its
-        variables are its channels.
+        Where no cell of a channel has a value, for infinity, for a model with covariates, and for
+        channels of a Dataset: its variables are its channels.
     TypeError
         For what holds no numbers.
 
@@ -67,6 +67,11 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
     >>> bool(np.abs(repaired - photograph).max() < 0.01)
     True
     """
+    if getattr(model, "covariates", None) is not None:
+        raise ValueError(
+            "fill_grid knows no covariates of cells: fit the model to the cells with a value, and "
+            f"give predict_grid its covariates. Got covariates={model.covariates!r}."
+        )
     if is_dataset(values):
         if channels:
             raise ValueError(

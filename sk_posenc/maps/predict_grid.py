@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.settings import parse_flag
 from sk_posenc.datasets.grid_samples import unit_axes
 from sk_posenc.datasets.labelled import is_labelled
+from sk_posenc.maps._beside import axis_places, covariates_over, names_of
 from sk_posenc.maps._over_grid import predict_over
 from sk_posenc.maps._target import Target, axis_of
 
@@ -19,6 +20,7 @@ def predict_grid(
     like: Any = None,
     coords: Mapping[Hashable, Any] | Sequence[Any] | None = None,
     return_std: bool | str = False,
+    covariates: Mapping[Any, Any] | None = None,
 ) -> Any:
     """Predict a map: the values of a fitted model at all combinations of coordinates.
 
@@ -42,6 +44,10 @@ def predict_grid(
     return_std : bool or "observation", default=False
         Whether to predict standard deviations too, where the model can; "observation" adds the
         noise of a new sample.
+    covariates : dict, default=None
+        For a model with `covariates` their values at the cells, by name or number of the column: an
+        array of the shape of the grid in the order of the axes of the model, a DataArray over some
+        of the dimensions of the map, or one number. The map is then computed at once.
 
     Returns
     -------
@@ -55,7 +61,7 @@ def predict_grid(
     ------
     ValueError
         Where neither `like` nor `coords` is given, where names do not match those of the model,
-        and for NaN.
+        where covariates of the model are missing, and for NaN.
     TypeError
         For coordinates that are neither numbers nor dates.
 
@@ -79,11 +85,12 @@ def predict_grid(
         return_std = parse_flag(return_std, "return_std")
     if like is None and coords is None:
         raise ValueError("predict_grid needs a grid: give like, coords or both. Got None for both.")
-    names = getattr(model, "feature_names_in_", None)
-    names = None if names is None else [str(each) for each in names]
-    n_axes = int(getattr(model, "n_features_in_", 0)) or None
+    names = names_of(model)
+    places = axis_places(model, int(getattr(model, "n_features_in_", 0)) or None)
+    n_axes = None if places is None else len(places)
     if isinstance(coords, Mapping) or is_labelled(like):
-        return Target.of(like, coords, names, n_axes).filled_by(model, return_std)
+        own = None if names is None or places is None else [names[i] for i in places]
+        return Target.of(like, coords, own, n_axes).filled_by(model, return_std, covariates)
     if coords is None:
         axes: Sequence[Any] = unit_axes(np.shape(like)[:n_axes])
     else:
@@ -93,5 +100,6 @@ def predict_grid(
             f"coords must hold coordinates for each of the {n_axes} axes of the model. "
             f"Got {len(axes)}."
         )
-    mean, std = predict_over(model, names, axes, return_std)
+    beside = covariates_over(model, covariates, axes)
+    mean, std = predict_over(model, names, axes, return_std, beside)
     return (mean, std) if return_std else mean

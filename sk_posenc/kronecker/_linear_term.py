@@ -1,0 +1,130 @@
+"""What a head shows of its covariates: coefficients, their errors, and what they add."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sk_posenc.core.incoming import Dates
+from sk_posenc.kronecker._columns import Columns
+from sk_posenc.kronecker._covariates import CovariateFit, estimate
+from sk_posenc.kronecker._fit import Fit
+from sk_posenc.kronecker._problem import Problem
+
+
+class LinearTerm:
+    """A head whose columns of X may be covariates, with a coefficient each.
+
+    Attributes
+    ----------
+    covariates : list or None
+    """
+
+    covariates: Any
+    dates_: Dates
+    intercept_: Any
+    _columns: Columns
+    _centre: NDArray[np.float64]  # of all samples, whatever holes outputs have
+    _fits: Sequence[tuple[Any, Any]]
+    _tolerance: float
+    _max_iter: int
+
+    @property
+    def _axis_dates(self) -> Dates:
+        return self._columns.of_axes(self.dates_)
+
+    def _find_columns(self, n_columns: int) -> None:
+        names = getattr(self, "feature_names_in_", None)
+        self._columns = Columns.of(self.covariates, names, n_columns)
+
+    def _split(
+        self, X: NDArray, weights: NDArray | None
+    ) -> tuple[NDArray, NDArray[np.float64] | None]:
+        """Axes, and covariates less their mean, of samples to fit."""
+        X, beside = self._columns.split(X)
+        if beside is None:
+            return X, None
+        self._centre = np.average(beside, axis=0, weights=weights)
+        return X, beside - self._centre
+
+    def _estimate(
+        self, problem: Problem, alpha: float, columns: NDArray, beside: NDArray
+    ) -> CovariateFit:
+        """Coefficients of covariates beside the function of a problem."""
+        return estimate(
+            problem,
+            alpha * problem.scale,
+            beside,
+            columns,
+            self._columns.names,
+            self._tolerance,
+            self._max_iter,
+        )
+
+    def _linear_values(self, beside: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (beside - self._centre) @ self._of_covariates().T
+
+    def _linear_deviations(
+        self,
+        fit: Any,
+        X: NDArray,
+        beside: NDArray[np.float64] | None,
+        orders: Sequence[int],
+    ) -> NDArray[np.float64] | None:
+        """What coefficients add to the deviations of points, (m, q)."""
+        if beside is None:
+            return None
+        return self._of_noise(fit, _of(fit).variance(X, beside - self._centre, orders))
+
+    def _noise_of(self, fit: Any) -> NDArray[np.float64]:
+        """The variance of the noise of each output."""
+        return np.asarray(fit.noise_variance)
+
+    def _of_noise(self, fit: Any, variance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviations (m, q) of a variance (m,) in units of the noise of a place."""
+        own = fit.deviations(variance)
+        noise = np.maximum(fit.noise_variance, np.finfo(np.float64).tiny)
+        return np.asarray(own * np.sqrt(self._noise_of(fit) / noise))
+
+    @property
+    def covariate_coef_(self) -> NDArray[np.float64]:
+        """Change of the target for each unit of a covariate; (p,) or (n_outputs, p)."""
+        return self._shown(self._of_covariates())
+
+    @property
+    def covariate_std_(self) -> NDArray[np.float64]:
+        """Standard deviations of `covariate_coef_`, of its shape."""
+        std = np.empty_like(self._of_covariates())
+        try:
+            for columns, fit in self._fits:
+                own = _of(fit)
+                std[columns] = self._of_noise(fit, np.diag(own.covariance)).T
+        except ValueError as refused:
+            raise AttributeError(f"covariate_std_ is not available: {refused}") from refused
+        return self._shown(std)
+
+    @property
+    def covariate_mean_(self) -> NDArray[np.float64]:
+        """Mean of each covariate over the samples, where the linear term is 0; (p,)."""
+        self._of_covariates()
+        return self._centre
+
+    def _of_covariates(self) -> NDArray[np.float64]:
+        """Coefficients (q, p)."""
+        columns = self.__dict__.get("_columns")
+        if columns is None or not columns.covariates:
+            raise AttributeError(f"{type(self).__name__} was not fitted with covariates")
+        found = np.empty((len(np.atleast_1d(self.intercept_)), len(columns.covariates)))
+        for outputs, fit in self._fits:
+            found[outputs] = _of(fit).coefficients
+        return found
+
+    def _shown(self, found: NDArray[np.float64]) -> NDArray[np.float64]:
+        return found[0] if np.ndim(self.intercept_) == 0 else found
+
+
+def _of(fit: Any) -> CovariateFit:
+    assert isinstance(fit, Fit)
+    assert fit.covariates is not None
+    return fit.covariates
