@@ -13,6 +13,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._criterion import Judged, judge
 from sk_posenc.kronecker._factors import AxisFactor, factor_kernel
+from sk_posenc.kronecker._on_sphere import Sphere, sphere_of
 from sk_posenc.kronecker._samples import Samples
 
 # Points between places, where a model may know less than at a place that is left out: 128 tell
@@ -22,6 +23,10 @@ _POINTS = 128
 # Over the root of the places: two standard errors of the criterion, whose two means over the same
 # errors have one of 0.76 each. In a gap that a map shortens the model is too sure of itself.
 _BY_CHANCE = 3.0
+
+# How much the likelihood counts on a sphere. Stations are often in clusters, as on continents. One
+# of these is easy to predict where it is left out, and an ocean is not.
+_LIKELIHOOD_ON_SPHERE = 10.0
 
 # A map that moves no sample by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6
@@ -74,6 +79,8 @@ class Stage:
         Targets, each output in its own spread.
     roots : list of ndarrays
         Of the weights, 1 in the mean; of each axis of a grid, or of each place.
+    sphere : Sphere or None
+        On which the places lie.
     """
 
     def __init__(
@@ -83,10 +90,12 @@ class Stage:
         is_grid: bool,
         cells: NDArray[np.float64],
         roots: list[NDArray],
+        sphere: Sphere | None = None,
     ) -> None:
         self.spacings, self.coordinates, self.is_grid = spacings, coordinates, is_grid
-        self.cells, self._roots = cells, roots
-        self._between = _between(coordinates, is_grid)
+        self.cells, self._roots, self.sphere = cells, roots, sphere
+        between = _between(coordinates, is_grid)
+        self._between = between if sphere is None else sphere.onto(between)
         self._factors: dict[tuple, AxisFactor] = {}
         self._mapped: dict[tuple, NDArray[np.float64]] = {}
 
@@ -109,7 +118,8 @@ class Stage:
             coordinates = [x[i] for x, i in zip(coordinates, rows, strict=True)]
         of_cells = np.ones(samples.shape) if samples.weights is None else samples.weights
         cells = cells.reshape(len(cells), -1)[:, occupied]
-        return cls(spacings, coordinates, False, cells, [np.sqrt(of_cells.ravel()[occupied])])
+        roots = [np.sqrt(of_cells.ravel()[occupied])]
+        return cls(spacings, coordinates, False, cells, roots, sphere_of(coordinates))
 
     @property
     def n_places(self) -> int:
@@ -152,9 +162,8 @@ class Stage:
         """Some of the places, not as a grid."""
         whole = self.scattered
         coordinates = [x[rows] for x in whole.coordinates]
-        return Stage(
-            self.spacings, coordinates, False, whole.cells[:, rows], [whole._roots[0][rows]]
-        )
+        cells, roots = whole.cells[:, rows], [whole._roots[0][rows]]
+        return Stage(self.spacings, coordinates, False, cells, roots, self.sphere)
 
     def few(self, n_places: int) -> "Stage":
         """About so many of the places: of a grid lines spread over it, else any."""
@@ -174,7 +183,7 @@ class Stage:
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
         cells = self.cells[::every]
-        return Stage(self.spacings, self.coordinates, self.is_grid, cells, self._roots)
+        return Stage(self.spacings, self.coordinates, self.is_grid, cells, self._roots, self.sphere)
 
     def shares(self) -> list[NDArray[np.float64]]:
         """Coordinates in widths of the domain."""
@@ -183,11 +192,16 @@ class Stage:
     def judge(self, resolution: Resolution, alphas: NDArray) -> Judged:
         """Of all alphas; one that maps the axes must be better by more than chance."""
         factors = self._factored(resolution)
-        judged = judge(factors, self.cells, self._all_roots(), self._across(resolution), alphas)
+        across, likelihood = self._across(resolution), self._likelihood
+        judged = judge(factors, self.cells, self._all_roots(), across, alphas, likelihood)
         if resolution.spacing == 0:
             return judged
         chance = _BY_CHANCE / math.sqrt(self.n_places)
         return replace(judged, criterion=judged.criterion + chance)
+
+    @property
+    def _likelihood(self) -> float | None:
+        return None if self.sphere is None else _LIKELIHOOD_ON_SPHERE
 
     def _all_roots(self) -> NDArray[np.float64]:
         roots = np.ones(())

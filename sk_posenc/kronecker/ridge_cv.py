@@ -15,7 +15,7 @@ from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._line_search import is_long_line, line_search
 from sk_posenc.kronecker._listed import score_listed
-from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid
+from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid, sphere_shows_all
 from sk_posenc.kronecker._nested import NestedCandidates
 from sk_posenc.kronecker._pattern_search import folds_of_kept, pattern_search
 from sk_posenc.kronecker._patterns import Pattern, patterns_of
@@ -156,6 +156,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     and "matern72" are judged by bands, in linear time, on cells of neighbouring samples.
     "mean_test_score" is then that of the chosen candidate alone, by leave-one-out of all places.
 
+    *On a sphere.* Where three neighbouring axes are points of a sphere, as those of
+    :class:`SphereCoordinates`, they have one resolution, by distances in space, and are not mapped.
+    The points between places are on the sphere too, and log R counts by 10.
+
     *Many samples.* With more than 3,000 places in several axes, what parts show is held against
     the listed candidates, where 256 places predict each other as well as nearest neighbours agree,
     or where samples lie unevenly: on a grid by the criterion, elsewhere by the error on held-out
@@ -286,7 +290,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         else:
             units = Units(samples, columns)
         long = is_long_line(samples) and not patterns
-        if self._is_automatic() and (long or can_learn(samples)):
+        learns = self._is_automatic() and (long or can_learn(samples))
+        if self._is_automatic() and not (learns or patterns):
+            learns = sphere_shows_all(samples, columns, units)
+        if learns:
             with stage("learn the resolution", scores=True):
                 if long:
                     choice = line_search(samples, columns, units)
