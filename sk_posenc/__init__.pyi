@@ -11,6 +11,8 @@ from .encoders.log_fourier import LogFourierEncoder
 from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
+from .encoders.sphere_coordinates import SphereCoordinates
+from .encoders.spherical_harmonics import SphericalHarmonicEncoder
 from .graphs.anchor_distance import AnchorDistanceEncoder
 from .graphs.anchor_path import AnchorPathEncoder
 from .graphs.anchor_path_classifier import AnchorPathClassifier
@@ -27,6 +29,7 @@ from .measures.psnr import psnr_score
 from .measures.report import EncodingReport
 from .measures.scorers import (
     distance_preservation_scorer,
+    make_distance_preservation_scorer,
     make_psnr_scorer,
     psnr_scorer,
     similarity_radius_scorer,
@@ -80,6 +83,8 @@ __all__ = [
     "ShiftedBasisEncoder",
     "SpacingTransformer",
     "SpectrumDisplay",
+    "SphereCoordinates",
+    "SphericalHarmonicEncoder",
     "Suggestion",
     "ToeplitzAttention",
     "ToeplitzAttentionRegressor",
@@ -90,6 +95,7 @@ __all__ = [
     "fill_grid",
     "grid_samples",
     "load_signal",
+    "make_distance_preservation_scorer",
     "make_path_preservation_scorer",
     "make_psnr_scorer",
     "network_similarity",

@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.fixes import parse_version
+from two_columns import HarmonicsOfTwo
 
 from sk_posenc import (
     CoordinateKFold,
@@ -23,6 +24,8 @@ from sk_posenc import (
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    SphereCoordinates,
+    SphericalHarmonicEncoder,
     distance_preservation,
     distance_preservation_scorer,
     psnr_score,
@@ -77,6 +80,7 @@ else:
         RandomFourierEncoder(32, stable_rank=4, random_state=0),
         LearnableFourierEncoder(16, mlp=(8, 8), random_state=0),
         ShiftedBasisEncoder("matern12", stable_rank=6, n_shifts=20),
+        SphericalHarmonicEncoder(5),
     ]
 
     @pytest.fixture(params=PLACES, ids=str)
@@ -120,6 +124,31 @@ else:
             fitted.transform(X)
         with pytest.raises(ValueError, match=r"similarity\(\) must use the same namespace"):
             fitted.similarity(X)
+
+    def test_points_on_the_sphere_stay_on_the_device(put):
+        X = np.random.default_rng(0).uniform(-90, 90, size=(60, 2))
+        expected = SphereCoordinates().fit_transform(X)
+        points = SphereCoordinates().fit_transform(put(X))
+        assert type(points) is type(put(X))
+        assert points.device == put(X).device
+        np.testing.assert_allclose(to_numpy(points), expected, atol=1e-6)
+        back = SphereCoordinates().fit(put(X)).inverse_transform(points)
+        np.testing.assert_allclose(to_numpy(back), X, atol=1e-4)
+        E = np.cos(expected @ expected[:9].T)
+        assert distance_preservation(put(X), put(E), metric="great_circle") == pytest.approx(
+            distance_preservation(X, E, metric="great_circle"), abs=1e-2
+        )
+
+    def test_gradients_reach_places():
+        X = torch.tensor([[10.0, 90.0], [180.0, 20.0]], dtype=torch.float64, requires_grad=True)
+        with config_context(array_api_dispatch=True):
+            for encoder in (SphereCoordinates(), SphericalHarmonicEncoder(3)):
+                encoded = encoder.fit(X).transform(X)
+                weights = torch.arange(encoded.shape[1], dtype=torch.float64)
+                (slopes,) = torch.autograd.grad((encoded @ weights).sum(), X)
+                assert torch.isfinite(slopes).all()
+                assert slopes[0, 0] == 0
+                assert slopes[0, 1] != 0
 
     def test_sparse_output_is_numpys(put):
         X = put(np.random.default_rng(0).uniform(size=(60, 2)))
@@ -263,6 +292,8 @@ else:
         for encoder in ENCODERS:
             if encoder.get_params().get("tensor_product"):
                 continue  # the checks have 10 axes
+            if isinstance(encoder, SphericalHarmonicEncoder):
+                encoder = HarmonicsOfTwo(encoder.degree)
             for estimator, check in estimator_checks_generator(encoder):
                 name = getattr(check, "func", check).__name__
                 on_cuda = "cuda" in str(getattr(check, "keywords", ""))

@@ -18,6 +18,7 @@ import typed_use
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from two_columns import CoordinatesOfTwo, HarmonicsOfTwo
 
 import sk_posenc
 
@@ -101,6 +102,8 @@ CHECKED = {
     "AnchorPathClassifier": ClassifierOfShares,
     "AnchorPathRegressor": RegressorOfShares,
     "SeasonalRidge": OfFirstColumn,
+    "SphereCoordinates": CoordinatesOfTwo,
+    "SphericalHarmonicEncoder": HarmonicsOfTwo,
 }
 
 

@@ -41,6 +41,8 @@ from sk_posenc import (
     ShiftedBasisEncoder,
     SpacingTransformer,
     SpectrumDisplay,
+    SphereCoordinates,
+    SphericalHarmonicEncoder,
     Suggestion,
     ToeplitzAttention,
     ToeplitzAttentionRegressor,
@@ -51,6 +53,7 @@ from sk_posenc import (
     fill_grid,
     grid_samples,
     load_signal,
+    make_distance_preservation_scorer,
     make_path_preservation_scorer,
     make_psnr_scorer,
     network_similarity,
@@ -178,6 +181,13 @@ def measures(X: Floats, y: Floats) -> None:
     assert_type(psnr_score(y, y + 0.1), float)
     assert_type(stable_rank_scorer(encoder, X), float)
     assert_type(distance_preservation_scorer(encoder, X), float)
+    globe = np.array([[10.0, 50.0], [170.0, -40.0], [-170.0, 80.0]])
+    sphere = SphereCoordinates(unit="degrees").fit(globe)
+    points: Floats = sphere.inverse_transform(sphere.transform(globe))
+    assert np.allclose(points, globe)
+    assert_type(make_distance_preservation_scorer(metric="great_circle")(sphere, globe), float)
+    harmonics: Floats = SphericalHarmonicEncoder(3).fit(globe).similarity(globe)
+    assert harmonics.shape == (3, 3)
     assert_type(similarity_radius_scorer(encoder), float)
     ridge = KroneckerRidge(encoder).fit(X, y)
     assert_type(psnr_scorer(ridge, X, y), float)

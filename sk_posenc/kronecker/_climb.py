@@ -76,6 +76,9 @@ class Climb:
     scores : dict of Resolution to float
     """
 
+    _steps: Sequence[float] = _STEPS
+    _products: Sequence[str] = PRODUCT_BASES
+
     def __init__(
         self,
         score: Callable[[Resolution], float],
@@ -91,12 +94,19 @@ class Climb:
         self.scores: dict[Resolution, float] = {}
 
     def run(self) -> Resolution:
-        for start in first_steps(self._n_axes, self._n_places, self._spacings):
+        for start in self._starts():
             self._try(start)
-        for step in _STEPS:
+        for step in self._steps:
             while self._improves(step):
                 pass
         return self.best
+
+    def _starts(self) -> Iterator[Resolution]:
+        return first_steps(self._n_axes, self._n_places, self._spacings)
+
+    def _directions(self) -> list[NDArray[np.float64]]:
+        axes = np.eye(self._n_axes)
+        return [np.ones(self._n_axes), *(axes if self._n_axes > 1 else [])]
 
     @property
     def best(self) -> Resolution:
@@ -105,13 +115,12 @@ class Climb:
     def _improves(self, step: float) -> bool:
         """Whether any move from the best one does: all axes, each axis, spacing, basis."""
         before = self.best
-        axes = np.eye(self._n_axes)
-        for direction in [np.ones(self._n_axes), *(axes if self._n_axes > 1 else [])]:
+        for direction in self._directions():
             if not self._goes(step * direction):
                 self._goes(-step * direction)
         for spacing in self._spacings:
             self._try(replace(self.best, spacing=spacing))
-        for basis in PRODUCT_BASES:
+        for basis in self._products:
             self._try(replace(self.best, basis=basis, radial=False))
         for basis in self._radial:
             self._try(replace(self.best, basis=basis, radial=True))

@@ -42,6 +42,7 @@ def judge(
     roots: NDArray,
     between: NDArray | None,
     alphas: NDArray,
+    likelihood: float | None = None,
 ) -> Judged:
     r"""The criterion of kernel ridge with a constant, from the eigenvalues of its kernel.
 
@@ -58,6 +59,8 @@ def judge(
         several axes, where they play no part.
     alphas : ndarray
         Greater than 0.
+    likelihood : float, default=None
+        How much the likelihood counts. None: as few places need it, min(1/2, 5 / sqrt n).
 
     Notes
     -----
@@ -74,8 +77,8 @@ def judge(
       coordinate that is not at an end, over that of single places;
     - REML, (y' r / n) (det A 1' A^-1 1)^(1/n), is what the density of all samples says.
 
-    The criterion is log LOO + log LPL + log FAR + min(1/2, 5 / sqrt n) log REML. Errors are
-    absolute, as a few large ones, at an end or an edge, tell little of the others.
+    The criterion is log LOO + log LPL + log FAR + `likelihood` log REML. Errors are absolute, as a
+    few large ones, at an end or an edge, tell little of the others.
     """
     shape, q, n = roots.shape, len(cells), roots.size
     left = [factor.left for factor in factors]
@@ -85,7 +88,7 @@ def judge(
     eigenvalues = spectrum(factors).ravel()
     targets = apply_along_axes(cells * roots, left).reshape(q, n)
     one = apply_along_axes(roots[None], left).ravel()
-    share = min(_MOST_LIKELIHOOD, _LIKELIHOOD / math.sqrt(n))
+    share = min(_MOST_LIKELIHOOD, _LIKELIHOOD / math.sqrt(n)) if likelihood is None else likelihood
     criterion, squared = np.empty(len(alphas)), np.empty(len(alphas))
     step = max(1, limits_now().block_bytes // (8 * n * (q + 2)))
     for start in range(0, len(alphas), step):

@@ -14,9 +14,11 @@ from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._patterns import Pattern, places_in
+from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import Choice, problem_of, search_results
+from sk_posenc.kronecker._sphere_climb import SphereClimb
 from sk_posenc.kronecker._stage import Resolution, Stage
 from sk_posenc.kronecker._stages import Stages
 from sk_posenc.kronecker._targets import Units
@@ -69,6 +71,10 @@ class Judgements:
 
     def climb(self) -> Resolution:
         stage = self.stage
+        if stage.sphere is not None:
+            lengths = [each.high - each.low for each in stage.spacings]
+            octaves = stage.sphere.octaves(lengths)
+            return SphereClimb(self.score, stage.sphere, octaves, stage.n_places).run()
         return Climb(
             self.score,
             stage.n_axes,
@@ -115,8 +121,24 @@ def learnt_search(
     best = first_of_least(criterion)
     path = paths[best // n_alphas]
     alpha = judgements.alphas[[best % n_alphas]]
-    problem = problem_of(path, samples, alpha, whole=False, place=place)
+    if can_learn(samples):
+        problem = problem_of(path, samples, alpha, whole=False, place=place)
+    else:
+        problem = problem_by_centres(path, samples, float(alpha[0]))
     return Choice(results, best, problem, paths, encoder=path.encoder)
+
+
+def problem_by_centres(candidate: Candidate, samples: Samples, alpha: float) -> Problem:
+    """The fit of a kernel to samples of which there may be many."""
+    return Problem(
+        samples,
+        candidate.encoder,
+        candidate.penalty,
+        whole=samples.is_grid,
+        alphas=[alpha],
+        spacing=candidate.spacing,
+        by_centres=True,
+    )
 
 
 def best_of_parts(
@@ -162,7 +184,11 @@ def few_outputs(stage: Stage | Stages) -> Stage | Stages:
 def judged_parts(whole: Stage | Stages, alphas: NDArray) -> Judgements:
     """All that a climb sees, or what it finds on each of several parts, judged on more places."""
     now = limits_now()
-    few = whole.largest <= now.climbed_up_to
+    if whole.sphere is not None and whole.n_places > now.judged_up_to:
+        places = np.column_stack(whole.scattered.shares())
+        whole = whole.part(parts_of(places, now.judged_up_to)[0])
+    # a climb on a sphere has few directions
+    few = whole.largest <= (now.climbed_up_to if whole.sphere is None else now.judged_up_to)
     if few and whole.is_light(_OUTPUTS):
         judgements = Judgements(whole, alphas)
         judgements.climb()

@@ -16,6 +16,7 @@ from sk_posenc.kronecker._learnt import (
     few_outputs,
     is_uneven,
     judged_parts,
+    problem_by_centres,
     stage_of,
 )
 from sk_posenc.kronecker._leaves_out import LeavesOut
@@ -40,16 +41,14 @@ class Learnt:
     alpha: float
 
     def problem(self, samples: Samples) -> Problem:
-        each = self.candidate
-        return Problem(
-            samples,
-            each.encoder,
-            each.penalty,
-            whole=samples.is_grid,
-            alphas=[self.alpha],
-            spacing=each.spacing,
-            by_centres=True,
-        )
+        return problem_by_centres(self.candidate, samples, self.alpha)
+
+
+def sphere_shows_all(samples: Samples, columns: NDArray, units: Units) -> bool:
+    """Whether many places lie on a sphere, and few of them show all their detail."""
+    stage = stage_of(samples, columns, units)
+    assert isinstance(stage, Stage)
+    return stage.sphere is not None and few_show_all(stage, SIMILARITY.alphas)
 
 
 def learnt_of_many(samples: Samples, columns: NDArray, units: Units) -> Learnt | None:

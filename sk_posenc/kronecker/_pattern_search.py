@@ -1,10 +1,11 @@
-"""Scores of candidates where outputs have holes of their own: each pattern by itself, then all."""
+"""Scores of candidates in folds, and where outputs have holes of their own."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import check_cv
 
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import Place
@@ -24,6 +25,34 @@ from sk_posenc.kronecker._targets import Units
 _JUDGES = 8
 
 Scores = NDArray[np.float64]  # (n_candidates, n_splits), relative to the spread of the targets
+
+
+# X, y, weights and groups of all samples; the first three of those whose weight is not 0
+Given = tuple[NDArray, NDArray, NDArray | None, ArrayLike | None]
+Kept = tuple[NDArray, NDArray, NDArray | None]
+
+
+def score_apart(
+    given: Given,
+    kept: Kept,
+    paths: list[Candidate],
+    alphas: NDArray,
+    units: Units,
+    patterns: list[Pattern],
+    cv: Any,
+    settings: dict[str, Any],
+) -> tuple[dict[str, Any], int]:
+    """Scores in the folds of `cv`, and where outputs have holes of their own; the best of them."""
+    X, y, weights, groups = given
+    folds = None if cv is None else list(check_cv(cv).split(X, y, groups))
+    if patterns:
+        if folds is not None:
+            folds = folds_of_kept(folds, weights, len(X))
+        return pattern_search(*kept, patterns, paths, alphas, folds, units, **settings)
+    assert folds is not None
+    weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
+    results = fold_search(X, y, weights, paths, alphas, folds, units=units, **settings)
+    return results, best_of(results["mean_test_score"], alphas)
 
 
 def pattern_search(

@@ -13,6 +13,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._criterion import Judged, judge
 from sk_posenc.kronecker._factors import AxisFactor, factor_kernel
+from sk_posenc.kronecker._on_sphere import Sphere, sphere_of
 from sk_posenc.kronecker._samples import Samples
 
 # Points between places, where a model may know less than at a place that is left out: 128 tell
@@ -26,6 +27,10 @@ _BY_CHANCE = 3.0
 # Variance of the coefficients of covariates, over that of the smooth function, all in spreads: so
 # large that they are free, and so small that rounding of it is below the least alpha.
 _OF_COVARIATES = 100.0
+
+# How much the likelihood counts on a sphere. Stations are often in clusters, as on continents. One
+# of these is easy to predict where it is left out, and an ocean is not.
+_LIKELIHOOD_ON_SPHERE = 10.0
 
 # A map that moves no sample by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6
@@ -80,6 +85,8 @@ class Stage:
         Of the weights, 1 in the mean; of each axis of a grid, or of each place.
     beside : ndarray of shape (p, n) or None
         Covariates of the places, about 0 and in their spreads; None on a grid of several axes.
+    sphere : Sphere or None
+        On which the places lie.
     """
 
     def __init__(
@@ -90,10 +97,12 @@ class Stage:
         cells: NDArray[np.float64],
         roots: list[NDArray],
         beside: NDArray[np.float64] | None = None,
+        sphere: Sphere | None = None,
     ) -> None:
         self.spacings, self.coordinates, self.is_grid = spacings, coordinates, is_grid
-        self.cells, self._roots, self.beside = cells, roots, beside
-        self._between = _between(coordinates, is_grid)
+        self.cells, self._roots, self.beside, self.sphere = cells, roots, beside, sphere
+        between = _between(coordinates, is_grid)
+        self._between = between if sphere is None else sphere.onto(between)
         self._factors: dict[tuple, AxisFactor] = {}
         self._mapped: dict[tuple, NDArray[np.float64]] = {}
 
@@ -120,7 +129,8 @@ class Stage:
         of_cells = np.ones(samples.shape) if samples.weights is None else samples.weights
         cells = cells.reshape(len(cells), -1)[:, occupied]
         roots = [np.sqrt(of_cells.ravel()[occupied])]
-        return cls(spacings, coordinates, False, cells, roots, beside)
+        sphere = sphere_of(coordinates)
+        return cls(spacings, coordinates, False, cells, roots, beside, sphere)
 
     @property
     def n_places(self) -> int:
@@ -165,7 +175,7 @@ class Stage:
         coordinates = [x[rows] for x in whole.coordinates]
         beside = None if whole.beside is None else whole.beside[:, rows]
         cells, roots = whole.cells[:, rows], [whole._roots[0][rows]]
-        return Stage(self.spacings, coordinates, False, cells, roots, beside)
+        return Stage(self.spacings, coordinates, False, cells, roots, beside, self.sphere)
 
     def few(self, n_places: int) -> "Stage":
         """About so many of the places: of a grid lines spread over it, else any."""
@@ -185,7 +195,7 @@ class Stage:
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
         cells = self.cells[::every]
-        of_all = self.is_grid, cells, self._roots, self.beside
+        of_all = self.is_grid, cells, self._roots, self.beside, self.sphere
         return Stage(self.spacings, self.coordinates, *of_all)
 
     def shares(self) -> list[NDArray[np.float64]]:
@@ -195,11 +205,16 @@ class Stage:
     def judge(self, resolution: Resolution, alphas: NDArray) -> Judged:
         """Of all alphas; one that maps the axes must be better by more than chance."""
         factors = self._factored(resolution)
-        judged = judge(factors, self.cells, self._all_roots(), self._across(resolution), alphas)
+        across, likelihood = self._across(resolution), self._likelihood
+        judged = judge(factors, self.cells, self._all_roots(), across, alphas, likelihood)
         if resolution.spacing == 0:
             return judged
         chance = _BY_CHANCE / math.sqrt(self.n_places)
         return replace(judged, criterion=judged.criterion + chance)
+
+    @property
+    def _likelihood(self) -> float | None:
+        return None if self.sphere is None else _LIKELIHOOD_ON_SPHERE
 
     def _all_roots(self) -> NDArray[np.float64]:
         roots = np.ones(())

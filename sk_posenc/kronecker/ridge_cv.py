@@ -6,28 +6,25 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.model_selection import check_cv
 
 from sk_posenc.core.poor_fit import warn_of_poor_fit
 from sk_posenc.encoders.domains import as_given, in_numbers
 from sk_posenc.kronecker._axis import same_settings
-from sk_posenc.kronecker._candidates import Candidate, alphas_of, candidates_of
+from sk_posenc.kronecker._candidates import alphas_of, candidates_of
 from sk_posenc.kronecker._covariates import linear_ones
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
 from sk_posenc.kronecker._line_search import is_long_line, line_search
 from sk_posenc.kronecker._listed import score_listed
-from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid
+from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid, sphere_shows_all
 from sk_posenc.kronecker._nested import NestedCandidates
-from sk_posenc.kronecker._pattern_search import folds_of_kept, pattern_search
+from sk_posenc.kronecker._pattern_search import Given, Kept, score_apart
 from sk_posenc.kronecker._patterns import Pattern, patterns_of
 from sk_posenc.kronecker._progress import fit_aloud, stage
 from sk_posenc.kronecker._proportions import candidates_of_part
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import (
     Choice,
-    best_of,
-    fold_search,
     problem_of,
     problems_of,
 )
@@ -38,8 +35,6 @@ from sk_posenc.kronecker._settings import (
 from sk_posenc.kronecker._targets import Units
 
 # X, y, weights and groups; the same without groups, of samples whose weight is not 0.
-_Given = tuple[NDArray, NDArray, NDArray | None, ArrayLike | None]
-_Kept = tuple[NDArray, NDArray, NDArray | None]
 
 __all__ = ["KroneckerRidgeCV"]
 
@@ -164,6 +159,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
     judge what it found, each also without a map. On one axis with more than 3,000 places "matern32"
     and "matern72" are judged by bands, in linear time, on cells of neighbouring samples.
     "mean_test_score" is then that of the chosen candidate alone, by leave-one-out of all places.
+
+    *On a sphere.* Where three neighbouring axes are points of a sphere, as those of
+    :class:`SphereCoordinates`, they have one resolution, by distances in space, and are not mapped.
+    The points between places are on the sphere too, and log R counts by 10.
 
     *Many samples.* With more than 3,000 places in several axes, what parts show is held against
     the listed candidates, where 256 places predict each other as well as nearest neighbours agree,
@@ -319,8 +318,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
 
     def _search(
         self,
-        given: _Given,
-        kept: _Kept,
+        given: Given,
+        kept: Kept,
         samples: Samples,
         patterns: list[Pattern],
         beside: NDArray | None = None,
@@ -332,7 +331,10 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         else:
             units = Units(samples, columns)
         long = is_long_line(samples) and not patterns
-        if not (self._is_automatic() and (long or can_learn(samples))):
+        learns = self._is_automatic() and (long or can_learn(samples))
+        if self._is_automatic() and not (learns or patterns):
+            learns = sphere_shows_all(samples, columns, units)
+        if not learns:
             return units, self._choose(given, kept, samples, units, patterns)
         with stage("learn the resolution", scores=True):
             if long:
@@ -340,7 +342,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
             return units, learnt_search(samples, columns, units, self._place, patterns, beside)
 
     def _choose(
-        self, given: _Given, kept: _Kept, samples: Samples, units: Units, patterns: list[Pattern]
+        self, given: Given, kept: Kept, samples: Samples, units: Units, patterns: list[Pattern]
     ) -> Choice:
         """Of listed candidates, and of what parts of many samples show.
 
@@ -366,8 +368,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         with stage("score candidates", scores=True) as told:
             told.note(f"of {len(paths):,} x {len(alphas):,} alphas")
             if patterns or self.cv is not None:
-                results, best = self._scored_apart(
-                    given, kept, samples, paths, alphas, units, patterns
+                results, best = score_apart(
+                    given, kept, paths, alphas, units, patterns, self.cv, self._settings()
                 )
                 alpha = np.array([results["params"][best]["alpha"]])
                 path = paths[best // len(alphas)]
@@ -390,28 +392,6 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
             "tolerance": self._tolerance,
             "max_iter": self._max_iter,
         }
-
-    def _scored_apart(
-        self,
-        given: _Given,
-        kept: _Kept,
-        samples: Samples,
-        paths: list[Candidate],
-        alphas: NDArray,
-        units: Units,
-        patterns: list[Pattern],
-    ) -> tuple[dict[str, Any], int]:
-        """In the folds of `cv`, and where outputs have holes of their own."""
-        X, y, weights, groups = given
-        folds = None if self.cv is None else list(check_cv(self.cv).split(X, y, groups))
-        if patterns:
-            if folds is not None:
-                folds = folds_of_kept(folds, weights, len(X))
-            return pattern_search(*kept, patterns, paths, alphas, folds, units, **self._settings())
-        assert folds is not None
-        weights = None if weights is None else np.nan_to_num(weights, nan=0.0)
-        results = fold_search(X, y, weights, paths, alphas, folds, units=units, **self._settings())
-        return results, best_of(results["mean_test_score"], alphas)
 
     def _encoders_in_numbers(self) -> Any:
         if isinstance(self.encoders, list | tuple):

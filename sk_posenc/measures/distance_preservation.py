@@ -14,6 +14,7 @@ from sklearn.utils.random import sample_without_replacement
 from sk_posenc.core.arrays import Array, device_of, itemsize, widened
 from sk_posenc.core.checks import check_floats
 from sk_posenc.core.settings import parse_integer, parse_number
+from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
 
 
 def distance_preservation(
@@ -23,6 +24,8 @@ def distance_preservation(
     level: float = 0.1,
     n_pairs: int = 10_000,
     random_state: Any = None,
+    metric: str = "euclidean",
+    unit: str = "degrees",
 ) -> float:
     """Rank correlation between the nearness of coordinates and of their encodings.
 
@@ -42,6 +45,11 @@ def distance_preservation(
         Number of pairs, drawn uniformly without repetition. All pairs, if there are fewer.
     random_state : int, RandomState instance or None, default=None
         Decides the pairs.
+    metric : {"euclidean", "great_circle"}, default="euclidean"
+        The distance of coordinates. "great_circle": the shortest way on a sphere; the columns of
+        `X` are longitude and latitude.
+    unit : {"degrees", "radians"}, default="degrees"
+        Unit of longitude and latitude, with `metric` "great_circle".
 
     Returns
     -------
@@ -51,10 +59,11 @@ def distance_preservation(
     Raises
     ------
     ValueError
-        For fewer than two samples or pairs, lengths that differ, NaN or infinity, and a
-        `level` outside [-1, 1).
+        For fewer than two samples or pairs, lengths that differ, NaN or infinity, a `level`
+        outside [-1, 1), an unknown `metric` or `unit`, and latitudes beyond a pole.
     TypeError
-        For a `level` that is not a number, and `n_pairs` that is not a whole number.
+        For a `level` that is not a number, `n_pairs` that is not a whole number, and a `metric` or
+        `unit` that is not a string.
 
     Examples
     --------
@@ -72,15 +81,13 @@ def distance_preservation(
     check_consistent_length(coordinates, E)
     level = parse_number(level, "level", at_least=-1, below=1)
     n_pairs = parse_integer(n_pairs, "n_pairs", at_least=2)
+    places = _places(coordinates, parse_metric(metric), unit)
     xp = array_namespace(coordinates)
     first, second = (
         xp.asarray(rows, device=device_of(coordinates))
         for rows in _pairs(coordinates.shape[0], n_pairs, random_state)
     )
-    halves = widened(coordinates) / 2  # halved: the range may overflow
-    low, high = xp.min(halves, axis=0), xp.max(halves, axis=0)
-    unit = (halves - low) / xp.where(high > low, high - low, xp.ones_like(low))
-    steps = xp.take(unit, first, axis=0) - xp.take(unit, second, axis=0)
+    steps = xp.take(places, first, axis=0) - xp.take(places, second, axis=0)
     distance = xp.sqrt(xp.sum(steps * steps, axis=1))
     similarity = xp.clip(_cosines(E, first, second), min=level)
     # equal distances on a grid differ in their last digits, and so do similarities
@@ -88,6 +95,18 @@ def distance_preservation(
     distance = xp.round(distance * digits[itemsize(distance)])
     similarity = xp.round(similarity * digits[itemsize(similarity)])
     return _spearman(-distance, similarity)
+
+
+def _places(X: Array, metric: str, unit: str) -> Array:
+    """Points whose distances are compared: on the sphere, or with each axis in its range."""
+    X, xp = widened(X), array_namespace(X)
+    quarter = quarter_of(unit)
+    if metric == "great_circle":  # which grows with the chord: the ranks are the same
+        check_places(X, unit)
+        return xp.stack(unit_vectors(X[:, 0], X[:, 1], quarter, xp), axis=1)
+    halves = X / 2  # halved: the range may overflow
+    low, high = xp.min(halves, axis=0), xp.max(halves, axis=0)
+    return (halves - low) / xp.where(high > low, high - low, xp.ones_like(low))
 
 
 def _pairs(

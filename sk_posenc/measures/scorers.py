@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import MetadataRequest
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.settings import parse_positive
+from sk_posenc.core.sphere import parse_metric, quarter_of
 from sk_posenc.core.stable_rank import stable_rank
 from sk_posenc.measures.distance_preservation import distance_preservation
 from sk_posenc.measures.held_encoder import encoder_within, encoding_by
@@ -83,6 +84,68 @@ def distance_preservation_scorer(estimator: Any, X: Any, y: Any = None) -> float
     True
     """
     return distance_preservation(X, encoding_by(estimator, X), random_state=0)
+
+
+def make_distance_preservation_scorer(
+    *, metric: str = "euclidean", unit: str = "degrees"
+) -> _DistancePreservationScorer:
+    """A scorer of encodings by :func:`distance_preservation`, with a metric of choice.
+
+    ``distance_preservation_scorer`` is that of the metric "euclidean".
+
+    Parameters
+    ----------
+    metric : {"euclidean", "great_circle"}, default="euclidean"
+        The distance of coordinates. "great_circle": the shortest way on a sphere; the columns of
+        `X` are longitude and latitude.
+    unit : {"degrees", "radians"}, default="degrees"
+        Unit of longitude and latitude, with `metric` "great_circle".
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y=None)``, greater is better, over a fixed draw of pairs.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `metric` or `unit`.
+    TypeError
+        For a `metric` or `unit` that is not a string.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sk_posenc import (
+    ...     FourierEncoder,
+    ...     SphericalHarmonicEncoder,
+    ...     make_distance_preservation_scorer,
+    ... )
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.column_stack([rng.uniform(-180, 180, 300), rng.uniform(-90, 90, 300)])
+    >>> score = make_distance_preservation_scorer(metric="great_circle")
+    >>> for encoder in (FourierEncoder(stable_rank=3), SphericalHarmonicEncoder(1)):
+    ...     print(round(score(encoder.fit(X), X), 2))
+    0.62
+    0.93
+    """
+    return _DistancePreservationScorer(metric, unit)
+
+
+class _DistancePreservationScorer:
+    """``scorer(estimator, X, y=None)``, which can be pickled."""
+
+    def __init__(self, metric: str, unit: str) -> None:
+        quarter_of(unit)
+        self._metric, self._unit = parse_metric(metric), unit
+
+    def __call__(self, estimator: Any, X: Any, y: Any = None) -> float:
+        E = encoding_by(estimator, X)
+        return distance_preservation(X, E, random_state=0, metric=self._metric, unit=self._unit)
+
+    def __repr__(self) -> str:
+        settings = f"metric={self._metric!r}, unit={self._unit!r}"
+        return f"make_distance_preservation_scorer({settings})"
 
 
 def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> float:

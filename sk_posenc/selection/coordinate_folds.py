@@ -13,8 +13,10 @@ from sk_posenc.core.checks import checked_coordinates
 from sk_posenc.core.incoming import settled
 from sk_posenc.core.samples_per_axis import axis_cells
 from sk_posenc.core.settings import parse_choice, parse_integer
+from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
 from sk_posenc.selection._crowding import warn_of_crowds
 from sk_posenc.selection._groups import fold_groups
+from sk_posenc.selection._sphere_blocks import sphere_blocks
 
 __all__ = ["CoordinateKFold"]
 
@@ -40,13 +42,19 @@ class CoordinateKFold(BaseCrossValidator):
     random_state : int, RandomState instance or None, default=None
         Decides "random" folds. With None, each call of `split` shuffles again. The other
         schemes are not random and ignore it.
+    metric : {"euclidean", "great_circle"}, default="euclidean"
+        "great_circle": the first two columns of `X` are longitude and latitude, and folds are laid
+        out on the sphere. The scheme is "block" or "random".
+    unit : {"degrees", "radians"}, default="degrees"
+        Unit of longitude and latitude, with `metric` "great_circle".
 
     Raises
     ------
     TypeError
-        For an `n_splits` that is not a whole number, and a `scheme` that is not a string.
+        For an `n_splits` that is not a whole number, and another setting that is not a string.
     ValueError
-        For fewer than two folds, and for an unknown scheme.
+        For fewer than two folds, for an unknown setting, and for the scheme "subgrid" on the
+        sphere, which has no grid.
 
     See Also
     --------
@@ -73,6 +81,12 @@ class CoordinateKFold(BaseCrossValidator):
     4 folds on a plane are 2 x 2, 6 are 3 x 2, and 8 in a volume are 2 x 2 x 2. A prime
     number goes to one axis: 5 folds on an image leave out every fifth row completely, and
     so test interpolation along that axis only. Prefer ``k ** n_axes``.
+
+    **On the sphere** blocks are cut by planes, each across the direction in which the places
+    spread most, until there are `n_splits` of them. Any number will do. Blocks hold as many places
+    as each other, to one place. Neither the date line nor a pole is an end, and a part of the globe
+    is cut just so. Pass longitude and latitude themselves, and let
+    :class:`SphereCoordinates` be the first step of the Pipeline.
 
     **Groups.** The samples of one station, track or cluster tell of each other. Give each the
     same label in `groups`, of `split` or of the ``fit`` of a search, and they stay together. A
@@ -109,10 +123,19 @@ class CoordinateKFold(BaseCrossValidator):
         *,
         scheme: str = "subgrid",
         random_state: int | np.random.RandomState | None = None,
+        metric: str = "euclidean",
+        unit: str = "degrees",
     ) -> None:
         self.n_splits = parse_integer(n_splits, "n_splits", at_least=2)
         self.scheme = parse_choice(*_SCHEMES)(scheme, "scheme")
         self.random_state = random_state
+        self.metric, self.unit = parse_metric(metric), unit
+        quarter_of(unit)
+        if self.metric == "great_circle" and self.scheme == "subgrid":
+            raise ValueError(
+                "metric='great_circle' needs scheme='block' or scheme='random': a sphere has no "
+                f"grid. Got {scheme!r}."
+            )
 
     # metadata routing hands groups over without being asked to
     __metadata_request__split = {"groups": True}
@@ -159,9 +182,9 @@ class CoordinateKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If `X` is not 2-D or not finite, if it has fewer samples or groups than folds, if
-            `n_splits` does not factorise over the cells of the axes, or if a fold
-            would be empty.
+            If `X` is not 2-D or not finite, if it has fewer samples, places or groups than folds,
+            if `n_splits` does not factorise over the cells of the axes, if a fold would be empty,
+            or if latitudes are beyond a pole.
 
         Warns
         -----
@@ -169,7 +192,9 @@ class CoordinateKFold(BaseCrossValidator):
             Without `groups`, where samples lie on tracks or in clusters, so that a held-out
             sample has neighbours to learn from. Not for the scheme "block".
         """
-        X = _finite_coordinates(X)
+        X = places = _finite_coordinates(X)
+        if self.metric == "great_circle":
+            X, places = self._on_sphere(X), X[:, :2]  # of which the ranks are even on a sphere
         if groups is not None:
             fold = fold_groups(X, groups, self.n_splits, self._folds_of)
         else:
@@ -179,7 +204,7 @@ class CoordinateKFold(BaseCrossValidator):
                     f"n_splits. Got {len(X)}."
                 )
             if self.scheme != "block":
-                warn_of_crowds(X, self.scheme)
+                warn_of_crowds(places, self.scheme)
             fold = self._folds_of(X)
         rows = np.arange(len(X))
         for k in range(self.n_splits):
@@ -188,11 +213,17 @@ class CoordinateKFold(BaseCrossValidator):
     def _folds_of(self, X: NDArray) -> NDArray[np.intp]:
         """The fold of each place."""
         if self.scheme != "random":
-            return self._fold_in_space(X)
+            on_sphere = self.metric == "great_circle"
+            return sphere_blocks(X, self.n_splits) if on_sphere else self._fold_in_space(X)
         fold = np.empty(len(X), dtype=np.intp)
         order = check_random_state(self.random_state).permutation(len(X))
         fold[order] = np.arange(len(X)) % self.n_splits
         return fold
+
+    def _on_sphere(self, X: NDArray) -> NDArray[np.float64]:
+        X = X.astype(np.float64)
+        check_places(X, self.unit, more=True)
+        return np.stack(unit_vectors(X[:, 0], X[:, 1], quarter_of(self.unit), np), axis=1)
 
     def _fold_in_space(self, X: NDArray) -> NDArray[np.intp]:
         cells, n_cells = axis_cells(X)  # (n_samples, n_axes), (n_axes,)

@@ -1,6 +1,7 @@
 """Distance preservation against scipy's Spearman correlation."""
 
 import math
+import pickle
 from unittest import mock
 
 import numpy as np
@@ -10,12 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.spatial.distance import pdist
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 
 from sk_posenc import (
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    SphereCoordinates,
     distance_preservation,
     distance_preservation_scorer,
+    make_distance_preservation_scorer,
 )
 from sk_posenc.measures.distance_preservation import _pairs
 
@@ -194,3 +199,49 @@ def test_coordinates_as_wide_as_floats_are(rng):
     E = ShiftedBasisEncoder(stable_rank=4).fit_transform(X)
     expected = distance_preservation(X, E)
     assert distance_preservation(1.5e308 * X, E) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize(("unit", "scale"), [("degrees", 1.0), ("radians", np.pi / 180)])
+def test_great_circles_are_the_angles_between_places(unit, scale, rng):
+    places = np.column_stack([rng.uniform(-360, 360, 60), rng.uniform(-90, 90, 60)])
+    E = rng.normal(size=(60, 9)) + places[:, :1] / 90
+    (a, b) = np.radians(places).T
+    cosines = np.sin(b)[:, None] * np.sin(b) + np.outer(np.cos(b), np.cos(b)) * np.cos(
+        a[:, None] - a
+    )
+    angles = np.arccos(np.clip(cosines, -1, 1))[np.triu_indices(60, 1)]
+    expected = stats.spearmanr(-angles, np.maximum(1 - pdist(E, "cosine"), 0.1)).statistic
+    got = distance_preservation(places * scale, E, metric="great_circle", unit=unit)
+    assert got == pytest.approx(expected, abs=1e-4)
+    assert got != pytest.approx(distance_preservation(places, E), abs=1e-3)
+
+
+def test_great_circle_scorer_sees_the_date_line(rng):
+    places = np.column_stack([rng.uniform(-180, 180, 300), rng.uniform(-90, 90, 300)])
+    score = make_distance_preservation_scorer(metric="great_circle")
+    assert repr(score) == "make_distance_preservation_scorer(metric='great_circle', unit='degrees')"
+    sphere = SphereCoordinates().fit(places)
+    assert score(sphere, places) == pickle.loads(pickle.dumps(score))(sphere, places) > 0.9
+    plain = make_distance_preservation_scorer()
+    assert plain(sphere, places) == distance_preservation_scorer(sphere, places) < 0.7
+    pipeline = make_pipeline(SphereCoordinates(), RandomFourierEncoder(128, random_state=0))
+    grid = {"randomfourierencoder__stable_rank": [1, 20]}
+    search = GridSearchCV(pipeline, grid, scoring=score, error_score="raise").fit(places)
+    assert search.best_params_ == {"randomfourierencoder__stable_rank": 1}
+
+
+def test_metrics_that_are_refused(rng):
+    places, E = rng.uniform(size=(9, 2)), rng.uniform(size=(9, 3))
+    for wrong, error, words in (
+        ({"metric": "haversine"}, ValueError, "metric must be one of"),
+        ({"metric": None}, TypeError, "metric must be one of"),
+        ({"unit": "km"}, ValueError, "unit must be one of"),
+    ):
+        with pytest.raises(error, match=words):
+            distance_preservation(places, E, **wrong)
+        with pytest.raises(error, match=words):
+            make_distance_preservation_scorer(**wrong)
+    with pytest.raises(ValueError, match="Latitudes"):
+        distance_preservation(places + 90, E, metric="great_circle")
+    with pytest.raises(ValueError, match="two columns"):
+        distance_preservation(places[:, :1], E, metric="great_circle")
