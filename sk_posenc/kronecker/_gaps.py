@@ -5,7 +5,7 @@ cycle of `Multigrid` is near the inverse of the whole problem, however wide its 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +23,11 @@ from sk_posenc.kronecker._samples import Samples
 # How much less than samples ask for a function in a gap must cost, that multigrid pays; of samples
 # that are scattered, and uneven anyway, in a gap of so many nodes along each axis.
 PAYS = 5.0
-_WIDE = 6
+WIDE = 6
+
+# Residuals below this share of the size of the function count as that: where penalties are weak
+# they are far smaller than what is uncertain between the samples.
+_LEAST = 0.003
 
 # Density, over its mean, below which a cell has no samples; and how many times nodes are halved to
 # such cells.
@@ -145,7 +149,7 @@ def cheapest(mass: NDArray, symbol: NDArray) -> float:
 
 def is_wide(mass: NDArray) -> bool:
     """Whether any cube of several nodes has no samples."""
-    return float(uniform_filter(mass, _WIDE, mode="nearest").min()) < _EMPTY * float(mass.mean())
+    return float(uniform_filter(mass, WIDE, mode="nearest").min()) < _EMPTY * float(mass.mean())
 
 
 def far_of(mass: NDArray) -> NDArray[np.intp]:
@@ -177,7 +181,7 @@ class HoledPenalty:
         Nodes without samples.
     """
 
-    window = 3
+    window, least = 2, _LEAST
 
     def __init__(
         self,
@@ -213,6 +217,13 @@ class HoledPenalty:
         return self._plain.mean_square(z)
 
     def precondition(self, residual: NDArray) -> NDArray:
+        return self._through(residual, self._multigrid)
+
+    def nearest(self, residual: NDArray) -> NDArray | None:
+        return self._through(residual, self._multigrid.solve)
+
+    def _through(self, residual: NDArray, solve: Callable[[NDArray], NDArray]) -> NDArray:
+        """A solution on the mesh, as one of all functions."""
         z = residual
         for a, each in enumerate(self._cosines):
             z = each.ordered(z, a)
@@ -220,7 +231,7 @@ class HoledPenalty:
         values = self._in_mesh(z)
         for a, each in enumerate(self._cosines):
             values = each.transform.adjoint(values, a)
-        values = self._multigrid(values)
+        values = solve(values)
         for a, each in enumerate(self._cosines):
             values = each.transform.cosines(values, a)
         z = z * self._inverse

@@ -17,6 +17,7 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_columns
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
+from sk_posenc.kronecker._hole_copies import WideHoles, rows_of_part, same_units
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
@@ -25,6 +26,7 @@ from sk_posenc.kronecker._search import (
     Choice,
     best_of,
     fold_search,
+    problems_of,
     search_results,
     shows_noise,
 )
@@ -39,12 +41,20 @@ _HELD_OUT = 0.12
 _COARSER = 4.0
 _ADAPTIVE_STEPS = 20
 
+# A part of a grid judges where all samples are more than so many times as many; and scores that
+# differ by less than this share are as good.
+_PART = 2
+_AS_GOOD = 1.02
+
 # Exponents that differ by 1 smooth about alike where alphas differ by this factor.
 _PER_EXPONENT = 6.4
 
 # The alpha with which a climb begins, and the factor of its first steps.
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
+
+# The same where holes judge, which take longer: they change little with alpha.
+_FIRST_ALPHA_IN_HOLES = 1e-3
 
 # The same of a penalty that follows the function; less of it takes many steps, and must lower the
 # squared error to this share.
@@ -59,8 +69,11 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
     A cell is as wide along each axis as the mean spacing of the samples. Where samples crowd,
     neighbours are held out together; on a grid, a cell holds one sample.
     """
+    random = np.random.default_rng(0)
     if samples.on_grid:
-        cells, n_cells = np.arange(samples.n_cells), samples.n_cells
+        # a draw for each cell with samples: holes may come from the same generator
+        held = np.zeros(samples.n_cells, dtype=bool)
+        held[samples.occupied] = random.uniform(size=len(samples.occupied)) < _HELD_OUT
     else:
         counts = np.maximum(1, np.ceil(samples.n_per_axis)).astype(np.intp)
         cells, n_cells = np.zeros(samples.n_cells, dtype=np.intp), int(np.prod(counts))
@@ -68,8 +81,7 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
             low, width = float(x.min()), float(np.ptp(x)) or 1.0
             place = np.clip(((x - low) / width * count).astype(np.intp), 0, count - 1)
             cells = cells * count + place
-    drawn = np.random.default_rng(0).uniform(size=n_cells) < _HELD_OUT
-    held = drawn[cells]
+        held = (random.uniform(size=n_cells) < _HELD_OUT)[cells]
     if samples.weights is not None:
         held &= samples.weights.ravel() > 0
     if not held.any() and len(samples.occupied) > 1:
@@ -90,11 +102,17 @@ class HeldOut:
         Centred targets, in units of their own.
     size : float
         What the spread of the first of them is in scores.
+    far : ndarray of bool of the shape of the samples, or None
+        Cells that are held out together, far from all others.
 
     Attributes
     ----------
     held : ndarray of shape (n_cells,)
         Whether a cell is held out.
+    problems : list of Problem
+        One per path.
+    judges_holes : bool
+        Whether some lie far from others.
     """
 
     def __init__(
@@ -105,8 +123,9 @@ class HeldOut:
         tolerance: float,
         max_iter: int,
         size: float,
+        far: NDArray[np.bool_] | None = None,
     ) -> None:
-        self._samples, self._problems = samples, problems
+        self._samples, self.problems = samples, problems
         self._tolerance, self._max_iter = tolerance, max_iter
         self._iterations: dict[int, Iteration] = {}
         self._starts: dict[int, NDArray] = {}
@@ -118,6 +137,10 @@ class HeldOut:
         first = float(np.average(self.first**2, weights=flat_weights)) or 1.0
         self._spread = size / math.sqrt(first)
         self.held = held_out_cells(samples)
+        self._far, self.judges_holes = None, far is not None
+        if far is not None:
+            self._far = far.ravel()
+            self.held |= self._far
         if not self.held.any() or self.held.all():
             raise ValueError(
                 f"too few samples: {self.held.sum()} of {len(self.held)} would be held out. "
@@ -132,7 +155,7 @@ class HeldOut:
 
     def iteration(self, index: int) -> Iteration:
         """Of a path, made once for all paths with its axes."""
-        problem = self._problems[index]
+        problem = self.problems[index]
         for other, iteration in self._iterations.items():
             if self._axes(other) is problem.design.axes:
                 if other != index:
@@ -147,7 +170,7 @@ class HeldOut:
 
     def score(self, index: int, alpha: float) -> float:
         """Negative mean squared error, over columns too, judged by the first of them."""
-        iteration, problem = self.iteration(index), self._problems[index]
+        iteration, problem = self.iteration(index), self.problems[index]
         weights = np.where(self.held, 0.0, 1.0)
         if iteration.weights is not None:
             weights = weights * iteration.weights
@@ -156,8 +179,9 @@ class HeldOut:
         steps = limits_now().candidate_steps
         if problem.design.penalty == ADAPTIVE:
             steps = _ADAPTIVE_STEPS
-        # held-out cells lie near samples
-        (found,) = replace(iteration, scheme=iteration.scheme.near_samples()).run(
+        if self._far is None:  # all lie near samples
+            iteration = replace(iteration, scheme=iteration.scheme.near_samples())
+        (found,) = iteration.run(
             [system],
             alpha * problem.scale,
             np.eye(1),
@@ -168,16 +192,31 @@ class HeldOut:
         self._starts = {index: to_numpy(found.z)}
         error = (self.first - to_numpy(system.fitted[0]))[self.held] ** 2
         own = None if iteration.weights is None else iteration.weights[self.held]
-        return -float(np.average(error, weights=own)) * self._spread**2
+        self.near = -self._near(error, own) * self._spread**2
+        return -self.mean(error, own) * self._spread**2
+
+    def _near(self, squares: NDArray, weights: NDArray | None) -> float:
+        near = slice(None) if self._far is None else ~self._far[self.held]
+        return float(np.average(squares[near], weights=None if weights is None else weights[near]))
+
+    def mean(self, squares: NDArray, weights: NDArray | None) -> float:
+        """Of the held-out cells; of those near samples and those far from them the geometric one,
+        so that each counts in its own size."""
+        near = self._near(squares, weights)
+        if self._far is None:
+            return near
+        assert weights is not None  # a grid with holes
+        far = self._far[self.held]
+        return math.sqrt(near * float(np.average(squares[far], weights=weights[far])))
 
     def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
         """What a fit on a path may begin with, if it is still here."""
-        problem = self._problems[index]
+        problem = self.problems[index]
         here = any(self._axes(i) is problem.design.axes for i in self._iterations)
         return (self.iteration(index) if here else None), self._start(problem)
 
     def _axes(self, index: int) -> list[Axis]:
-        return self._problems[index].design.axes
+        return self.problems[index].design.axes
 
     def _start(self, problem: Problem) -> NDArray | None:
         """The last solution, where it is one of the same functions."""
@@ -204,6 +243,7 @@ def held_out_search(
     max_iter: int,
     place: Place,
     units: Units,
+    whole: bool = False,
 ) -> tuple[Choice, HeldOut]:
     """Errors of candidates on the held-out cells, and the best.
 
@@ -213,11 +253,17 @@ def held_out_search(
         Whether to climb: from a middle alpha in steps of a decade, then to neighbours, then
         over exponents, at alphas that smooth about equally. False: all are scored, as they
         always are where a factorisation gives them at once.
+    whole : bool
+        Whether all samples must judge, also where those around some holes would do.
     """
     columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
-    held_out = HeldOut(samples, columns, problems, tolerance, max_iter, units.size)
+    settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
+    held_out = _held_out(
+        samples, X, columns, weights, paths, problems, alphas,
+        units=units, place=place, whole=whole, **settings,
+    )  # fmt: skip
     scores = np.full((len(paths), len(alphas)), np.nan)
-    times = np.zeros_like(scores)
+    near, times = scores.copy(), np.zeros_like(scores)
     unworthy = np.zeros(scores.shape, dtype=bool)
 
     def score(index: int, j: int) -> float:
@@ -226,9 +272,13 @@ def held_out_search(
         if np.isnan(scores[index, j]):
             start = time.perf_counter()
             scores[index, j] = held_out.score(index, float(alphas[j]))
+            near[index, j] = held_out.near
             times[index, j] = time.perf_counter() - start
             scored()
         return float(scores[index, j])
+
+    def score_near(index: int, j: int) -> float:
+        return float(near[index, j]) if score(index, j) > -math.inf else -math.inf
 
     for group in _groups(paths):
         if not problems[group[0]].solver.iterates:
@@ -253,6 +303,11 @@ def held_out_search(
             noisy = not samples.is_grid or shows_noise(samples, columns)
             places = _climb_adaptive(alphas, partial(score, group[0]), noisy)
             unworthy[group[0], places] = True
+        elif automatic and held_out.judges_holes:
+            index = group[len(group) // 2]
+            step = _alphas_in(alphas, _FIRST_STEP)
+            _climb(partial(score_near, index), _nearest(alphas, _FIRST_ALPHA_IN_HOLES), step)
+            _climb_exponents(group, paths, alphas, score, _largest_as_good(near[index], alphas))
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -261,8 +316,64 @@ def held_out_search(
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     best = best_of(np.where(unworthy, np.nan, scores), alphas)
+    if held_out.judges_holes:
+        best = _best_in_holes(scores, near, alphas)
     path = best // len(alphas)
-    return Choice(results, best, problems[path], paths, *held_out.kept_for(path)), held_out
+    kept = held_out.kept_for(path) if held_out.problems is problems else (None, None)
+    return Choice(results, best, problems[path], paths, *kept), held_out
+
+
+def _held_out(
+    samples: Samples,
+    X: NDArray,
+    columns: NDArray,
+    weights: NDArray | None,
+    paths: list[Candidate],
+    problems: list[Problem],
+    alphas: NDArray,
+    *,
+    units: Units,
+    place: Place,
+    whole: bool,
+    **settings: Any,
+) -> HeldOut:
+    """What scores: of a grid with wide holes a part, with copies of the holes held out."""
+    holes = None
+    if place.device is None and all(_fills_holes(each) for each in problems):
+        holes = WideHoles.of(samples)
+    if holes is None:
+        return HeldOut(samples, columns, problems, size=units.size, **settings)
+    rows, size = rows_of_part(samples, holes.part(samples.to_cells(columns))), units.size
+    if not whole and _PART * len(rows) < len(columns):
+        part = Samples(X[rows], None if weights is None else weights[rows])
+        of_part = problems_of(paths, part, alphas, place)
+        alike = all(map(same_units, problems, of_part))
+        own = WideHoles.of(part)
+        if own is not None and alike:
+            samples, problems, holes = part, of_part, own
+            inside = columns[rows]
+            columns = inside - part.mean(inside)
+            size = Units(part, units.back(columns.T).T).size
+    return HeldOut(samples, columns, problems, size=size, far=holes.copies(), **settings)
+
+
+def _fills_holes(problem: Problem) -> bool:
+    design = problem.design
+    return design.adds_up and isinstance(design.penalty, Smoothness) and problem.solver.iterates
+
+
+def _largest_as_good(scores: NDArray, alphas: NDArray) -> int:
+    """The place of the largest alpha whose score is about the best: it takes the fewest steps."""
+    good = np.flatnonzero(scores >= _AS_GOOD * np.nanmax(scores))
+    return int(good[np.argmax(alphas[good])])
+
+
+def _best_in_holes(scores: NDArray, near: NDArray, alphas: NDArray) -> int:
+    """Samples near others choose the alpha of each path; all choose the path."""
+    tried = np.flatnonzero(~np.isnan(near).all(axis=1))
+    places = [(int(path), _largest_as_good(near[path], alphas)) for path in tried]
+    path, j = max(places, key=lambda at: scores[at])
+    return path * len(alphas) + j
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
@@ -288,10 +399,18 @@ def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
 def _climb_group(
     group: list[int], paths: list[Candidate], alphas: NDArray, score: Callable
 ) -> None:
-    middle = len(group) // 2
+    middle = group[len(group) // 2]
     at = _nearest(alphas, _FIRST_ALPHA)
     for step in (_alphas_in(alphas, _FIRST_STEP), 1):
-        at = _climb(partial(score, group[middle]), at, step)
+        at = _climb(partial(score, middle), at, step)
+    _climb_exponents(group, paths, alphas, score, at)
+
+
+def _climb_exponents(
+    group: list[int], paths: list[Candidate], alphas: NDArray, score: Callable, at: int
+) -> None:
+    """From the middle one at an alpha, as long as errors fall."""
+    middle = len(group) // 2
     for direction in (group[middle + 1 :], group[:middle][::-1]):
         best = score(group[middle], at)
         for index in direction:

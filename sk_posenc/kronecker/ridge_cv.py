@@ -331,13 +331,14 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
                 return Choice(results, best, problem, paths)
             problems = problems_of(paths, samples, alphas, self._place)
             choice, held_out = score_listed(
-                samples, *kept, paths, problems, alphas, units=units, **self._settings()
-            )
+                samples, *kept, paths, problems, alphas,
+                units=units, whole=learnt is not None, **self._settings(),
+            )  # fmt: skip
             if learnt is None:
                 return choice
             if held_out is None:
                 return on_grid(learnt, choice, samples, columns, units)
-            return on_cells(learnt, choice, held_out.held, samples, columns, units)
+            return on_cells(learnt, choice, held_out, samples, columns, units)
 
     def _settings(self) -> dict[str, Any]:
         return {
