@@ -17,7 +17,13 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_columns
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
-from sk_posenc.kronecker._hole_copies import WideHoles, rows_of_part, same_units
+from sk_posenc.kronecker._hole_copies import (
+    Judged,
+    best_in_holes,
+    fills_holes,
+    judged_holes,
+    largest_as_good,
+)
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
@@ -26,7 +32,6 @@ from sk_posenc.kronecker._search import (
     Choice,
     best_of,
     fold_search,
-    problems_of,
     search_results,
     shows_noise,
 )
@@ -40,11 +45,6 @@ _HELD_OUT = 0.12
 # follow each other.
 _COARSER = 4.0
 _ADAPTIVE_STEPS = 20
-
-# A part of a grid judges where all samples are more than so many times as many; and scores that
-# differ by less than this share are as good.
-_PART = 2
-_AS_GOOD = 1.02
 
 # Exponents that differ by 1 smooth about alike where alphas differ by this factor.
 _PER_EXPONENT = 6.4
@@ -97,13 +97,9 @@ class HeldOut:
 
     Parameters
     ----------
-    samples : Samples
-    columns : ndarray of shape (n_samples, q)
-        Centred targets, in units of their own.
-    size : float
-        What the spread of the first of them is in scores.
-    far : ndarray of bool of the shape of the samples, or None
-        Cells that are held out together, far from all others.
+    judged : Judged
+    tolerance : float
+    max_iter : int
 
     Attributes
     ----------
@@ -115,17 +111,9 @@ class HeldOut:
         Whether some lie far from others.
     """
 
-    def __init__(
-        self,
-        samples: Samples,
-        columns: NDArray,
-        problems: list[Problem],
-        tolerance: float,
-        max_iter: int,
-        size: float,
-        far: NDArray[np.bool_] | None = None,
-    ) -> None:
-        self._samples, self.problems = samples, problems
+    def __init__(self, judged: Judged, tolerance: float, max_iter: int) -> None:
+        samples, columns, self.problems, size, far = judged
+        self._samples = samples
         self._tolerance, self._max_iter = tolerance, max_iter
         self._iterations: dict[int, Iteration] = {}
         self._starts: dict[int, NDArray] = {}
@@ -257,11 +245,12 @@ def held_out_search(
         Whether all samples must judge, also where those around some holes would do.
     """
     columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
-    settings: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter}
-    held_out = _held_out(
-        samples, X, columns, weights, paths, problems, alphas,
-        units=units, place=place, whole=whole, **settings,
-    )  # fmt: skip
+    judged = Judged(samples, columns, problems, units.size)
+    if place.device is None and all(map(fills_holes, problems)):
+        judged = judged_holes(
+            judged, X, weights, paths, alphas, units=units, place=place, whole=whole
+        )
+    held_out = HeldOut(judged, tolerance, max_iter)
     scores = np.full((len(paths), len(alphas)), np.nan)
     near, times = scores.copy(), np.zeros_like(scores)
     unworthy = np.zeros(scores.shape, dtype=bool)
@@ -307,7 +296,7 @@ def held_out_search(
             index = group[len(group) // 2]
             step = _alphas_in(alphas, _FIRST_STEP)
             _climb(partial(score_near, index), _nearest(alphas, _FIRST_ALPHA_IN_HOLES), step)
-            _climb_exponents(group, paths, alphas, score, _largest_as_good(near[index], alphas))
+            _climb_exponents(group, paths, alphas, score, largest_as_good(near[index], alphas))
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -317,63 +306,10 @@ def held_out_search(
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     best = best_of(np.where(unworthy, np.nan, scores), alphas)
     if held_out.judges_holes:
-        best = _best_in_holes(scores, near, alphas)
+        best = best_in_holes(scores, near, alphas)
     path = best // len(alphas)
     kept = held_out.kept_for(path) if held_out.problems is problems else (None, None)
     return Choice(results, best, problems[path], paths, *kept), held_out
-
-
-def _held_out(
-    samples: Samples,
-    X: NDArray,
-    columns: NDArray,
-    weights: NDArray | None,
-    paths: list[Candidate],
-    problems: list[Problem],
-    alphas: NDArray,
-    *,
-    units: Units,
-    place: Place,
-    whole: bool,
-    **settings: Any,
-) -> HeldOut:
-    """What scores: of a grid with wide holes a part, with copies of the holes held out."""
-    holes = None
-    if place.device is None and all(_fills_holes(each) for each in problems):
-        holes = WideHoles.of(samples)
-    if holes is None:
-        return HeldOut(samples, columns, problems, size=units.size, **settings)
-    rows, size = rows_of_part(samples, holes.part(samples.to_cells(columns))), units.size
-    if not whole and _PART * len(rows) < len(columns):
-        part = Samples(X[rows], None if weights is None else weights[rows])
-        of_part = problems_of(paths, part, alphas, place)
-        alike = all(map(same_units, problems, of_part))
-        own = WideHoles.of(part)
-        if own is not None and alike:
-            samples, problems, holes = part, of_part, own
-            inside = columns[rows]
-            columns = inside - part.mean(inside)
-            size = Units(part, units.back(columns.T).T).size
-    return HeldOut(samples, columns, problems, size=size, far=holes.copies(), **settings)
-
-
-def _fills_holes(problem: Problem) -> bool:
-    design = problem.design
-    return design.adds_up and isinstance(design.penalty, Smoothness) and problem.solver.iterates
-
-
-def _largest_as_good(scores: NDArray, alphas: NDArray) -> int:
-    """The place of the largest alpha whose score is about the best: it takes the fewest steps."""
-    good = np.flatnonzero(scores >= _AS_GOOD * np.nanmax(scores))
-    return int(good[np.argmax(alphas[good])])
-
-
-def _best_in_holes(scores: NDArray, near: NDArray, alphas: NDArray) -> int:
-    """Samples near others choose the alpha of each path; all choose the path."""
-    tried = np.flatnonzero(~np.isnan(near).all(axis=1))
-    places = [(int(path), _largest_as_good(near[path], alphas)) for path in tried]
-    path, j = max(places, key=lambda at: scores[at])
-    return path * len(alphas) + j
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:

@@ -2,18 +2,28 @@
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_cdt, maximum_filter, minimum_filter
 
+from sk_posenc.kronecker._candidates import Candidate
+from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gaps import WIDE
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker._search import problems_of
+from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker.penalties import Smoothness
 
-# Cells of the part of a grid that judges, at least about; and its side in widths of the widest hole.
+# Cells of the part of a grid that judges, about, and its side in widths of the widest hole, at
+# least; where all samples are more than so many times as many.
 _CELLS, _WIDTHS = 2**16, 4
+_PART = 2
+
+# Scores that differ by less than this share are as good.
+_AS_GOOD = 1.02
 
 # The share of the samples that copies take, about and at most; places that are tried for them; and
 # the share of a copy that may lie on holes and other copies.
@@ -90,14 +100,89 @@ class WideHoles:
         return max(parts, key=at_stake)
 
 
-def rows_of_part(samples: Samples, part: tuple[slice, ...]) -> NDArray[np.intp]:
+class Judged(NamedTuple):
+    """What candidates are judged by.
+
+    Attributes
+    ----------
+    samples : Samples
+    columns : ndarray of shape (n_samples, q)
+        Centred targets, in units of their own.
+    problems : list of Problem
+        One per path.
+    size : float
+        What the spread of the first target is in scores.
+    far : ndarray of bool of the shape of the samples, or None
+        Cells that are held out together, far from all others.
+    """
+
+    samples: Samples
+    columns: NDArray
+    problems: list[Problem]
+    size: float
+    far: NDArray[np.bool_] | None = None
+
+
+def fills_holes(problem: Problem) -> bool:
+    """Whether it is one of smoothness, solved by steps."""
+    design = problem.design
+    return design.adds_up and isinstance(design.penalty, Smoothness) and problem.solver.iterates
+
+
+def judged_holes(
+    judged: Judged,
+    X: NDArray,
+    weights: NDArray | None,
+    paths: list[Candidate],
+    alphas: NDArray,
+    *,
+    units: Units,
+    place: Place,
+    whole: bool,
+) -> Judged:
+    """With copies of wide holes held out, on a part of the grid unless all of it must judge."""
+    samples, columns, problems, size, _ = judged
+    holes = WideHoles.of(samples)
+    if holes is None:
+        return judged
+    rows = _rows_of_part(samples, holes.part(samples.to_cells(columns)))
+    if not whole and _PART * len(rows) < len(columns):
+        part = Samples(X[rows], None if weights is None else weights[rows])
+        of_part, own = problems_of(paths, part, alphas, place), WideHoles.of(part)
+        if own is not None and all(map(_same_units, problems, of_part)):
+            samples, problems, holes, columns = part, of_part, own, columns[rows]
+            columns = columns - samples.mean(columns)
+            size = Units(samples, units.back(columns.T).T).size
+    return Judged(samples, columns, problems, size, holes.copies())
+
+
+def largest_as_good(scores: NDArray, alphas: NDArray) -> int:
+    """The place of the largest alpha whose score is about the best: it takes the fewest steps."""
+    good = np.flatnonzero(scores >= _AS_GOOD * np.nanmax(scores))
+    return int(good[np.argmax(alphas[good])])
+
+
+def best_in_holes(scores: NDArray, near: NDArray, alphas: NDArray) -> int:
+    """Samples near others choose the alpha of each path; all choose the path.
+
+    Parameters
+    ----------
+    scores, near : ndarrays of shape (n_paths, n_alphas)
+    """
+    tried = np.flatnonzero(~np.isnan(near).all(axis=1))
+    places = [(int(path), largest_as_good(near[path], alphas)) for path in tried]
+    path, j = max(places, key=lambda at: scores[at])
+    return path * len(alphas) + j
+
+
+def _rows_of_part(samples: Samples, part: tuple[slice, ...]) -> NDArray[np.intp]:
     """Samples in a part of their grid."""
     inside = np.zeros(samples.shape, dtype=bool)
     inside[part] = True
     return np.flatnonzero(samples.to_samples(inside[None])[:, 0])
 
 
-def same_units(problem: Problem, other: Problem) -> bool:
+def _same_units(problem: Problem, other: Problem) -> bool:
     """Whether alphas mean the same for functions of two domains."""
     pairs = zip(problem.design.axes, other.design.axes, strict=True)
     return all(abs(_unit(b.encoder) / _unit(a.encoder) - 1) < _ALIKE for a, b in pairs)
