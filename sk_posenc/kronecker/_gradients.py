@@ -101,7 +101,7 @@ class Gradients(Solver):
             ):
                 return PosteriorBySamples(self.design, alpha)
             iteration = self._iteration_in(dtype_for(DRAWN_TOLERANCE, n_occupied))
-            return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations)
+            return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations, alpha)
         rows, place = self._rows_for(np.float64), self._place
         gram, step = np.empty((size.size, size.size)), max(1, now.row_block // len(weights))
         placed = place.array(weights)
