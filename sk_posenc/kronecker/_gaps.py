@@ -25,6 +25,9 @@ from sk_posenc.kronecker._samples import Samples
 PAYS = 5.0
 WIDE = 6
 
+# Steps that are judged together up to an exponent, and beyond, where they go less evenly.
+_WINDOW, _GENTLE, _STEEP_WINDOW = 2, 2.0, 3
+
 # Residuals below this share of the size of the function count as that: where penalties are weak
 # they are far smaller than what is uncertain between the samples.
 _LEAST = 0.003
@@ -96,7 +99,8 @@ class SmoothGaps:
         if not wide or cheapest(mass, symbol) < PAYS:
             return plain
         multigrid = Multigrid(self._ladder, mass, symbol)
-        return HoledPenalty(plain, self._found, multigrid, far_of(mass))
+        window = _WINDOW if self.exponent <= _GENTLE else _STEEP_WINDOW
+        return HoledPenalty(plain, self._found, multigrid, far_of(mass), window)
 
     def _mass(self, weights: NDArray | None) -> NDArray[np.float64]:
         """Weights of the samples at the nodes."""
@@ -179,9 +183,11 @@ class HoledPenalty:
     multigrid : Multigrid
     far : ndarray of ints
         Nodes without samples.
+    window : int
+        Steps that are judged together.
     """
 
-    window, least = 2, _LEAST
+    least = _LEAST
 
     def __init__(
         self,
@@ -189,7 +195,9 @@ class HoledPenalty:
         cosines: Sequence[AxisCosines],
         multigrid: Multigrid,
         far: NDArray[np.intp],
+        window: int,
     ) -> None:
+        self.window = window
         self._plain, self._cosines, self._multigrid, self._far = plain, cosines, multigrid, far
         self._first = tuple(slice(0, each.n_cosines) for each in cosines)
         self._shape = tuple(each.n_nodes for each in cosines)

@@ -10,6 +10,7 @@ from scipy.ndimage import distance_transform_cdt, maximum_filter, minimum_filter
 
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import Place
+from sk_posenc.kronecker._encoders import in_order
 from sk_posenc.kronecker._gaps import WIDE
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -124,9 +125,12 @@ class Judged(NamedTuple):
 
 
 def fills_holes(problem: Problem) -> bool:
-    """Whether it is one of smoothness, solved by steps."""
+    """Whether it is one of smoothness, and a few steps solve it in holes too."""
     design = problem.design
-    return design.adds_up and isinstance(design.penalty, Smoothness) and problem.solver.iterates
+    encoders = [axis.encoder for axis in design.axes]
+    ends = all(in_order(each) and each._boundary(0) != "periodic" for each in encoders)
+    smooth = design.adds_up and isinstance(design.penalty, Smoothness)
+    return ends and smooth and problem.solver.iterates
 
 
 def judged_holes(

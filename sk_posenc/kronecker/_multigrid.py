@@ -22,7 +22,7 @@ _FEW = 400
 # An axis is coarsened while its finest waves are at least this share as rough as those of others.
 _AS_ROUGH = 0.4
 
-# Steps that smooth, and the ratio of the eigenvalues that they lower; above an exponent, more. An
+# Steps that smooth, and the ratio of the eigenvalues that they lower; from an exponent on, more. An
 # odd number of steps overshoots less.
 _STEPS, _RANGE = 3, 30.0
 _STEEP, _MORE_STEPS, _WIDER_RANGE = 3.0, 5, 60.0
@@ -125,7 +125,7 @@ class Ladder:
         self.steps: list[Step] = []
         self._waves: list[list[sparse.csr_array | None]] = []
         self.dtype = np.dtype(dtype)
-        steep = exponent > _STEEP
+        steep = exponent >= _STEEP
         self.n_smoothing, self.range = (_MORE_STEPS, _WIDER_RANGE) if steep else (_STEPS, _RANGE)
         top = np.array(roughness, dtype=np.float64)
         least = max(3, int(_FEW ** (1 / len(shape))))

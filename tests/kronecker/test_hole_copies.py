@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy.interpolate import LinearNDInterpolator
 
-from sk_posenc import KroneckerRidgeCV, grid_samples
+from sk_posenc import FourierEncoder, KroneckerRidgeCV, ShiftedBasisEncoder, grid_samples
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _hole_copies
 from sk_posenc.kronecker._held_out import held_out_cells
-from sk_posenc.kronecker._hole_copies import WideHoles, best_in_holes
+from sk_posenc.kronecker._hole_copies import WideHoles, best_in_holes, fills_holes
+from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker.penalties import parse_penalty
 
 SIDE = 64
 BLOCK = np.s_[10:26, 30:46]
@@ -86,6 +88,20 @@ def test_pixels_are_held_out_where_holes_have_the_same_draws():
     held = held_out_cells(samples_of(gone)).reshape(gone.shape)
     assert not (held & gone).any()
     assert held.sum() / (~gone).sum() == pytest.approx(0.12, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "penalty", "fills"),
+    [
+        (ShiftedBasisEncoder("bspline"), 2.0, True),
+        (ShiftedBasisEncoder("bspline", boundary="periodic", domain=(0, 64)), 2.0, False),
+        (FourierEncoder(), 2.0, False),
+        (ShiftedBasisEncoder("bspline"), "slope", False),
+    ],
+)
+def test_functions_that_need_many_steps_in_holes_are_not_judged_there(encoder, penalty, fills):
+    problem = Problem(samples_of(holed()), encoder, parse_penalty(penalty, "penalty"))
+    assert fills_holes(problem) is fills
 
 
 def test_near_samples_choose_alpha_and_all_choose_the_path():
