@@ -22,7 +22,6 @@ from sk_posenc.kronecker._hole_copies import (
     best_in_holes,
     fills_holes,
     judged_holes,
-    largest_as_good,
 )
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import scored
@@ -53,8 +52,10 @@ _PER_EXPONENT = 6.4
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
 
-# The same where holes judge, which take longer: they change little with alpha.
+# The same where holes judge; and the share of the squared error that a smaller one, which takes
+# more steps, must lower it to.
 _FIRST_ALPHA_IN_HOLES = 1e-3
+_BETTER = 0.99
 
 # The same of a penalty that follows the function; less of it takes many steps, and must lower the
 # squared error to this share.
@@ -294,9 +295,9 @@ def held_out_search(
             unworthy[group[0], places] = True
         elif automatic and held_out.judges_holes:
             index = group[len(group) // 2]
-            step = _alphas_in(alphas, _FIRST_STEP)
-            _climb(partial(score_near, index), _nearest(alphas, _FIRST_ALPHA_IN_HOLES), step)
-            _climb_exponents(group, paths, alphas, score, largest_as_good(near[index], alphas))
+            at = _climb_in_holes(alphas, partial(score_near, index))
+            _climb_exponents(group, paths, alphas, score, at)
+            near[index, np.arange(len(alphas)) != at] = np.nan
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -306,7 +307,7 @@ def held_out_search(
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     best = best_of(np.where(unworthy, np.nan, scores), alphas)
     if held_out.judges_holes:
-        best = best_in_holes(scores, near, alphas)
+        best = best_in_holes(scores, near)
     path = best // len(alphas)
     kept = held_out.kept_for(path) if held_out.problems is problems else (None, None)
     return Choice(results, best, problems[path], paths, *kept), held_out
@@ -340,6 +341,18 @@ def _climb_group(
     for step in (_alphas_in(alphas, _FIRST_STEP), 1):
         at = _climb(partial(score, middle), at, step)
     _climb_exponents(group, paths, alphas, score, at)
+
+
+def _climb_in_holes(alphas: NDArray, score: Callable) -> int:
+    """From a small alpha; a larger one must gain more, as it smooths the whole grid."""
+    at, step = _nearest(alphas, _FIRST_ALPHA_IN_HOLES), _alphas_in(alphas, _FIRST_STEP)
+    for way, share in ((step, _WORTH), (-step, _BETTER)):
+        first = at
+        while score(at + way) > share * score(at):
+            at += way
+        if at != first:
+            break
+    return at
 
 
 def _climb_exponents(

@@ -19,12 +19,9 @@ from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import Smoothness
 
 # Cells of the part of a grid that judges, about, and its side in widths of the widest hole, at
-# least; where all samples are more than so many times as many.
-_CELLS, _WIDTHS = 2**16, 4
-_PART = 2
-
-# Scores that differ by less than this share are as good.
-_AS_GOOD = 1.02
+# least; where the grid has so many times as many samples.
+_CELLS, _WIDTHS = 2**15, 4
+_PART = 1.5
 
 # The share of the samples that copies take, about and at most; places that are tried for them; and
 # the share of a copy that may lie on holes and other copies.
@@ -160,23 +157,18 @@ def judged_holes(
     return Judged(samples, columns, problems, size, holes.copies())
 
 
-def largest_as_good(scores: NDArray, alphas: NDArray) -> int:
-    """The place of the largest alpha whose score is about the best: it takes the fewest steps."""
-    good = np.flatnonzero(scores >= _AS_GOOD * np.nanmax(scores))
-    return int(good[np.argmax(alphas[good])])
-
-
-def best_in_holes(scores: NDArray, near: NDArray, alphas: NDArray) -> int:
+def best_in_holes(scores: NDArray, near: NDArray) -> int:
     """Samples near others choose the alpha of each path; all choose the path.
 
     Parameters
     ----------
     scores, near : ndarrays of shape (n_paths, n_alphas)
+        NaN where there is none.
     """
     tried = np.flatnonzero(~np.isnan(near).all(axis=1))
-    places = [(int(path), largest_as_good(near[path], alphas)) for path in tried]
+    places = [(int(path), int(np.nanargmax(near[path]))) for path in tried]
     path, j = max(places, key=lambda at: scores[at])
-    return path * len(alphas) + j
+    return path * near.shape[1] + j
 
 
 def _rows_of_part(samples: Samples, part: tuple[slice, ...]) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ from scipy.interpolate import LinearNDInterpolator
 from sk_posenc import FourierEncoder, KroneckerRidgeCV, ShiftedBasisEncoder, grid_samples
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _hole_copies
-from sk_posenc.kronecker._held_out import held_out_cells
+from sk_posenc.kronecker._held_out import _climb_in_holes, held_out_cells
 from sk_posenc.kronecker._hole_copies import WideHoles, best_in_holes, fills_holes
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -105,12 +105,30 @@ def test_functions_that_need_many_steps_in_holes_are_not_judged_there(encoder, p
 
 
 def test_near_samples_choose_alpha_and_all_choose_the_path():
-    alphas = np.array([1.0, 2.0, 4.0])
-    near = np.array([[-1.0, -1.01, -2.0], [np.nan] * 3, [-1.2, np.nan, np.nan]])
-    scores = np.array([[-1.0, -5.0, -0.5], [np.nan] * 3, [-4.0, np.nan, np.nan]])
-    assert best_in_holes(scores, near, alphas) == 6
-    scores[0, 1] = -3.0
-    assert best_in_holes(scores, near, alphas) == 1
+    near = np.array([[-1.0, -1.1, -2.0], [np.nan] * 3, [-1.2, np.nan, np.nan]])
+    scores = np.array([[-5.0, -1.0, -0.5], [np.nan] * 3, [-4.0, np.nan, np.nan]])
+    assert best_in_holes(scores, near) == 6
+    scores[0, 0] = -3.0
+    assert best_in_holes(scores, near) == 0
+
+
+@pytest.mark.parametrize(
+    ("errors", "alpha"),
+    [
+        ({}, 1e-3),
+        ({1e-2: 0.96}, 1e-3),  # not worth it
+        ({1e-2: 0.9, 1e-1: 0.8, 1e-4: 0.1}, 1e-1),
+        ({1e-4: 0.995}, 1e-3),
+        ({1e-4: 0.9, 1e-5: 0.89}, 1e-5),
+    ],
+)
+def test_alphas_climb_from_a_small_one(errors, alpha):
+    alphas = np.logspace(-5, 7, 37)
+    known = np.ones(37)
+    for at, error in errors.items():
+        known[np.argmin(np.abs(np.log(alphas / at)))] = error
+    found = _climb_in_holes(alphas, lambda j: -known[j] if 0 <= j < 37 else -np.inf)
+    assert alphas[found] == pytest.approx(alpha)
 
 
 @pytest.mark.parametrize(("truth", "most"), [(1.25, 1.5), (3.0, 2.5)])
