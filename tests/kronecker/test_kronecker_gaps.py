@@ -8,8 +8,12 @@ from scipy.sparse.linalg import spsolve
 from sk_posenc import FourierEncoder, KroneckerRidge, ShiftedBasisEncoder
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _perturbed
+from sk_posenc.kronecker._axis import fit_axes
+from sk_posenc.kronecker._axis_cosines import AxisCosines
 from sk_posenc.kronecker._multigrid import Ladder, Multigrid, cosines, from_cosines
+from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import smooth_axis
+from sk_posenc.kronecker.penalties import Smoothness
 
 SIDE = 40
 
@@ -242,6 +246,16 @@ def test_penalties_that_follow_the_function_fill_holes_too():
     near, exact = (model.predict(X).reshape(shape) for model in fits)
     assert np.abs(near - exact)[middle(shape, 8)].max() < 0.02
     assert fits[0].n_iter_ <= 200
+
+
+@pytest.mark.parametrize("n", [300, 384, 451])  # of 384 the ends are rounded inwards
+def test_nodes_are_the_pixels_whatever_their_number(n):
+    x = np.arange(n) / n
+    samples = Samples(np.stack(np.meshgrid(x, x[:8], indexing="ij"), -1).reshape(-1, 2), None)
+    axis, _ = fit_axes(samples, ShiftedBasisEncoder("bspline"), Smoothness(2.0), None)
+    cosines = AxisCosines.of(axis, True)
+    assert cosines.n_nodes == n
+    assert cosines.on_nodes
 
 
 def test_functions_that_are_no_cosines_are_solved_without_multigrid():
