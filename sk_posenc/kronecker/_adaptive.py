@@ -182,7 +182,7 @@ class SteeredPenalty:
     counts at each node; or by multigrid, where samples leave gaps.
     """
 
-    window = 5
+    window, least = 5, 0.0
 
     def __init__(
         self,
@@ -219,6 +219,9 @@ class SteeredPenalty:
         waves = self._inverse * mode_products(scaled[None, ...], self._steering._forth)[0, ...]
         back = mode_products(waves[None, ...], self._steering._back)[0, ...]
         return back if self._roots is None else self._roots * back
+
+    def nearest(self, residual: Array) -> Array | None:
+        return None
 
     def mean_square(self, z: Array) -> float:
         return self._steering.mean_square(z)

@@ -63,7 +63,8 @@ class AxisCosines:
         encoder = axis.encoder
         low, high = encoder.domain_[0]
         shifts = getattr(encoder, "shifts_", [np.empty(0)])[0]
-        n = int(np.sum((shifts >= low) & (shifts <= high)))
+        slack = _ON_NODES * (high - low) / max(1, len(shifts))  # shifts at the ends are rounded
+        n = int(np.sum((shifts >= low - slack) & (shifts <= high + slack)))
         if n < _FEWEST:
             return None
         places = np.linspace(0.0, 1.0, n)

@@ -76,9 +76,12 @@ class Penalty(Protocol):
     ----------
     window : int
         Steps that are judged together.
+    least : float
+        What residuals count as at least, in sizes of the function.
     """
 
     window: int
+    least: float
 
     def apply(self, z: Array) -> Array:
         """``P z``."""
@@ -86,6 +89,10 @@ class Penalty(Protocol):
 
     def precondition(self, residual: Array) -> Array:
         """About ``(S + P)^-1 residual``."""
+        ...
+
+    def nearest(self, residual: Array) -> Array | None:
+        """The same as near as it gets, to begin with; None: no nearer."""
         ...
 
     def mean_square(self, z: Array) -> float:
@@ -110,7 +117,7 @@ class DiagonalPenalty:
         Sum of the weights of the samples.
     """
 
-    window = _WINDOW
+    window, least = _WINDOW, 0.0
 
     def __init__(self, penalty: Array, size: Array, total: float) -> None:
         self.penalty, self._size, self.total = penalty, size, total
@@ -121,6 +128,9 @@ class DiagonalPenalty:
 
     def precondition(self, residual: Array) -> Array:
         return self._inverse * residual
+
+    def nearest(self, residual: Array) -> Array | None:
+        return None
 
     def mean_square(self, z: Array) -> float:
         return float(array_namespace(z).sum(self._size * z * z))
@@ -174,12 +184,19 @@ def conjugate_gradients(
     else:
         z = start
         residual = goal - system.begin(start) - penalty.apply(start)
+    first, lowered = (z, residual), 0.0  # twice what the objective is lower by
+    nearest = penalty.nearest(residual)
+    if nearest is not None and (down := float(xp.sum(residual * nearest))) > tiny:
+        image = system.apply(nearest) + penalty.apply(nearest)
+        length = down / float(xp.sum(nearest * image))
+        lowered += length * down
+        system.advance(length)
+        z, residual = z + length * nearest, residual - length * image
     conditioned = penalty.precondition(residual)
     direction, now = conditioned, float(xp.sum(residual * conditioned))
     before, error, n_iter, rounded = z, math.inf, 0, False
     if now <= tiny:
         return Iterated(z, 0, 0.0, False)
-    first, lowered = (z, residual), 0.0  # twice what the objective is lower by
     for n_iter in range(1, max_iter + 1):
         image = system.apply(direction) + penalty.apply(direction)
         length = now / float(xp.sum(direction * image))
@@ -198,6 +215,7 @@ def conjugate_gradients(
             step = math.sqrt(penalty.mean_square(z - before))
             rest = math.sqrt(max(0.0, system.left(z) + open_elsewhere) / system.total)
             whole = math.sqrt(penalty.mean_square(z))
+            rest = max(rest, penalty.least * whole)
             far = penalty.largest_far(z - before) / max(rest, _FAR * whole, tiny)
             error, before = max(step / max(rest, tiny), far), z
             rounded = step <= rounding * whole

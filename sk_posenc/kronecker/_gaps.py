@@ -5,7 +5,7 @@ cycle of `Multigrid` is near the inverse of the whole problem, however wide its 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +23,14 @@ from sk_posenc.kronecker._samples import Samples
 # How much less than samples ask for a function in a gap must cost, that multigrid pays; of samples
 # that are scattered, and uneven anyway, in a gap of so many nodes along each axis.
 PAYS = 5.0
-_WIDE = 6
+WIDE = 6
+
+# Steps that are judged together up to an exponent, and beyond, where they go less evenly.
+_WINDOW, _GENTLE, _STEEP_WINDOW = 2, 2.0, 3
+
+# Residuals below this share of the size of the function count as that: where penalties are weak
+# they are far smaller than what is uncertain between the samples.
+_LEAST = 0.003
 
 # Density, over its mean, below which a cell has no samples; and how many times nodes are halved to
 # such cells.
@@ -92,7 +99,8 @@ class SmoothGaps:
         if not wide or cheapest(mass, symbol) < PAYS:
             return plain
         multigrid = Multigrid(self._ladder, mass, symbol)
-        return HoledPenalty(plain, self._found, multigrid, far_of(mass))
+        window = _WINDOW if self.exponent <= _GENTLE else _STEEP_WINDOW
+        return HoledPenalty(plain, self._found, multigrid, far_of(mass), window)
 
     def _mass(self, weights: NDArray | None) -> NDArray[np.float64]:
         """Weights of the samples at the nodes."""
@@ -145,7 +153,7 @@ def cheapest(mass: NDArray, symbol: NDArray) -> float:
 
 def is_wide(mass: NDArray) -> bool:
     """Whether any cube of several nodes has no samples."""
-    return float(uniform_filter(mass, _WIDE, mode="nearest").min()) < _EMPTY * float(mass.mean())
+    return float(uniform_filter(mass, WIDE, mode="nearest").min()) < _EMPTY * float(mass.mean())
 
 
 def far_of(mass: NDArray) -> NDArray[np.intp]:
@@ -175,9 +183,11 @@ class HoledPenalty:
     multigrid : Multigrid
     far : ndarray of ints
         Nodes without samples.
+    window : int
+        Steps that are judged together.
     """
 
-    window = 3
+    least = _LEAST
 
     def __init__(
         self,
@@ -185,7 +195,9 @@ class HoledPenalty:
         cosines: Sequence[AxisCosines],
         multigrid: Multigrid,
         far: NDArray[np.intp],
+        window: int,
     ) -> None:
+        self.window = window
         self._plain, self._cosines, self._multigrid, self._far = plain, cosines, multigrid, far
         self._first = tuple(slice(0, each.n_cosines) for each in cosines)
         self._shape = tuple(each.n_nodes for each in cosines)
@@ -213,6 +225,13 @@ class HoledPenalty:
         return self._plain.mean_square(z)
 
     def precondition(self, residual: NDArray) -> NDArray:
+        return self._through(residual, self._multigrid)
+
+    def nearest(self, residual: NDArray) -> NDArray | None:
+        return self._through(residual, self._multigrid.solve)
+
+    def _through(self, residual: NDArray, solve: Callable[[NDArray], NDArray]) -> NDArray:
+        """A solution on the mesh, as one of all functions."""
         z = residual
         for a, each in enumerate(self._cosines):
             z = each.ordered(z, a)
@@ -220,7 +239,7 @@ class HoledPenalty:
         values = self._in_mesh(z)
         for a, each in enumerate(self._cosines):
             values = each.transform.adjoint(values, a)
-        values = self._multigrid(values)
+        values = solve(values)
         for a, each in enumerate(self._cosines):
             values = each.transform.cosines(values, a)
         z = z * self._inverse

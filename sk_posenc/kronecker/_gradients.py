@@ -120,7 +120,8 @@ class Gradients(Solver):
         samples = self.design.samples
         weights = np.ones(samples.n_cells) if samples.weights is None else samples.weights.ravel()
         iteration = self._iteration_in(dtype_for(DRAWN_TOLERANCE, self.design.n_occupied))
-        return PosteriorByDraws(iteration, weights, size, alpha * per_alpha, rotations, noise_alone)
+        penalty = alpha * per_alpha
+        return PosteriorByDraws(iteration, weights, size, penalty, rotations, alpha, noise_alone)
 
     def left_over(self, cells: NDArray, solution: NDArray) -> NDArray:
         """Residuals at all cells, (q, *shape of the samples)."""

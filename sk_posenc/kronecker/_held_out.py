@@ -17,6 +17,12 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_columns
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
+from sk_posenc.kronecker._hole_copies import (
+    Judged,
+    best_in_holes,
+    fills_holes,
+    judged_holes,
+)
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
@@ -46,6 +52,11 @@ _PER_EXPONENT = 6.4
 _FIRST_ALPHA = 1e-2
 _FIRST_STEP = 10.0
 
+# The same where holes judge; and the share of the squared error that a smaller one, which takes
+# more steps, must lower it to.
+_FIRST_ALPHA_IN_HOLES = 1e-3
+_BETTER = 0.99
+
 # The same of a penalty that follows the function; less of it takes many steps, and must lower the
 # squared error to this share.
 _FIRST_ADAPTIVE = 0.2
@@ -59,8 +70,11 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
     A cell is as wide along each axis as the mean spacing of the samples. Where samples crowd,
     neighbours are held out together; on a grid, a cell holds one sample.
     """
+    random = np.random.default_rng(0)
     if samples.on_grid:
-        cells, n_cells = np.arange(samples.n_cells), samples.n_cells
+        # a draw for each cell with samples: holes may come from the same generator
+        held = np.zeros(samples.n_cells, dtype=bool)
+        held[samples.occupied] = random.uniform(size=len(samples.occupied)) < _HELD_OUT
     else:
         counts = np.maximum(1, np.ceil(samples.n_per_axis)).astype(np.intp)
         cells, n_cells = np.zeros(samples.n_cells, dtype=np.intp), int(np.prod(counts))
@@ -68,8 +82,7 @@ def held_out_cells(samples: Samples) -> NDArray[np.bool_]:
             low, width = float(x.min()), float(np.ptp(x)) or 1.0
             place = np.clip(((x - low) / width * count).astype(np.intp), 0, count - 1)
             cells = cells * count + place
-    drawn = np.random.default_rng(0).uniform(size=n_cells) < _HELD_OUT
-    held = drawn[cells]
+        held = (random.uniform(size=n_cells) < _HELD_OUT)[cells]
     if samples.weights is not None:
         held &= samples.weights.ravel() > 0
     if not held.any() and len(samples.occupied) > 1:
@@ -85,28 +98,23 @@ class HeldOut:
 
     Parameters
     ----------
-    samples : Samples
-    columns : ndarray of shape (n_samples, q)
-        Centred targets, in units of their own.
-    size : float
-        What the spread of the first of them is in scores.
+    judged : Judged
+    tolerance : float
+    max_iter : int
 
     Attributes
     ----------
     held : ndarray of shape (n_cells,)
         Whether a cell is held out.
+    problems : list of Problem
+        One per path.
+    judges_holes : bool
+        Whether some lie far from others.
     """
 
-    def __init__(
-        self,
-        samples: Samples,
-        columns: NDArray,
-        problems: list[Problem],
-        tolerance: float,
-        max_iter: int,
-        size: float,
-    ) -> None:
-        self._samples, self._problems = samples, problems
+    def __init__(self, judged: Judged, tolerance: float, max_iter: int) -> None:
+        samples, columns, self.problems, size, far = judged
+        self._samples = samples
         self._tolerance, self._max_iter = tolerance, max_iter
         self._iterations: dict[int, Iteration] = {}
         self._starts: dict[int, NDArray] = {}
@@ -118,6 +126,10 @@ class HeldOut:
         first = float(np.average(self.first**2, weights=flat_weights)) or 1.0
         self._spread = size / math.sqrt(first)
         self.held = held_out_cells(samples)
+        self._far, self.judges_holes = None, far is not None
+        if far is not None:
+            self._far = far.ravel()
+            self.held |= self._far
         if not self.held.any() or self.held.all():
             raise ValueError(
                 f"too few samples: {self.held.sum()} of {len(self.held)} would be held out. "
@@ -132,7 +144,7 @@ class HeldOut:
 
     def iteration(self, index: int) -> Iteration:
         """Of a path, made once for all paths with its axes."""
-        problem = self._problems[index]
+        problem = self.problems[index]
         for other, iteration in self._iterations.items():
             if self._axes(other) is problem.design.axes:
                 if other != index:
@@ -147,7 +159,7 @@ class HeldOut:
 
     def score(self, index: int, alpha: float) -> float:
         """Negative mean squared error, over columns too, judged by the first of them."""
-        iteration, problem = self.iteration(index), self._problems[index]
+        iteration, problem = self.iteration(index), self.problems[index]
         weights = np.where(self.held, 0.0, 1.0)
         if iteration.weights is not None:
             weights = weights * iteration.weights
@@ -156,8 +168,9 @@ class HeldOut:
         steps = limits_now().candidate_steps
         if problem.design.penalty == ADAPTIVE:
             steps = _ADAPTIVE_STEPS
-        # held-out cells lie near samples
-        (found,) = replace(iteration, scheme=iteration.scheme.near_samples()).run(
+        if self._far is None:  # all lie near samples
+            iteration = replace(iteration, scheme=iteration.scheme.near_samples())
+        (found,) = iteration.run(
             [system],
             alpha * problem.scale,
             np.eye(1),
@@ -168,16 +181,31 @@ class HeldOut:
         self._starts = {index: to_numpy(found.z)}
         error = (self.first - to_numpy(system.fitted[0]))[self.held] ** 2
         own = None if iteration.weights is None else iteration.weights[self.held]
-        return -float(np.average(error, weights=own)) * self._spread**2
+        self.near = -self._near(error, own) * self._spread**2
+        return -self.mean(error, own) * self._spread**2
+
+    def _near(self, squares: NDArray, weights: NDArray | None) -> float:
+        near = slice(None) if self._far is None else ~self._far[self.held]
+        return float(np.average(squares[near], weights=None if weights is None else weights[near]))
+
+    def mean(self, squares: NDArray, weights: NDArray | None) -> float:
+        """Of the held-out cells; of those near samples and those far from them the geometric one,
+        so that each counts in its own size."""
+        near = self._near(squares, weights)
+        if self._far is None:
+            return near
+        assert weights is not None  # a grid with holes
+        far = self._far[self.held]
+        return math.sqrt(near * float(np.average(squares[far], weights=weights[far])))
 
     def kept_for(self, index: int) -> tuple[Iteration | None, NDArray | None]:
         """What a fit on a path may begin with, if it is still here."""
-        problem = self._problems[index]
+        problem = self.problems[index]
         here = any(self._axes(i) is problem.design.axes for i in self._iterations)
         return (self.iteration(index) if here else None), self._start(problem)
 
     def _axes(self, index: int) -> list[Axis]:
-        return self._problems[index].design.axes
+        return self.problems[index].design.axes
 
     def _start(self, problem: Problem) -> NDArray | None:
         """The last solution, where it is one of the same functions."""
@@ -204,6 +232,7 @@ def held_out_search(
     max_iter: int,
     place: Place,
     units: Units,
+    whole: bool = False,
 ) -> tuple[Choice, HeldOut]:
     """Errors of candidates on the held-out cells, and the best.
 
@@ -213,11 +242,18 @@ def held_out_search(
         Whether to climb: from a middle alpha in steps of a decade, then to neighbours, then
         over exponents, at alphas that smooth about equally. False: all are scored, as they
         always are where a factorisation gives them at once.
+    whole : bool
+        Whether all samples must judge, also where those around some holes would do.
     """
     columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
-    held_out = HeldOut(samples, columns, problems, tolerance, max_iter, units.size)
+    judged = Judged(samples, columns, problems, units.size)
+    if place.device is None and all(map(fills_holes, problems)):
+        judged = judged_holes(
+            judged, X, weights, paths, alphas, units=units, place=place, whole=whole
+        )
+    held_out = HeldOut(judged, tolerance, max_iter)
     scores = np.full((len(paths), len(alphas)), np.nan)
-    times = np.zeros_like(scores)
+    near, times = scores.copy(), np.zeros_like(scores)
     unworthy = np.zeros(scores.shape, dtype=bool)
 
     def score(index: int, j: int) -> float:
@@ -226,9 +262,13 @@ def held_out_search(
         if np.isnan(scores[index, j]):
             start = time.perf_counter()
             scores[index, j] = held_out.score(index, float(alphas[j]))
+            near[index, j] = held_out.near
             times[index, j] = time.perf_counter() - start
             scored()
         return float(scores[index, j])
+
+    def score_near(index: int, j: int) -> float:
+        return float(near[index, j]) if score(index, j) > -math.inf else -math.inf
 
     for group in _groups(paths):
         if not problems[group[0]].solver.iterates:
@@ -253,6 +293,11 @@ def held_out_search(
             noisy = not samples.is_grid or shows_noise(samples, columns)
             places = _climb_adaptive(alphas, partial(score, group[0]), noisy)
             unworthy[group[0], places] = True
+        elif automatic and held_out.judges_holes:
+            index = group[len(group) // 2]
+            at = _climb_in_holes(alphas, partial(score_near, index))
+            _climb_exponents(group, paths, alphas, score, at)
+            near[index, np.arange(len(alphas)) != at] = np.nan
         elif automatic:
             _climb_group(group, paths, alphas, score)
         else:
@@ -261,8 +306,11 @@ def held_out_search(
                     score(index, int(j))
     results = search_results(paths, alphas, scores.reshape(-1, 1), times.reshape(-1, 1), None)
     best = best_of(np.where(unworthy, np.nan, scores), alphas)
+    if held_out.judges_holes:
+        best = best_in_holes(scores, near)
     path = best // len(alphas)
-    return Choice(results, best, problems[path], paths, *held_out.kept_for(path)), held_out
+    kept = held_out.kept_for(path) if held_out.problems is problems else (None, None)
+    return Choice(results, best, problems[path], paths, *kept), held_out
 
 
 def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
@@ -288,10 +336,30 @@ def _climb_adaptive(alphas: NDArray, score: Callable, noisy: bool) -> list[int]:
 def _climb_group(
     group: list[int], paths: list[Candidate], alphas: NDArray, score: Callable
 ) -> None:
-    middle = len(group) // 2
+    middle = group[len(group) // 2]
     at = _nearest(alphas, _FIRST_ALPHA)
     for step in (_alphas_in(alphas, _FIRST_STEP), 1):
-        at = _climb(partial(score, group[middle]), at, step)
+        at = _climb(partial(score, middle), at, step)
+    _climb_exponents(group, paths, alphas, score, at)
+
+
+def _climb_in_holes(alphas: NDArray, score: Callable) -> int:
+    """From a small alpha; a larger one must gain more, as it smooths the whole grid."""
+    at, step = _nearest(alphas, _FIRST_ALPHA_IN_HOLES), _alphas_in(alphas, _FIRST_STEP)
+    for way, share in ((step, _WORTH), (-step, _BETTER)):
+        first = at
+        while score(at + way) > share * score(at):
+            at += way
+        if at != first:
+            break
+    return at
+
+
+def _climb_exponents(
+    group: list[int], paths: list[Candidate], alphas: NDArray, score: Callable, at: int
+) -> None:
+    """From the middle one at an alpha, as long as errors fall."""
+    middle = len(group) // 2
     for direction in (group[middle + 1 :], group[:middle][::-1]):
         best = score(group[middle], at)
         for index in direction:

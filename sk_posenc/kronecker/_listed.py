@@ -30,8 +30,14 @@ def score_listed(
     units: Units,
     tolerance: float,
     max_iter: int,
+    whole: bool = False,
 ) -> tuple[Choice, HeldOut | None]:
     """The best by leave-one-out where all are solved directly, else on held-out cells.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether cells of all samples must be held out.
 
     Returns
     -------
@@ -52,4 +58,6 @@ def score_listed(
         return Choice(results, best, problems[best // len(alphas)], paths), None
     if all(isinstance(each.solver, Factored) for each in problems):
         return leave_one_out_search(samples, y, paths, problems, alphas, **known), None
-    return held_out_search(samples, X, y, weights, paths, problems, alphas, **known, **iterated)
+    return held_out_search(
+        samples, X, y, weights, paths, problems, alphas, whole=whole, **known, **iterated
+    )

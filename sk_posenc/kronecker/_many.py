@@ -11,6 +11,7 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._centres import ByCentres
 from sk_posenc.kronecker._criterion import judge
 from sk_posenc.kronecker._detail import few_show_all
+from sk_posenc.kronecker._held_out import HeldOut
 from sk_posenc.kronecker._learnt import (
     Judgements,
     few_outputs,
@@ -98,7 +99,7 @@ def on_grid(
 def on_cells(
     learnt: Learnt,
     choice: Choice,
-    held: NDArray[np.bool_],
+    held_out: HeldOut,
     samples: Samples,
     columns: NDArray,
     units: Units,
@@ -106,11 +107,11 @@ def on_cells(
     """The better one by its error on held-out cells."""
     problem = learnt.problem(samples)
     cells = samples.to_cells(units.standardised(columns))
-    solver, occupied = problem.solver, samples.occupied
+    solver, occupied, held = problem.solver, samples.occupied, held_out.held
     assert isinstance(solver, ByCentres)
     residuals = solver.left_out_together(cells, held[occupied], learnt.alpha)
     weights = problem.design.root_weights()[held[occupied]] ** 2
-    error = np.average(np.mean(residuals**2, axis=0), weights=weights)
+    error = held_out.mean(np.mean(residuals**2, axis=0), weights)
     score = float(units.scores(np.array([-error]))[0])
     if score < choice.results["mean_test_score"][choice.best]:
         return choice

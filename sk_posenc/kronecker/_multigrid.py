@@ -8,7 +8,7 @@ of the hole. So each mesh has a coarser one of half as many nodes, down to a few
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,21 @@ _FEW = 400
 # An axis is coarsened while its finest waves are at least this share as rough as those of others.
 _AS_ROUGH = 0.4
 
-# Steps that smooth, and the ratio of the eigenvalues that they lower; above an exponent, more. An
+# Steps that smooth, and the ratio of the eigenvalues that they lower; from an exponent on, more. An
 # odd number of steps overshoots less.
 _STEPS, _RANGE = 3, 30.0
 _STEEP, _MORE_STEPS, _WIDER_RANGE = 3.0, 5, 60.0
 
+# The same of cycles that are cheap; and the largest move, as a share of the function, at which they
+# are near enough, or their number.
+_LIGHT_STEPS, _LIGHT_RANGE = 1, 8.0
+_NEAR, _MOST = 5e-3, 40
+
 # Nodes of a coarser mesh along an axis that share in a finer one.
 _BESIDE = 3.0
+
+# Nodes along an axis up to which all matrices are dense: products take no longer, calls do.
+_DENSE = 128
 
 # Shares of a wave below this are rounding.
 _NOTHING = 1e-9
@@ -44,38 +52,55 @@ def from_cosines(coefficients: NDArray, n_axes: int) -> NDArray:
     return np.asarray(idctn(coefficients, axes=range(-n_axes, 0), norm="ortho"))
 
 
-@dataclass(frozen=True, eq=False)
 class Step:
-    """Interpolation from a coarser mesh along each axis; None: the axis stays as it is."""
+    """Interpolation from a coarser mesh along each axis.
 
-    along: list[sparse.csr_array | None]
+    Parameters
+    ----------
+    along : list of matrices
+        None: the axis stays as it is.
+    """
+
+    def __init__(self, along: Sequence[sparse.csr_array | None]) -> None:
+        self._given = along
+        self._along = [None if each is None else _quick(each) for each in along]
+        self._back = [None if each is None else _quick(each.T.tocsr()) for each in along]
 
     def fine(self, values: NDArray) -> NDArray:
-        for a, matrix in enumerate(self.along, start=-len(self.along)):
-            if matrix is not None:
-                values = _along(matrix, values, a)
-        return values
+        return _through(self._along, values)
 
     def coarse(self, values: NDArray) -> NDArray:
         """The adjoint."""
-        for a, matrix in enumerate(self.along, start=-len(self.along)):
-            if matrix is not None:
-                values = _along(matrix.T, values, a)
-        return values
+        return _through(self._back, values)
 
     def squared(self) -> "Step":
-        return Step([None if each is None else each.multiply(each).tocsr() for each in self.along])
+        return Step([None if each is None else each.multiply(each).tocsr() for each in self._given])
 
 
-def _along(matrix: sparse.csr_array, values: NDArray, axis: int) -> NDArray:
+def _quick(matrix: sparse.csr_array) -> sparse.csr_array | NDArray:
+    return matrix.toarray() if max(matrix.shape) <= _DENSE else matrix
+
+
+def _through(matrices: Sequence[sparse.csr_array | NDArray | None], values: NDArray) -> NDArray:
+    for a, matrix in enumerate(matrices, start=-len(matrices)):
+        if matrix is not None:
+            values = _along(matrix, values, a)
+    return values
+
+
+def _along(matrix: sparse.csr_array | NDArray, values: NDArray, axis: int) -> NDArray:
     before = math.prod(values.shape[:axis])
     after = math.prod(values.shape[axis:][1:])
     shape = (*values.shape[:axis], matrix.shape[0], *values.shape[axis:][1:])
     if before == 1:
         return (matrix @ values.reshape(-1, after)).reshape(shape)
+    if after == 1 and isinstance(matrix, np.ndarray):
+        return (values.reshape(before, -1) @ matrix.T).reshape(shape)
     if after == 1:
         return np.ascontiguousarray((matrix @ values.reshape(before, -1).T).T).reshape(shape)
     blocks = values.reshape(before, -1, after)
+    if isinstance(matrix, np.ndarray):
+        return np.matmul(matrix, blocks).reshape(shape)
     return np.stack([matrix @ block for block in blocks]).reshape(shape)
 
 
@@ -100,7 +125,7 @@ class Ladder:
         self.steps: list[Step] = []
         self._waves: list[list[sparse.csr_array | None]] = []
         self.dtype = np.dtype(dtype)
-        steep = exponent > _STEEP
+        steep = exponent >= _STEEP
         self.n_smoothing, self.range = (_MORE_STEPS, _WIDER_RANGE) if steep else (_STEPS, _RANGE)
         top = np.array(roughness, dtype=np.float64)
         least = max(3, int(_FEW ** (1 / len(shape))))
@@ -195,6 +220,7 @@ class Multigrid:
         self, ladder: Ladder, mass: NDArray, symbol: NDArray, local: NDArray | None = None
     ) -> None:
         self._ladder, dtype = ladder, ladder.dtype
+        self._n_smoothing, self._range = ladder.n_smoothing, ladder.range
         masses = ladder.summed(mass.astype(np.float64))
         self._masses = [masses[0].astype(dtype), *(each.astype(dtype) for each in masses)]
         symbols = ladder.symbols(symbol.astype(np.float64))
@@ -217,6 +243,29 @@ class Multigrid:
 
     def __call__(self, residual: NDArray) -> NDArray:
         return self._cycle(0, residual)
+
+    def solve(self, goal: NDArray) -> NDArray:
+        """The whole solution by conjugate gradients, with cycles that smooth once: each takes half
+        the time, and the mesh needs no more than twice as many."""
+        light = copy(self)
+        light._n_smoothing, light._range = _LIGHT_STEPS, _LIGHT_RANGE
+        u, residual = np.zeros_like(goal), goal
+        conditioned = direction = light(residual)
+        now = float(np.sum(residual * conditioned))
+        for _ in range(_MOST):
+            image = self._applied(0, direction)
+            curvature = float(np.sum(direction * image))
+            if not (now > 0 and curvature > 0):
+                break
+            length = now / curvature
+            move = length * direction
+            u, residual = u + move, residual - length * image
+            if np.abs(move).max() <= _NEAR * np.abs(u).max():
+                break
+            conditioned = light(residual)
+            last, now = now, float(np.sum(residual * conditioned))
+            direction = conditioned + (now / last) * direction
+        return u
 
     def _applied(self, level: int, u: NDArray) -> NDArray:
         if level == 0:
@@ -249,13 +298,13 @@ class Multigrid:
     def _smoothed(self, level: int, residual: NDArray, u: NDArray | None) -> NDArray:
         """A few steps towards the solution, by Chebyshev's polynomials of what is diagonal."""
         inverse, bound = self._inverses[level], self._bounds[level]
-        least = bound / self._ladder.range
+        least = bound / self._range
         middle, half = (bound + least) / 2, (bound - least) / 2
         ratio = half / middle
         left = residual if u is None else residual - self._applied(level, u)
         move = inverse * left / middle
         u = move if u is None else u + move
-        for _ in range(self._ladder.n_smoothing - 1):
+        for _ in range(self._n_smoothing - 1):
             left = left - self._applied(level, move)
             following = 1 / (2 * middle / half - ratio)
             move = following * ratio * move + (2 * following / half) * (inverse * left)

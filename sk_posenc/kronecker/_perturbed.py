@@ -14,7 +14,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import evaluate_at_rows
-from sk_posenc.kronecker._conjugate_gradients import DiagonalPenalty, Iteration, conjugate_gradients
+from sk_posenc.kronecker._conjugate_gradients import (
+    Diagonal,
+    DiagonalPenalty,
+    Iteration,
+    Penalty,
+    conjugate_gradients,
+)
 from sk_posenc.kronecker._posterior import PosteriorOfSystem
 from sk_posenc.kronecker._structured import apply_along_axes
 
@@ -55,6 +61,8 @@ class PosteriorByDraws(PosteriorOfSystem):
         Mean squares of functions, and what penalises them, times alpha.
     rotations : list of d ndarrays of shape (k_a, r_a)
         To the coefficients of the features.
+    alpha : float
+        Absolute.
     noise_alone : callable, default=None
         Gives those of e alone. None: they are these, and f is 0.
     """
@@ -66,6 +74,7 @@ class PosteriorByDraws(PosteriorOfSystem):
         size: NDArray,
         penalty: NDArray,
         rotations: list[NDArray],
+        alpha: float,
         noise_alone: Callable[[], "PosteriorByDraws"] | None = None,
     ) -> None:
         self._noise_alone = noise_alone
@@ -76,11 +85,14 @@ class PosteriorByDraws(PosteriorOfSystem):
         diagonal = DiagonalPenalty(
             _placed(iteration, penalty), _placed(iteration, size), float(weights.sum())
         )
+        conditioned: Penalty = diagonal
+        if isinstance(iteration.scheme, Diagonal) and iteration.scheme.gaps is not None:
+            conditioned = iteration.scheme.gaps.penalty(diagonal, weights, alpha)
         random = np.random.default_rng(0)
         self._drawn = np.empty((N_DRAWS, *shape), iteration.dtype)
         left = np.empty(N_DRAWS)
         for i in range(N_DRAWS):
-            z, left[i] = _draw(iteration, diagonal, roots, random)
+            z, left[i] = _draw(iteration, conditioned, roots, random)
             self._drawn[i] = apply_along_axes(z[None], [(each,) for each in rotations])[0]
         self._width = 2 * self._drawn.size // shape[0]
         self.freedom = float(left.mean())
@@ -103,7 +115,7 @@ class PosteriorByDraws(PosteriorOfSystem):
 class _NoiseSystem:
     """A system whose right-hand side is noise, judged by the size of its own solution."""
 
-    def __init__(self, iteration: Iteration, penalty: DiagonalPenalty, goal: Array) -> None:
+    def __init__(self, iteration: Iteration, penalty: Penalty, goal: Array) -> None:
         self._rows, self._penalty, self.goal = iteration.rows, penalty, goal
         weights = iteration.weights
         self.weights = None if weights is None else _placed(iteration, weights)
@@ -129,7 +141,7 @@ def _placed(iteration: Iteration, array: NDArray) -> Array:
 
 def _draw(
     iteration: Iteration,
-    penalty: DiagonalPenalty,
+    penalty: Penalty,
     roots: tuple[Array, Array],
     random: np.random.Generator,
 ) -> tuple[NDArray, float]:
