@@ -56,8 +56,9 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         Encodes the coordinates inside the network, batch by batch and on its device. A clone
         is fitted first, as in a Pipeline. Memory then depends on the batch size, not on the
         number of rows. None: the first layer takes `X` as it is, encoded or not.
-    hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
-        Units of each hidden layer; an empty sequence gives a linear model.
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
+        Units of each hidden layer. "auto": as the encoder says, else (256, 256, 256, 256). An
+        empty sequence gives a linear model.
     activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
         Activation of the hidden layers. "sine" makes the network a SIREN [1]_, with its
         initialisation and `module__omega_0` (30 by default); "gaussian" has width
@@ -67,9 +68,10 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         not standardised, and must lie in this range.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
-        `EncoderModule`). "auto": only for a LearnableFourierEncoder.
-    lr_schedule : {"constant", "cosine", "linear"}, default="constant"
+        `EncoderModule`). "auto": only for a LearnableFourierEncoder and a MultigridEncoder.
+    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
         How the learning rate changes over the batches of a fit; "cosine" and "linear" end at 0.
+        "auto": as the encoder says, else "constant".
         For other schedules, put a `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
@@ -91,14 +93,15 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         network* shows how.
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
-    lr : float, default=1e-3
-        Learning rate.
+    lr : float or "auto", default="auto"
+        Learning rate. "auto": as the encoder says, else 1e-3.
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000
-        batches, within limits; the guide's page *Defaults* has the numbers.
+        batches, within limits, unless the encoder says otherwise; the guide's page *Defaults* has
+        the numbers.
     batch_size : int or "auto", default="auto"
-        Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits; the
-        guide's page *Defaults* has the numbers.
+        Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits,
+        unless the encoder says otherwise; the guide's page *Defaults* has the numbers.
     iterator_train, iterator_valid : type, default=TensorBatches
         Classes that make the batches, for training, and for validation and `predict`. The
         default slices tensors that stay on the device; for other data sets, use
@@ -179,11 +182,11 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         self,
         encoder: Encoder = None,
         *,
-        hidden_layer_sizes: Layers = (256, 256, 256, 256),
+        hidden_layer_sizes: Layers = "auto",
         activation: Activation = "relu",
         output_activation: Activation | None = None,
         train_encoder: Trains = "auto",
-        lr_schedule: Schedule = "constant",
+        lr_schedule: Schedule = "auto",
         early_stopping: Count | None = None,
         checkpoint: Folder | None = None,
         mixed_precision: bool = False,
@@ -191,7 +194,7 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         random_state: Seed | None = None,
         module: Module = CoordinateMLP,
         optimizer: Optimizer = torch.optim.Adam,
-        lr: Rate = 1e-3,
+        lr: Rate = "auto",
         max_epochs: Epochs = "auto",
         batch_size: Batch = "auto",
         iterator_train: Batches = TensorBatches,
@@ -370,7 +373,8 @@ class CoordinateMLPRegressor(CoordinateNetwork, NeuralNetRegressor):
         weight = weights_of(y_true)
         y_true = to_tensor(y_true, device=y_pred.device).reshape(y_pred.shape)
         target = standardised(self.module_, y_true).to(y_pred.dtype)
-        return weighted_loss(self.criterion_, weight, lambda: self.criterion_(y_pred, target))
+        loss = weighted_loss(self.criterion_, weight, lambda: self.criterion_(y_pred, target))
+        return self._smoothed(loss, training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
