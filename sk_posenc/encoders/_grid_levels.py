@@ -9,9 +9,20 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import Array, device_of
 
-# Multipliers of the spatial hash of Instant NGP, one an axis. A product with a node stays within
-# 64 bits, and the first axis runs through the table in order.
-_PRIMES = (1, 2_654_435_761, 805_459_861, 3_674_653_429)
+# Multipliers of the spatial hash, one an axis: those of Instant NGP, then primes below 2 ** 32. A
+# product with a node stays within 64 bits, and the first axis runs through the table in order.
+_PRIMES = (
+    1,
+    2_654_435_761,
+    805_459_861,
+    3_674_653_429,
+    2_097_192_037,
+    1_434_869_437,
+    2_165_219_737,
+    4_294_967_291,
+    4_294_967_279,
+    4_294_967_231,
+)
 MOST_AXES = len(_PRIMES)
 
 

@@ -63,7 +63,9 @@ class CoordinateEncoder(Encoding, BaseEstimator):
       weight, both of shape (n_samples * n_blocks, n_seen); the encoding has the columns of the
       n_blocks sums side by side;
     - ``_neighbours()``: of that array the first row and the shape of each grid that its rows
-      form, and which axes of it are circles: a penalty keeps neighbours alike, ``smoothness_``.
+      form, and which axes of it are circles: a penalty keeps neighbours alike, ``smoothness_``;
+    - ``_trial(X, most)``: where a network shall choose ``smoothness_``, that is None, what its
+      short fits need.
     """
 
     # Names of arrays (without axis numbers) that in float32 come with their rounding errors.
@@ -249,6 +251,10 @@ class CoordinateEncoder(Encoding, BaseEstimator):
 
     def _rows_of_weights(self, X: NDArray) -> tuple[NDArray, NDArray]:
         """Rows of that array that coordinates see, and their weights."""
+        raise NotImplementedError
+
+    def _trial(self, X: NDArray, most: int) -> Any:
+        """A part of the samples and an encoder for it, to choose ``smoothness_`` by short fits."""
         raise NotImplementedError
 
     def _neighbours(self) -> list[tuple[int, tuple[int, ...], tuple[bool, ...]]]:

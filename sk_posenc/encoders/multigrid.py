@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array, device_of, to_numpy
@@ -14,6 +15,7 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import is_auto, parse_count, parse_integer, parse_number
 from sk_posenc.encoders._grid_levels import MOST_AXES, GridLevels, resolutions
+from sk_posenc.encoders._grid_parts import Trial, every_second, pieces_of, some_cells
 from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_settings import per_axis
 from sk_posenc.encoders.base import Learnable
@@ -87,7 +89,7 @@ class MultigridEncoder(AxisEncoder):
     domain_ : ndarray of shape (n_axes, 2)
         Ends of the domain.
     n_features_in_ : int
-        Number of axes, up to 4.
+        Number of axes, up to 10; each sample sees (order + 1) ** n_axes nodes of a level.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
     dates_ : tuple
@@ -168,8 +170,8 @@ class MultigridEncoder(AxisEncoder):
         n_axes = X.shape[1]
         if n_axes > MOST_AXES:
             raise ValueError(
-                f"MultigridEncoder encodes up to {MOST_AXES} axes: grids of more have too many "
-                f"nodes. Use a RandomFourierEncoder. Got X of {n_axes} axes."
+                f"MultigridEncoder encodes up to {MOST_AXES} axes, and is of use up to 4: grids of "
+                f"more have too many nodes. Use a RandomFourierEncoder. Got X of {n_axes} axes."
             )
         self._boundaries = parse_boundaries(
             self.boundary, self.domain, n_axes, "extend", "periodic"
@@ -285,6 +287,30 @@ class MultigridEncoder(AxisEncoder):
             )
             if not hashed
         ]
+
+    def _trial(self, X: NDArray, most: int) -> Trial:
+        low, high = np.array(self._ends).T
+        places = (X - low) / (high - low)
+        wraps = np.array(self._levels.wraps)
+        places = np.where(wraps, places - np.floor(places), np.clip(places, 0.0, 1.0))
+        kept, pushed, thinning = pieces_of(places, most)
+        on_grid = all(self._on_grid)
+        if on_grid:
+            rows, held_out = every_second(pushed)
+            cells = self._levels.cells // (2 * thinning)
+            cells[-1] = rows[~held_out].max(axis=0)  # a node for each sample, as in the fit
+        else:
+            cells, rows = self._levels.cells // thinning, pushed
+            held_out = some_cells(np.floor(pushed * cells[-1]))
+        cells = np.maximum(1, cells)
+        encoder = clone(self).set_params(
+            coarsest=np.minimum(cells[0], cells[-1]).tolist(),
+            finest=cells[-1].tolist(),
+            n_levels=len(cells),
+            domain=[(0.0, float(n)) for n in cells[-1]] if on_grid else (0.0, 1.0),
+            boundary="extend",
+        )
+        return Trial(encoder, kept, rows, held_out, on_grid)
 
     def _axis_features(self, axis: int, x: NDArray[np.float64]) -> NDArray[np.float64]:
         X = np.tile([(low + high) / 2 for low, high in self._ends], (len(x), 1))

@@ -57,6 +57,10 @@ class FixedBatches:
         name = self.encoder._linear_in()
         n_rows = len(self.encoder._formula[str(name)])
         for taken in kept.split(batches.batch_size):
+            places = batches.X[taken].numpy().astype(np.float64)
+            # neighbours one after the other find their codes in the cache
+            near = self.encoder._rows_of_weights(places)[0].reshape(len(places), -1)[:, -1]
+            taken = taken[torch.from_numpy(np.argsort(near, kind="stable"))]
             X = batches.X[taken]
             y = X.new_zeros(1) if batches.y is None else batches.y[taken]
             weight = batches.weight

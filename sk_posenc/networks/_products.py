@@ -15,13 +15,15 @@ from sk_posenc.encoders.csr import index_dtype
 
 # Bytes of an entry of a matrix: a weight in float32 and the number of a row.
 _ENTRY = 8
+# And of where a row starts.
+_START = 4
 
 
 class SparseProduct:
     """The weights of a batch of rows, and how to go forward and back through them.
 
     Its sparse matrix has a row for each sum of the encoding. The way back is the transposed
-    matrix, without the rows that the batch does not see.
+    matrix, with a row for each row of the array.
 
     Parameters
     ----------
@@ -39,10 +41,7 @@ class SparseProduct:
         starts = np.arange(0, rows.size + 1, n_seen, dtype=index)
         parts = (values, rows.astype(index).ravel(), starts)
         self.matrix = sparse.csr_array(parts, shape=(n, n_rows))
-        back = self.matrix.T.tocsr()
-        self.seen = np.flatnonzero(np.diff(back.indptr))
-        ends = np.append(back.indptr[self.seen], back.indptr[-1])
-        self.back = sparse.csr_array((back.data, back.indices, ends), shape=(len(self.seen), n))
+        self.back = self.matrix.T.tocsr()
 
     def times(self, array: Tensor) -> Tensor:
         """The sums, which autograd can follow back to the array."""
@@ -50,20 +49,19 @@ class SparseProduct:
         return product
 
 
-def bytes_of_products(encoder: CoordinateEncoder, n_samples: int) -> int:
-    """Memory of the matrices of so many rows, both ways."""
+def bytes_of_products(encoder: CoordinateEncoder, n_samples: int, n_batches: int) -> int:
+    """Memory of the matrices of so many samples, both ways."""
     rows, _ = encoder._rows_of_weights(np.asarray(encoder._ends)[:, :1].T)
-    return 2 * _ENTRY * (rows.size + len(rows)) * n_samples
+    starts = len(rows) * n_samples + len(encoder._formula[str(encoder._linear_in())]) * n_batches
+    return 2 * _ENTRY * rows.size * n_samples + _START * starts
 
 
 class _Times(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, array: Tensor, product: SparseProduct) -> Tensor:
-        ctx.product, ctx.shape = product, array.shape
+        ctx.product = product
         return torch.from_numpy(product.matrix @ array.detach().numpy())
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        total = np.zeros(ctx.shape, dtype=np.float32)
-        total[ctx.product.seen] = ctx.product.back @ gradients[0].contiguous().numpy()
-        return torch.from_numpy(total), None
+        return torch.from_numpy(ctx.product.back @ gradients[0].contiguous().numpy()), None

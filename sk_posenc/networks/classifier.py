@@ -314,6 +314,10 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         # skorch's scoring callbacks compare with the numbers in their dataset
         return codes if is_dataset(X) else self.classes_[codes]
 
+    def _trial_settings(self) -> dict[str, Any]:
+        # a part may lack classes; targets are their numbers, and weights hold `class_weight`
+        return {"classes": list(range(self._n_outputs)), "class_weight": None}
+
     def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
         """skorch's, in float64: probabilities then sum to 1."""
         nonlinearity = super()._get_predict_nonlinearity()

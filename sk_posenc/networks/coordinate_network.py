@@ -124,12 +124,12 @@ class CoordinateNetwork(SkorchEstimator):
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """As in `SkorchEstimator`; fixed batches where an encoder gains by them."""
         batches = super().get_iterator(dataset, training)
-        if training and type(batches) is TensorBatches and self._fixes_batches(len(dataset)):
+        if training and type(batches) is TensorBatches and self._fixes_batches(batches):
             seed = self._generator.initial_seed()
             return FixedBatches(batches, self.module_.encoder.encoder, seed)
         return batches
 
-    def _fixes_batches(self, n_rows: int) -> bool:
+    def _fixes_batches(self, batches: TensorBatches) -> bool:
         """Whether products with sparse matrices take the place of encoding batch by batch."""
         module = self.module_.encoder
         if not isinstance(module, EncoderModule) or self.device_.type != "cpu":
@@ -137,7 +137,8 @@ class CoordinateNetwork(SkorchEstimator):
         name = module.encoder._linear_in()
         if name not in dict(module.named_parameters()):
             return False
-        return bytes_of_products(module.encoder, n_rows) <= limits_now().fixed_batches_bytes
+        needed = bytes_of_products(module.encoder, batches.n_samples, len(batches))
+        return needed <= limits_now().fixed_batches_bytes
 
     def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
         """As in `LiveParameters`; Adam in its fused form where the encoder says so."""
@@ -172,7 +173,11 @@ class CoordinateNetwork(SkorchEstimator):
     def _choose(self, rows: Any, targets: Any, weight: Any) -> None:
         """Choose the smoothness of an encoder by short fits."""
         if self._fitted_encoder is not None and self._trains_encoder():
-            choose_smoothness(self, self._fitted_encoder, rows, targets)
+            choose_smoothness(self, self._fitted_encoder, rows, targets, weight)
+
+    def _trial_settings(self) -> dict[str, Any]:
+        """Settings of short fits that differ from those of the fit."""
+        return {}
 
     def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
         for X, y in batches:
