@@ -4,8 +4,9 @@
 
 prints PSNR at the other pixels and CPU seconds of a fit, for networks trained on every second
 pixel of every second row, on 25 % of the pixels at random, and on the same with noise of deviation
-0.1. ``--images astronaut coffee`` names the photographs, ``--seeds 1`` the number of seeds, and
-``--without-network`` leaves out the large network, which takes half a minute a fit.
+0.1. ``--images astronaut coffee`` names the photographs, ``--seeds 1`` the number of seeds,
+``--methods "learnt grids"`` the methods, and ``--without-network`` leaves out the large network,
+which takes half a minute a fit.
 
     OMP_NUM_THREADS=1 python examples/benchmark_grids.py --memorise memorise.png
 
@@ -116,10 +117,10 @@ def warm_up() -> None:
     KroneckerRidgeCV().fit(X, y)
 
 
-def compare(names: list[str], n_seeds: int, with_network: bool) -> None:
+def compare(names: list[str], n_seeds: int, chosen: dict[str, Method]) -> None:
     print("| case | method | dB | s | dB of each photograph |\n|---|---|---|---|---|")
     for case in CASES:
-        for method, run in methods(with_network).items():
+        for method, run in chosen.items():
             scores, seconds = np.zeros((len(names), n_seeds)), []
             for row, name in enumerate(names):
                 for seed in range(n_seeds):
@@ -153,7 +154,7 @@ class Memorised(Callback):
 
 def memorising() -> dict[str, CoordinateMLPRegressor]:
     """Networks of about 0.3 million parameters, and grids with a code for each pixel."""
-    plain: dict[str, Any] = {"random_state": 0}
+    plain: dict[str, Any] = {"random_state": 0, "max_epochs": 4, "lr_schedule": "cosine"}
     return {
         "Fourier features": CoordinateMLPRegressor(
             RandomFourierEncoder(256, random_state=0), **plain
@@ -164,9 +165,9 @@ def memorising() -> dict[str, CoordinateMLPRegressor]:
         "Gaussian": CoordinateMLPRegressor(
             activation="gaussian", module__sigma=0.1, hidden_layer_sizes=(288,) * 5, **plain
         ),
-        "learnt grids": CoordinateMLPRegressor(MultigridEncoder(random_state=0), **plain),
+        "learnt grids": CoordinateMLPRegressor(MultigridEncoder(random_state=0), random_state=0),
         "hashed grids": CoordinateMLPRegressor(
-            MultigridEncoder(table_size=2**14, random_state=0), **plain
+            MultigridEncoder(table_size=2**14, random_state=0), random_state=0
         ),
     }
 
@@ -203,6 +204,7 @@ def main() -> None:
     parser.add_argument("--images", nargs="+", default=list(PHOTOGRAPHS), choices=PHOTOGRAPHS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--without-network", action="store_true")
+    parser.add_argument("--methods", nargs="+", choices=list(methods(True)), default=None)
     parser.add_argument("--memorise", metavar="PNG", default=None)
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -210,7 +212,8 @@ def main() -> None:
     if asked.memorise:
         memorise(asked.memorise)
     else:
-        compare(asked.images, asked.seeds, not asked.without_network)
+        chosen = methods(not asked.without_network)
+        compare(asked.images, asked.seeds, {k: chosen[k] for k in asked.methods or chosen})
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ _GRID_AXIS = 1.5
 _SCATTERED = 1.4
 # Each automatic level is finer than the last by about this factor.
 _GROWTH = 1.6
+# Axes up to which splines are smoother than triangles.
+_SPLINES_UP_TO = 4
 # Largest code before training.
 _FIRST_CODE = 1e-2
 
@@ -56,7 +58,8 @@ class MultigridEncoder(AxisEncoder):
         that nodes lie on the samples; off a grid 1.4 times the samples per axis. It is the
         setting that matters most.
     order : int, default=2
-        Degree of the splines, 1 (a triangle), 2 or 3.
+        Degree of the splines, 1 (a triangle), 2 or 3. Beyond 4 axes always triangles, as a
+        sample sees (degree + 1) ** n_axes nodes of a level.
     features_per_level : int, default=4
         Numbers in a code.
     table_size : int, default=2**19
@@ -89,7 +92,8 @@ class MultigridEncoder(AxisEncoder):
     domain_ : ndarray of shape (n_axes, 2)
         Ends of the domain.
     n_features_in_ : int
-        Number of axes, up to 10; each sample sees (order + 1) ** n_axes nodes of a level.
+        Number of axes, up to 10; grids of more than 4 have so many nodes that they are hardly
+        of use.
     feature_names_in_ : ndarray of shape (n_axes,)
         Names of the axes, where `X` had them.
     dates_ : tuple
@@ -176,13 +180,19 @@ class MultigridEncoder(AxisEncoder):
         self._boundaries = parse_boundaries(
             self.boundary, self.domain, n_axes, "extend", "periodic"
         )
-        self._on_grid = _grid_axes(X)
+        self._values = [len(np.unique(x)) for x in to_numpy(X).T]
+        # an axis of a grid, which may have holes
+        self._on_grid = [
+            own < _GRID_AXIS * n for own, n in zip(self._values, samples_per_axis(X), strict=True)
+        ]
         super()._place(X)
 
     def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:
         order = parse_integer(self.order, "order", otherwise=", and at most 3")
         if order > 3:
             raise ValueError(f"order must be 1, 2 or 3. Got {self.order!r}.")
+        if len(n_per_axis) > _SPLINES_UP_TO:
+            order = 1
         width = parse_integer(self.features_per_level, "features_per_level")
         table = parse_integer(self.table_size, "table_size")
         self.smoothness_ = parse_smoothness(self.smoothness)
@@ -223,7 +233,7 @@ class MultigridEncoder(AxisEncoder):
     def _automatic_cells(self, axis: int, n: float) -> int:
         if not self._on_grid[axis]:
             return max(1, round(_SCATTERED * n))
-        return max(1, round(n) - (0 if self._boundaries[axis] == "periodic" else 1))
+        return max(1, self._values[axis] - (0 if self._boundaries[axis] == "periodic" else 1))
 
     def _split_codes(self) -> None:
         self.codes_ = np.split(self._codes, self._levels.starts[1:-1])
@@ -255,9 +265,7 @@ class MultigridEncoder(AxisEncoder):
         codes = codes.reshape((*nodes.shape, -1))
         yield xp.sum(codes * weights[:, :, :, None], axis=2).reshape((X.shape[0], -1))
 
-    def _seen(
-        self, X: Array, arrays: dict[str, Array], xp: ModuleType
-    ) -> tuple[Array, Array]:
+    def _seen(self, X: Array, arrays: dict[str, Array], xp: ModuleType) -> tuple[Array, Array]:
         """The codes that rows see, by number, and their weights: (n, n_levels, n_seen)."""
         x = X - arrays["low"]
         if "low_rest" in arrays:
@@ -353,10 +361,3 @@ def parse_smoothness(value: Any) -> float | None:
     if is_auto(value, "smoothness"):
         return None
     return parse_number(value, "smoothness", at_least=0, otherwise=' or "auto"')
-
-
-def _grid_axes(X: Array) -> list[bool]:
-    """Whether each axis is one of a grid, that may have holes."""
-    X = to_numpy(X)
-    distinct = [len(np.unique(x)) for x in X.T]
-    return [n < _GRID_AXIS * own for n, own in zip(distinct, samples_per_axis(X), strict=True)]

@@ -76,5 +76,3 @@ class FixedBatches:
 def product_of(X: Tensor) -> SparseProduct | None:
     """The weights that come with the rows of a fixed batch."""
     return getattr(X, "product", None)
-
-

@@ -52,9 +52,7 @@ def batch_size_of(size: object, n_samples: int, own: OwnTraining = PLAIN) -> int
     return parse_integer(size, "batch_size", otherwise=otherwise)
 
 
-def epochs_of(
-    max_epochs: object, n_samples: int, batch_size: int, own: OwnTraining = PLAIN
-) -> int:
+def epochs_of(max_epochs: object, n_samples: int, batch_size: int, own: OwnTraining = PLAIN) -> int:
     """Passes over the rows."""
     if is_auto(max_epochs, "max_epochs", "a whole number or 'auto'"):
         n_batches = math.ceil(n_samples / batch_size)
