@@ -90,7 +90,7 @@ class GridLevels:
         -------
         nodes, weights : arrays of shape (n, n_levels, n_seen)
         """
-        n, n_levels, n_axes = places.shape
+        n_axes = places.shape[2]
         device = device_of(places)
 
         def constant(values: NDArray) -> Array:
@@ -99,7 +99,9 @@ class GridLevels:
         steps = constant(np.arange(self.order + 1, dtype=np.int64))
         is_hashed = np.array(self.hashed)
         strides, nodes = self._strides(), self.nodes
-        numbers = codes = weights = None
+        numbers: Array = None
+        codes: Array = None
+        weights: Array = None
         for axis in range(n_axes):
             first, own = self._along(places[:, :, axis], axis, xp)
             near = first[:, :, None] + steps

@@ -42,10 +42,10 @@ class FixedBatches:
         """Go through the rows once."""
         if self._cut is None:
             self._cut = list(self._cut_once())
-        order = range(len(self._cut))
+        order = torch.arange(len(self._cut))
         if self.batches.shuffle:
-            order = torch.randperm(len(self._cut), generator=self.batches.generator).tolist()
-        for number in order:
+            order = torch.randperm(len(self._cut), generator=self.batches.generator)
+        for number in order.tolist():
             yield self._cut[number]
 
     def _cut_once(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from sk_posenc.encoders.base import CoordinateEncoder
 from sk_posenc.networks.batches import as_tensor
 
 # Rows of the short fits at most, rows a batch and batches of each.
@@ -29,7 +28,7 @@ _MOST = 1e5
 
 
 def choose_smoothness(
-    net: Any, encoder: CoordinateEncoder, rows: NDArray, targets: NDArray, weight: Any
+    net: Any, encoder: Any, rows: NDArray, targets: NDArray, weight: Any
 ) -> None:
     """Set `smoothness_` of a fitted encoder that leaves it to the network.
 
@@ -47,7 +46,7 @@ def choose_smoothness(
     trial = encoder._trial(np.asarray(rows, dtype=np.float64), _ROWS)
     held_out = trial.held_out
     if not 0 < held_out.sum() < len(held_out):
-        encoder.smoothness_ = _FIRST  # type: ignore[attr-defined]
+        encoder.smoothness_ = _FIRST
         return
     own_targets = targets[trial.kept]
     own_weight = None if weight is None else weight[trial.kept][~held_out]
@@ -59,7 +58,7 @@ def choose_smoothness(
 
     chosen = climb(error_of)
     is_none = trial.on_grid and chosen == _FIRST  # each node has its sample
-    encoder.smoothness_ = 0.0 if is_none else chosen  # type: ignore[attr-defined]
+    encoder.smoothness_ = 0.0 if is_none else chosen
 
 
 def climb(error_of: Callable[[float], float]) -> float:

@@ -115,7 +115,8 @@ class CoordinateNetwork(SkorchEstimator):
             targets_too=self._scales_targets(),
             columns_too=columns_too,
         )
-        self._run.smoothness = self._smoothness() / len(train)
+        if self._run is not None:
+            self._run.smoothness = self._smoothness() / len(train)
         return train, valid
 
     def _own_training(self) -> OwnTraining:
@@ -260,9 +261,10 @@ class CoordinateNetwork(SkorchEstimator):
         return int(self.module_.in_features)
 
     def _out_of_memory(self, doing: str) -> str:
+        hidden = self._chosen("hidden_layer_sizes")
         return (
             f"{self.device_} ran out of memory {doing} with batch_size={self.batch_size!r} on "
-            f"{self._width()} columns and hidden layers {self._chosen('hidden_layer_sizes')}: lower "
+            f"{self._width()} columns and hidden layers {hidden}: lower "
             "batch_size (iterator_valid__batch_size for predict), the columns of the encoder or "
             "hidden_layer_sizes."
         )

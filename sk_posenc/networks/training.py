@@ -285,8 +285,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
 
     def _raise_diverged(self, what: str) -> None:
         raise FloatingPointError(
-            f"Training has diverged: {what}. Lower the learning rate (lr={self._chosen('lr')}), or clip "
-            "gradients with skorch.callbacks.GradientNormClipping."
+            f"Training has diverged: {what}. Lower the learning rate (lr={self._chosen('lr')}), or "
+            "clip gradients with skorch.callbacks.GradientNormClipping."
         )
 
 

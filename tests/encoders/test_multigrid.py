@@ -240,5 +240,5 @@ def test_bad_settings(settings, error, message):
 
 
 def test_more_axes_are_refused():
-    with pytest.raises(ValueError, match="of use up to 4.* Got X of 11 axes"):
+    with pytest.raises(ValueError, match=r"of use up to 4.* Got X of 11 axes"):
         MultigridEncoder().fit(np.zeros((3, 11)))

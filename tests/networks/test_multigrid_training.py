@@ -16,9 +16,9 @@ from sk_posenc import (
 )
 from sk_posenc.core.limits import limits
 from sk_posenc.encoders.own_training import PLAIN
+from sk_posenc.networks import _smoothness_search
 from sk_posenc.networks._fixed_batches import FixedBatches
 from sk_posenc.networks._roughness import roughness
-from sk_posenc.networks import _smoothness_search
 from sk_posenc.networks._smoothness_search import climb
 from sk_posenc.networks.batches import TensorBatches
 
