@@ -16,7 +16,7 @@ from sk_posenc.networks.batches import as_tensor
 # Rows of the short fits at most, rows a batch and batches of each.
 _ROWS = 8192
 _BATCH = 512
-_STEPS = 256
+_STEPS = 160
 # Where the climb begins, its step, and the step that refines it.
 _FIRST = 1.0
 _STEP = 10.0
@@ -27,9 +27,7 @@ _WORTH = 0.98
 _MOST = 1e5
 
 
-def choose_smoothness(
-    net: Any, encoder: Any, rows: NDArray, targets: NDArray, weight: Any
-) -> None:
+def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, weight: Any) -> None:
     """Set `smoothness_` of a fitted encoder that leaves it to the network.
 
     Parameters
