@@ -108,7 +108,7 @@ def _check_parts(net: Any) -> None:
 def check_optimizer(net: Any) -> None:
     """Raise for an impossible optimiser or learning rate."""
     _check_class(net, "optimizer", "torch.optim.Adam")
-    if not is_auto(net.lr, "lr"):
+    if not (isinstance(net.lr, str) and net.lr == "auto"):
         parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
 
 
