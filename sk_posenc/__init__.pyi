@@ -8,6 +8,7 @@ from .encoders.basis import Basis
 from .encoders.fourier import FourierEncoder
 from .encoders.learnable import LearnableFourierEncoder
 from .encoders.log_fourier import LogFourierEncoder
+from .encoders.multigrid import MultigridEncoder
 from .encoders.random_fourier import RandomFourierEncoder
 from .encoders.shifted_basis import ShiftedBasisEncoder
 from .encoders.spacing import SpacingTransformer
@@ -74,6 +75,7 @@ __all__ = [
     "KroneckerRidgeCV",
     "LearnableFourierEncoder",
     "LogFourierEncoder",
+    "MultigridEncoder",
     "PoorFitWarning",
     "PositionAugmenter",
     "PositiveRandomFeatures",

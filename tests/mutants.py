@@ -79,6 +79,10 @@ TESTS = {
     "core/state": ["refits", "networks/training"],
     "encoders": [*FOURIER, "encoders/learnable", *BASES],
     "encoders/csr": BASES,
+    "encoders/_grid_levels": ["encoders/multigrid"],
+    "encoders/_grid_parts": ["encoders/multigrid", "networks/multigrid_training"],
+    "encoders/multigrid": ["encoders/multigrid", "networks/multigrid_training"],
+    "encoders/own_training": ["networks/multigrid_training"],
     "encoders/_quasi_random": ["encoders/quasi_random", "encoders/fourier"],
     "encoders/axis_spacing": [
         *("encoders/spacing", "kronecker/kronecker_spacing", "kronecker/criterion")
@@ -176,6 +180,10 @@ TESTS = {
     "networks/_plain": ["networks/pickling"],
     "networks/hints": ["networks/hints"],
     "networks/_views": ["networks/views"],
+    "networks/_fixed_batches": ["networks/multigrid_training"],
+    "networks/_products": ["networks/multigrid_training"],
+    "networks/_roughness": ["networks/multigrid_training"],
+    "networks/_smoothness_search": ["networks/multigrid_training"],
     "networks/_weights": ["networks/weights"],
     "networks/_checkpoint": [
         "networks/checkpoint",

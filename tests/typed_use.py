@@ -32,6 +32,7 @@ from sk_posenc import (
     KroneckerRidgeCV,
     LearnableFourierEncoder,
     LogFourierEncoder,
+    MultigridEncoder,
     PoorFitWarning,
     PositionAugmenter,
     PositiveRandomFeatures,
@@ -100,6 +101,7 @@ def encoders(X: Floats) -> None:
     assert_type(LogFourierEncoder(3).fit(X), LogFourierEncoder)
     assert_type(RandomFourierEncoder(32, random_state=0).fit(X), RandomFourierEncoder)
     assert_type(LearnableFourierEncoder(8, random_state=0).fit(X), LearnableFourierEncoder)
+    assert_type(MultigridEncoder(finest=20, random_state=0).fit(X), MultigridEncoder)
     spaced = SpacingTransformer([0.9, 0.0]).fit(X)
     assert_type(spaced, SpacingTransformer)
     places: Floats = spaced.transform(X)

@@ -66,6 +66,10 @@ class Limits:
     # Samples up to which a penalty that follows the function is tried without being asked for.
     adaptive_up_to: int = 1_000_000
 
+    # Networks.
+    # Bytes of sparse matrices up to which batches of a linear encoding keep theirs.
+    fixed_batches_bytes: int = 2**30
+
     # Kronecker heads: how much is worked on at a time, to stay in the caches of a processor.
     # Bytes of intermediate arrays.
     block_bytes: int = 2**26

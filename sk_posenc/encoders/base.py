@@ -16,6 +16,7 @@ from sk_posenc.core.arrays import Array, device_of, float_dtypes, has_float64, i
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.state import taken_over_last
+from sk_posenc.encoders.own_training import OwnTraining
 
 # Bytes of an intermediate array. On a CPU a few arrays of this size stay in its cache. Larger ones
 # are returned to the system after each step, and fresh pages for the next one take longer than all
@@ -54,11 +55,23 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     - ``_check_range(X)``: raises for rows that the formula cannot tell apart;
     - ``_needs_rest``: the arrays that the formula subtracts from coordinates;
     - ``_learnable()``: the arrays that training may change, and how;
-    - ``_read_formula()``: sets the fitted attributes from arrays that training has changed.
+    - ``_read_formula()``: sets the fitted attributes from arrays that training has changed;
+    - ``_own_training``: what "auto" means in the settings of a network that holds the encoder;
+    - ``_read_in_part``: arrays of which a row reads little, so that modules do not convert them;
+    - ``_linear_in()``: the array that the encoding is linear in, or None, and
+      ``_rows_of_weights(X)``: for each row of this array that a row of `X` sees, its number and
+      weight, both of shape (n_samples * n_blocks, n_seen); the encoding has the columns of the
+      n_blocks sums side by side;
+    - ``_neighbours()``: of that array the first row and the shape of each grid that its rows
+      form, and which axes of it are circles: a penalty keeps neighbours alike, ``smoothness_``;
+    - ``_trial(X, most)``: where a network shall choose ``smoothness_``, that is None, what its
+      short fits need.
     """
 
     # Names of arrays (without axis numbers) that in float32 come with their rounding errors.
     _needs_rest: tuple[str, ...] = ()
+    _read_in_part: tuple[str, ...] = ()
+    _own_training: OwnTraining | None = None
 
     _formula: dict[str, NDArray[np.float64]]
     _home: tuple[str, str]
@@ -231,6 +244,22 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     def _read_formula(self) -> None:
         """Set the fitted attributes from the formula."""
         raise NotImplementedError
+
+    def _linear_in(self) -> str | None:
+        """The array whose rows are summed with weights that depend on coordinates alone."""
+        return None
+
+    def _rows_of_weights(self, X: NDArray) -> tuple[NDArray, NDArray]:
+        """Rows of that array that coordinates see, and their weights."""
+        raise NotImplementedError
+
+    def _trial(self, X: NDArray, most: int) -> Any:
+        """A part of the samples and an encoder for it, to choose ``smoothness_`` by short fits."""
+        raise NotImplementedError
+
+    def _neighbours(self) -> list[tuple[int, tuple[int, ...], tuple[bool, ...]]]:
+        """Grids that rows of that array form: first row, shape, which axes are circles."""
+        return []
 
 
 def check_encoder(encoder: Any, expected: str = "an encoder of sk_posenc") -> None:

@@ -41,9 +41,10 @@ def state_to_go_on_from(net: Any, file: Path | None) -> dict[str, Any] | None:
     if not shorter:
         return None
     longest = shorter[max(shorter)]
-    if net.lr_schedule != "constant":
+    schedule = net._chosen("lr_schedule")
+    if schedule != "constant":
         warnings.warn(
-            f"Training starts anew: lr_schedule={net.lr_schedule!r} depends on the planned epochs, "
+            f"Training starts anew: lr_schedule={schedule!r} depends on the planned epochs, "
             f"so that the fit of {max(shorter)} epochs in {str(longest)!r} does not go on. With "
             "lr_schedule='constant' it would.",
             UserWarning,

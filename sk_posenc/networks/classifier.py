@@ -66,8 +66,9 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
     encoder : encoder of this package, default=None
         Encodes the coordinates inside the network; see `CoordinateMLPRegressor`. None: the
         first layer takes `X` as it is, encoded or not.
-    hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
-        Units of each hidden layer; an empty sequence gives multinomial logistic regression.
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
+        Units of each hidden layer. "auto": as the encoder says, else (256, 256, 256, 256). An
+        empty sequence gives multinomial logistic regression.
     activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
         Activation of the hidden layers; see `CoordinateMLPRegressor`.
     class_weight : dict, "balanced" or None, default=None
@@ -77,8 +78,9 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         Places coordinates ahead of the encoder; see `CoordinateMLPRegressor`.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder`.
-    lr_schedule : {"constant", "cosine", "linear"}, default="constant"
-        How the learning rate changes over the batches of a fit.
+    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
+        How the learning rate changes over the batches of a fit. "auto": as the encoder says, else
+        "constant".
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
         back to the best weights. A tenth of the rows of each class is held out, unless
@@ -97,8 +99,8 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         The loss, of the outputs of the network and the numbers of the classes.
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
-    lr : float, default=1e-3
-        Learning rate.
+    lr : float or "auto", default="auto"
+        Learning rate. "auto": as the encoder says, else 1e-3.
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`; see `CoordinateMLPRegressor`.
     batch_size : int or "auto", default="auto"
@@ -159,12 +161,12 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         self,
         encoder: Encoder = None,
         *,
-        hidden_layer_sizes: Layers = (256, 256, 256, 256),
+        hidden_layer_sizes: Layers = "auto",
         activation: Activation = "relu",
         class_weight: ClassWeight | None = None,
         augmenter: Augmenter = None,
         train_encoder: Trains = "auto",
-        lr_schedule: Schedule = "constant",
+        lr_schedule: Schedule = "auto",
         early_stopping: Count | None = None,
         checkpoint: Folder | None = None,
         mixed_precision: bool = False,
@@ -173,7 +175,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         module: Module = CoordinateMLP,
         criterion: Criterion = torch.nn.CrossEntropyLoss,
         optimizer: Optimizer = torch.optim.Adam,
-        lr: Rate = 1e-3,
+        lr: Rate = "auto",
         max_epochs: Epochs = "auto",
         batch_size: Batch = "auto",
         iterator_train: Batches = TensorBatches,
@@ -361,6 +363,11 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         """
         predicted = self.predict(X) if groups is None else self.predict(X, groups)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+
+    def _trial_settings(self) -> dict[str, Any]:
+        # a part may lack classes; targets are their numbers, and weights hold `class_weight`
+        own = {"classes": list(range(self._n_outputs)), "class_weight": None}
+        return super()._trial_settings() | own
 
     def _get_predict_nonlinearity(self) -> Callable[[Tensor], Tensor]:
         """skorch's, in float64: probabilities then sum to 1."""

@@ -17,18 +17,24 @@ from torch import Tensor, nn
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.augmenting import check_augmenter
 from sk_posenc.core.checks import checked_data
+from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
+from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._building import (
     check_built,
     check_module,
     check_output,
     settings_for_module,
 )
+from sk_posenc.networks._fixed_batches import FixedBatches
 from sk_posenc.networks._memory import check_training
 from sk_posenc.networks._origin import from_origin, origin_of
+from sk_posenc.networks._products import bytes_of_products
+from sk_posenc.networks._roughness import roughness
+from sk_posenc.networks._smoothness_search import choose_smoothness
 from sk_posenc.networks._views import Views, positions, takes_groups, with_settings_of
-from sk_posenc.networks.batches import as_tensor
+from sk_posenc.networks.batches import TensorBatches, as_tensor
 from sk_posenc.networks.encoder_module import EncoderModule
 from sk_posenc.networks.estimator import SkorchEstimator
 from sk_posenc.networks.mlp import CoordinateMLP, layer_sizes
@@ -150,23 +156,40 @@ class CoordinateNetwork(SkorchEstimator):
         dataset_train, dataset_valid : Dataset, and Dataset or None
         """
         train, valid = super().get_split_datasets(X, y, **fit_params)
-        batches = self._encoded(self.get_iterator(train, training=False))
-        scale_once(self.module_, batches, targets_too=self._scales_targets())
+        batches = self.get_iterator(train, training=False)
+        columns_too = self._own_training().scales_columns
+        scale_once(
+            self.module_,
+            self._encoded(batches) if columns_too else batches,
+            targets_too=self._scales_targets(),
+            columns_too=columns_too,
+        )
+        if self._run is not None:
+            self._run.smoothness = self._smoothness() / len(train)
         return train, valid
+
+    def _own_training(self) -> OwnTraining:
+        return getattr(self.encoder, "_own_training", None) or PLAIN
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches of `dataset`: of another view in each epoch where an augmenter trains.
+
+        Fixed batches where an encoder gains by them.
 
         Returns
         -------
         iterator : iterable of (X, y)
         """
         make = super().get_iterator
-        if not training or self._views is None:
-            return make(dataset, training=training)
-        in_training = partial(make, training=True)
-        origin = self.module_.input_origin
-        return self._views.batches(in_training, dataset, self._generator, origin)
+        if training and self._views is not None:
+            in_training = partial(make, training=True)
+            origin = self.module_.input_origin
+            return self._views.batches(in_training, dataset, self._generator, origin)
+        batches = make(dataset, training=training)
+        if training and type(batches) is TensorBatches and self._fixes_batches(batches):
+            seed = self._generator.initial_seed()
+            return FixedBatches(batches, self.module_.encoder.encoder, seed)
+        return batches
 
     def _for_split(self, fit_params: dict[str, Any]) -> dict[str, Any]:
         if self.augmenter is not None:
@@ -187,6 +210,56 @@ class CoordinateNetwork(SkorchEstimator):
                     del requests["groups"]
         return request
 
+    def _fixes_batches(self, batches: TensorBatches) -> bool:
+        """Whether products with sparse matrices take the place of encoding batch by batch."""
+        module = self.module_.encoder
+        if not isinstance(module, EncoderModule) or self.device_.type != "cpu":
+            return False
+        name = module.encoder._linear_in()
+        if name not in dict(module.named_parameters()):
+            return False
+        needed = bytes_of_products(module.encoder, batches.n_samples, len(batches))
+        return needed <= limits_now().fixed_batches_bytes
+
+    def get_params_for_optimizer(self, prefix: str, named_parameters: Any) -> tuple[Any, Any]:
+        """As in `LiveParameters`; Adam in its fused form where the encoder says so."""
+        args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        plain = not {"fused", "foreach", "differentiable"} & kwargs.keys()
+        known = self.device_.type in ("cpu", "cuda")
+        if self._own_training().fused and self.optimizer is torch.optim.Adam and plain and known:
+            kwargs["fused"] = True
+        return args, kwargs
+
+    def _smoothness(self) -> float:
+        """What neighbouring codes pay for their differences, per training row."""
+        module = self.module_.encoder
+        if not isinstance(module, EncoderModule) or not module.trainable:
+            return 0.0
+        return getattr(module.encoder, "smoothness_", None) or 0.0
+
+    def _smoothed(self, loss: Tensor, training: bool) -> Tensor:
+        """A loss with the penalty of codes, in training."""
+        share = 0.0 if self._run is None else self._run.smoothness
+        if not training or not share:
+            return loss
+        module = self.module_.encoder
+        codes = getattr(module, str(module.encoder._linear_in()))
+        return loss + share * roughness(codes, module.encoder._neighbours())
+
+    def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> Tensor:
+        """Loss of one batch, with the penalty of the encoder in training."""
+        loss = super().get_loss(y_pred, y_true, *args, **kwargs)
+        return self._smoothed(loss, kwargs.get("training", False))
+
+    def _choose(self, rows: Any, targets: Any, weight: Any) -> None:
+        """Choose the smoothness of an encoder by short fits."""
+        if self._fitted_encoder is not None and self._trains_encoder():
+            choose_smoothness(self, self._fitted_encoder, rows, targets, weight)
+
+    def _trial_settings(self) -> dict[str, Any]:
+        """Settings of short fits that differ from those of the fit."""
+        return {"augmenter": None}  # their rows are placed by it already
+
     def _encoded(self, batches: Any) -> Iterator[tuple[Tensor, Tensor]]:
         for X, y in batches:
             yield self.module_.encode(to_tensor(X, device=self.device_)), y
@@ -205,6 +278,8 @@ class CoordinateNetwork(SkorchEstimator):
         """
         check_module(self)
         parameters: dict[str, Any] = settings_for_module(self) | {"generator": self._generator}
+        if "hidden_layer_sizes" in parameters:
+            parameters["hidden_layer_sizes"] = self._chosen("hidden_layer_sizes")
         if hasattr(self, "n_features_in_"):
             parameters |= {"in_features": self.n_features_in_, "out_features": self._n_outputs}
             if self._fitted_encoder is not None:
@@ -261,16 +336,17 @@ class CoordinateNetwork(SkorchEstimator):
         if encoder is not None and device.type == "cpu":
             check_memory((n_rows, columns), 4, "lower batch_size, or the columns of the encoder")
         if issubclass(self.module, CoordinateMLP):
-            hidden = layer_sizes(self.hidden_layer_sizes)
+            hidden = layer_sizes(self._chosen("hidden_layer_sizes"))
             check_training([columns, *hidden, self._n_outputs], n_rows, device)
 
     def _width(self, X: Any) -> int:
         return int(self.module_.in_features)
 
     def _out_of_memory(self, doing: str) -> str:
+        hidden = self._chosen("hidden_layer_sizes")
         return (
             f"{self.device_} ran out of memory {doing} with batch_size={self.batch_size!r} on "
-            f"{self.module_.in_features} columns and hidden layers {self.hidden_layer_sizes}: "
+            f"{self.module_.in_features} columns and hidden layers {hidden}: "
             "lower batch_size (iterator_valid__batch_size for predict), the columns of the "
             "encoder or hidden_layer_sizes."
         )

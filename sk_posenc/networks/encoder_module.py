@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.encoders.base import CoordinateEncoder, Learnable, check_encoder
 from sk_posenc.networks._doubles import KeepsDoubles
+from sk_posenc.networks._fixed_batches import product_of
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -39,7 +41,8 @@ class EncoderModule(KeepsDoubles):
     - shifts :math:`t = t_0 + b_0 p`, in units of the bandwidth that `fit` chose;
     - bandwidths :math:`b = b_0 e^p`, which stay positive;
     - frequencies :math:`f = f_0 + p / L`, in cycles over the domain of width :math:`L`;
-    - the weights of a LearnableFourierEncoder's own layers, which are parameters themselves.
+    - the weights of a LearnableFourierEncoder's own layers and the codes of a MultigridEncoder,
+      which are parameters themselves.
 
     Parameters
     ----------
@@ -155,6 +158,10 @@ class EncoderModule(KeepsDoubles):
                 f"x must be coordinates of shape (..., {n_axes}), a column for each axis that the "
                 f"encoder was fitted on. Got shape {tuple(x.shape)}."
             )
+        product = product_of(x)
+        if product is not None:
+            summed = product.times(getattr(self, str(self.encoder._linear_in())))
+            return summed.view(len(x), self.n_features).to(self.dtype or x.dtype)
         with torch.autocast(x.device.type, enabled=False):
             rows = x.reshape(-1, n_axes)
             features = self._encode(
@@ -188,10 +195,17 @@ class EncoderModule(KeepsDoubles):
         moved = {name: array for name, array in now.items() if np.any(array != given[name])}
         return self.encoder._with_formula(moved) if moved else self.encoder
 
-    def _values(self) -> dict[str, Tensor]:
-        """The arrays of the formula in float64."""
+    def _held(self, name: str) -> Tensor:
+        """An array as it is held: of its few numbers that are read, sums have the precision."""
+        held: Tensor = getattr(self, name if name in self._learnable else f"fitted_{name}")
+        return held
+
+    def _values(self, but: Collection[str] = ()) -> dict[str, Tensor]:
+        """The arrays of the formula in float64, but for some."""
         values = {}
         for name in self.encoder._formula:
+            if name in but:
+                continue
             how = self._learnable.get(name)
             if how is not None and how.kind == "weight":
                 values[name] = getattr(self, name).double()
@@ -206,10 +220,11 @@ class EncoderModule(KeepsDoubles):
 
     def _arrays_in(self, dtype: torch.dtype) -> dict[str, Tensor]:
         """The arrays in a precision; in float32 with their rounding errors."""
-        values = self._values()
+        whole = {name: self._held(name) for name in self.encoder._read_in_part}
+        values = self._values(but=whole)
         if dtype != torch.float32:
-            return {name: value.to(dtype) for name, value in values.items()}
-        arrays = {}
+            return whole | {name: value.to(dtype) for name, value in values.items()}
+        arrays = whole
         for name, value in values.items():
             arrays[name] = value.float()
             if self.encoder._has_rest(name):

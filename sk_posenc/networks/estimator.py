@@ -47,6 +47,7 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
       are named by it too.
     - ``_check_settings()``: raise for impossible parameters.
     - ``_check_memory(n_rows)``: raise where a batch would not fit into memory.
+    - ``_own_training()``: what "auto" means in settings of training.
     - ``_width(X)``: numbers that a row of X needs in a forward pass; bounds the rows of one pass.
     - ``_out_of_memory(doing)``: the message where the device runs out of memory all the same.
     - ``_undecayed_parameters()``: parameters of the module that weight decay leaves alone.
@@ -83,14 +84,14 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
         self,
         module: Any,
         *,
-        lr_schedule: str = "constant",
+        lr_schedule: str = "auto",
         early_stopping: int | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         mixed_precision: bool = False,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
         optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
-        lr: float = 1e-3,
+        lr: float | str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",
         iterator_train: Any = TensorBatches,
@@ -168,7 +169,7 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
         size: Any = self.batch_size
         if not training:
             size = self._rows_at_once(_DEVICE_BLOCK, getattr(subset_of(dataset)[0], "X", None))
-        size = batch_size_of(parameters.get("batch_size", size), len(dataset))
+        size = batch_size_of(parameters.get("batch_size", size), len(dataset), self._own_training())
         parameters["batch_size"] = size
         if training and "shuffle" in accepted and "sampler" not in parameters:
             parameters.setdefault("shuffle", True)

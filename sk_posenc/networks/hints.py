@@ -42,10 +42,10 @@ except ImportError:  # bounds are then notes for readers
 Count = Annotated[int, Ge(1), Lt(2**31)]
 # Weights of larger layers fill the memory of a laptop.
 Units = Annotated[int, Ge(1), Lt(2**13)]
-Layers = Units | Annotated[Sequence[Units], MaxLen(8)]
+Layers = Units | Annotated[Sequence[Units], MaxLen(8)] | Literal["auto"]
 Activation = Literal["relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"]
-Schedule = Literal["constant", "cosine", "linear"]
-Rate = Annotated[float, Ge(0), Lt(math.inf)]
+Schedule = Literal["constant", "cosine", "linear", "auto"]
+Rate = Annotated[float, Ge(0), Lt(math.inf)] | Literal["auto"]
 Batch = Count | Literal[-1, "auto"]
 Epochs = Annotated[int, Ge(0), Lt(2**31)] | Literal["auto"]
 

@@ -26,6 +26,10 @@ class LiveParameters(NeuralNet):
     # Names of the parameters that are estimators, with parameters of their own.
     _nested: tuple[str, ...] = ()
 
+    def _chosen(self, name: str) -> Any:
+        """A setting, with what "auto" means in its place."""
+        return getattr(self, name)
+
     def _undecayed_parameters(self) -> list[nn.Parameter]:
         """Parameters that weight decay must leave alone."""
         return []
@@ -36,6 +40,8 @@ class LiveParameters(NeuralNet):
         ``optimizer__param_groups__0__lr`` is the `lr` of the first group.
         """
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
+        if isinstance(kwargs["lr"], str):
+            kwargs["lr"] = self._chosen("lr")
         undecayed = {id(each) for each in self._undecayed_parameters()}
         rest = args[0][-1]
         of_no_pattern = set(rest) == {"params"}  # parameters that match no pattern of the user

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
+from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
@@ -57,8 +58,9 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         Encodes the coordinates inside the network, batch by batch and on its device. A clone
         is fitted first, as in a Pipeline. Memory then depends on the batch size, not on the
         number of rows. None: the first layer takes `X` as it is, encoded or not.
-    hidden_layer_sizes : int or sequence of int, default=(256, 256, 256, 256)
-        Units of each hidden layer; an empty sequence gives a linear model.
+    hidden_layer_sizes : int, sequence of int or "auto", default="auto"
+        Units of each hidden layer. "auto": as the encoder says, else (256, 256, 256, 256). An
+        empty sequence gives a linear model.
     activation : {"relu", "tanh", "gelu", "sine", "gaussian", "sigmoid"}, default="relu"
         Activation of the hidden layers. "sine" makes the network a SIREN [1]_, with its
         initialisation and `module__omega_0` (30 by default); "gaussian" has width
@@ -72,9 +74,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         See the guide's page on augmented positions. None: the rows are trained on as they are.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
-        `EncoderModule`). "auto": only for a LearnableFourierEncoder.
-    lr_schedule : {"constant", "cosine", "linear"}, default="constant"
+        `EncoderModule`). "auto": only for a LearnableFourierEncoder and a MultigridEncoder.
+    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
         How the learning rate changes over the batches of a fit; "cosine" and "linear" end at 0.
+        "auto": as the encoder says, else "constant".
         For other schedules, put a `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
@@ -96,14 +99,15 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         network* shows how.
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
-    lr : float, default=1e-3
-        Learning rate.
+    lr : float or "auto", default="auto"
+        Learning rate. "auto": as the encoder says, else 1e-3.
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000
-        batches, within limits; the guide's page *Defaults* has the numbers.
+        batches, within limits, unless the encoder says otherwise; the guide's page *Defaults* has
+        the numbers.
     batch_size : int or "auto", default="auto"
-        Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits; the
-        guide's page *Defaults* has the numbers.
+        Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits,
+        unless the encoder says otherwise; the guide's page *Defaults* has the numbers.
     iterator_train, iterator_valid : type, default=TensorBatches
         Classes that make the batches, for training, and for validation and `predict`. The
         default slices tensors that stay on the device; for other data sets, use
@@ -186,12 +190,12 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         self,
         encoder: Encoder = None,
         *,
-        hidden_layer_sizes: Layers = (256, 256, 256, 256),
+        hidden_layer_sizes: Layers = "auto",
         activation: Activation = "relu",
         output_activation: Activation | None = None,
         augmenter: Augmenter = None,
         train_encoder: Trains = "auto",
-        lr_schedule: Schedule = "constant",
+        lr_schedule: Schedule = "auto",
         early_stopping: Count | None = None,
         checkpoint: Folder | None = None,
         mixed_precision: bool = False,
@@ -199,7 +203,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         random_state: Seed | None = None,
         module: Module = CoordinateMLP,
         optimizer: Optimizer = torch.optim.Adam,
-        lr: Rate = 1e-3,
+        lr: Rate = "auto",
         max_epochs: Epochs = "auto",
         batch_size: Batch = "auto",
         iterator_train: Batches = TensorBatches,
@@ -388,6 +392,12 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
 
     def _scales_targets(self) -> bool:
         return self.output_activation is None
+
+    def get_loss(
+        self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False
+    ) -> Tensor:
+        """Criterion between the output and the standardised targets of one batch."""
+        return self._smoothed(super().get_loss(y_pred, y_true, X, training), training)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -100,7 +100,11 @@ def target_scaling(targets: list[Tensor], weights: list[Tensor | None]) -> tuple
 
 @torch.no_grad()
 def scale_once(
-    module: CoordinateModule, batches: Iterable[tuple[Tensor, Tensor]], *, targets_too: bool
+    module: CoordinateModule,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    targets_too: bool,
+    columns_too: bool = True,
 ) -> None:
     """Let a network learn its scaling from the rows of its first training only.
 
@@ -113,6 +117,8 @@ def scale_once(
         Training rows as the first layer sees them.
     targets_too : bool
         False: the network predicts targets in their own units, as bounded outputs do.
+    columns_too : bool, default=True
+        False: columns of the input stay as they are, whatever X holds.
     """
     constant = module.target_scale == 0
     if module.is_scaled and not constant.any():
@@ -128,6 +134,8 @@ def scale_once(
         return
     if not targets_too:
         shift, scale = (torch.zeros_like(module.target_shift), torch.ones_like(module.target_scale))
+    if not columns_too:
+        input_shift, input_scale = module.input_shift, module.input_scale
     module.set_scaling(input_shift, input_scale, shift, scale)
 
 

@@ -17,6 +17,7 @@ from sk_posenc.core.settings import (
     parse_integer,
     parse_number,
 )
+from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._schedules import SCHEDULES
 
 
@@ -41,22 +42,30 @@ def resolve_device(device: object) -> torch.device:
     return resolved
 
 
-def batch_size_of(size: object, n_samples: int) -> int:
+def batch_size_of(size: object, n_samples: int, own: OwnTraining = PLAIN) -> int:
     """Rows a batch."""
     otherwise = ", 'auto', or -1 for all rows"
     if is_auto(size, "batch_size", f"a whole number{otherwise}"):
-        return min(max(n_samples // 16, 32), 1024)
+        return own.batch_size or min(max(n_samples // 16, 32), 1024)
     if isinstance(size, Integral) and size == -1:
         return n_samples
     return parse_integer(size, "batch_size", otherwise=otherwise)
 
 
-def epochs_of(max_epochs: object, n_samples: int, batch_size: int) -> int:
+def epochs_of(max_epochs: object, n_samples: int, batch_size: int, own: OwnTraining = PLAIN) -> int:
     """Passes over the rows."""
     if is_auto(max_epochs, "max_epochs", "a whole number or 'auto'"):
         n_batches = math.ceil(n_samples / batch_size)
+        if own.n_steps is not None:
+            return math.ceil(own.n_steps / n_batches)
         return max(20, min(math.ceil(1000 / n_batches), math.ceil(2**20 / n_samples)))
     return parse_integer(max_epochs, "max_epochs", at_least=0, otherwise=" or 'auto'")
+
+
+def chosen(net: Any, name: str, own: OwnTraining = PLAIN) -> Any:
+    """A setting of training that "auto" leaves to the encoder."""
+    value = getattr(net, name)
+    return getattr(own, name) if isinstance(value, str) and value == "auto" else value
 
 
 def check_training_settings(net: Any) -> None:
@@ -64,7 +73,7 @@ def check_training_settings(net: Any) -> None:
     _check_class(net, "module", "sk_posenc.CoordinateMLP")
     _check_class(net, "criterion", "torch.nn.MSELoss")
     check_optimizer(net)
-    parse_choice(*SCHEDULES)(net.lr_schedule, "lr_schedule")
+    parse_choice("auto", *SCHEDULES)(net.lr_schedule, "lr_schedule")
     if net.early_stopping is not None:
         counted = " (epochs without a better validation loss), or None"
         parse_integer(net.early_stopping, "early_stopping", otherwise=counted)
@@ -99,7 +108,8 @@ def _check_parts(net: Any) -> None:
 def check_optimizer(net: Any) -> None:
     """Raise for an impossible optimiser or learning rate."""
     _check_class(net, "optimizer", "torch.optim.Adam")
-    parse_number(net.lr, "lr", at_least=0)
+    if not (isinstance(net.lr, str) and net.lr == "auto"):
+        parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
 
 
 def _check_class(net: Any, name: str, example: str) -> None:

@@ -16,6 +16,7 @@ from skorch.dataset import ValidSplit, get_len
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.state import Before
+from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._callbacks import (
     CallbackSupportMixin,
     EpochTasks,
@@ -29,7 +30,7 @@ from sk_posenc.networks._schedules import Schedule
 from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
 from sk_posenc.networks.run import Run, drop_unended_epoch
-from sk_posenc.networks.settings import batch_size_of, epochs_of
+from sk_posenc.networks.settings import batch_size_of, chosen, epochs_of
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 HELD_OUT = 0.1
@@ -112,6 +113,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         file = checkpoint_file(self, n_epochs, *data) if fresh else None
         saved = state_to_go_on_from(self, file)
         if fresh:
+            self._choose(rows, targets, weight)
             self.initialize()
         self._run = run = Run(n_epochs, len(self.history), file)
         run.saved, run.weight = saved, weight
@@ -130,6 +132,9 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
                 f"them, or leave them out. Got {', '.join(fit_params)}."
             )
         return fit_params
+
+    def _choose(self, rows: Any, targets: Any, weight: Any) -> None:
+        """Set what is chosen by trials on the rows, before the network is made."""
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         """What each row counts, given its target and the weight that it came with."""
@@ -151,8 +156,17 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     def _batches_and_epochs(self, n_rows: int) -> tuple[int, int]:
         """Rows of the largest training batch, and epochs of a run."""
         size = self.get_params_for("iterator_train").get("batch_size", self.batch_size)
-        size = batch_size_of(size, n_rows)
-        return min(size, n_rows), epochs_of(self.max_epochs, n_rows, size)
+        own = self._own_training()
+        size = batch_size_of(size, n_rows, own)
+        return min(size, n_rows), epochs_of(self.max_epochs, n_rows, size, own)
+
+    def _own_training(self) -> OwnTraining:
+        """What "auto" means in the settings of training."""
+        return PLAIN
+
+    def _chosen(self, name: str) -> Any:
+        """A setting of training, with what "auto" means in its place."""
+        return chosen(self, name, self._own_training())
 
     def _loop_and_notify(
         self, run: Run, X: Any, y: Any, fit_params: dict[str, Any], method: str
@@ -211,8 +225,9 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         yield "epoch_tasks", EpochTasks(), True
         yield from (each for each in given if each not in printing)
         # these come last, and see all that the others have recorded of an epoch
-        if self.lr_schedule != "constant":
-            yield "lr_schedule", Schedule(self.lr_schedule), True
+        schedule = self._chosen("lr_schedule")
+        if schedule != "constant":
+            yield "lr_schedule", Schedule(schedule), True
         if self.early_stopping is not None:
             yield "early_stopping", early_stopping(self.early_stopping), True
         yield "checkpoint", Checkpoint(), True
@@ -278,8 +293,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
 
     def _raise_diverged(self, what: str) -> None:
         raise FloatingPointError(
-            f"Training has diverged: {what}. Lower the learning rate (lr={self.lr}), or clip "
-            "gradients with skorch.callbacks.GradientNormClipping."
+            f"Training has diverged: {what}. Lower the learning rate (lr={self._chosen('lr')}), or "
+            "clip gradients with skorch.callbacks.GradientNormClipping."
         )
 
 

@@ -82,16 +82,24 @@ def _training_time(head: Any, n_samples: int) -> float:
         size = min(200, n_samples) if head.batch_size == "auto" else int(head.batch_size)
         epochs, rate = int(head.max_iter), float(head.learning_rate_init)
     else:
-        from sk_posenc.networks.settings import batch_size_of, epochs_of
+        from sk_posenc.networks.settings import batch_size_of, chosen, epochs_of
 
         size = batch_size_of(head.batch_size, n_samples)
-        epochs, rate = epochs_of(head.max_epochs, n_samples, size), float(head.lr)
+        epochs, rate = epochs_of(head.max_epochs, n_samples, size), float(chosen(head, "lr"))
         if head.lr_schedule in ("cosine", "linear"):
             rate /= 2  # the mean over training
     steps = epochs * math.ceil(n_samples / size)
     if steps == 0:
         raise ValueError("the network is not trained at all: raise its number of epochs.")
     return _TIME_PER_STEP * steps * rate
+
+
+def _layers_of(head: Any) -> Any:
+    if isinstance(head, MLPRegressor):
+        return head.hidden_layer_sizes
+    from sk_posenc.networks.settings import chosen
+
+    return chosen(head, "hidden_layer_sizes")
 
 
 def _check_optimizer(head: Any) -> None:
@@ -149,7 +157,7 @@ class _Network:
         gaps = np.ptp(cells, axis=0)
         unit = np.ptp(X, axis=0) / np.where(gaps > 0, gaps, 1.0)
         self._X = np.concatenate([X[rows], (X.min(axis=0) + places * unit).astype(X.dtype)])
-        self._layers = len(np.atleast_1d(head.hidden_layer_sizes))
+        self._layers = len(np.atleast_1d(_layers_of(head)))
         self._ridge = len(X) / tau
         at = np.concatenate([cells[rows], places])
         variogram = _distances(at, cells[rows]) ** rough.exponent * rough.scale

@@ -84,6 +84,8 @@ def test_it_is_a_pipeline_with_the_transformer(layout, penalty, request):
     Z = np.concatenate([X, X[:20] * 0.97 + 0.01])
     close(model.predict(Z), pipeline.predict(Z))
     if penalty != "adaptive" and layout != "iterating":
+        # outside the domain deviations grow with the distance, which is another one there
+        Z = np.clip(Z, X.min(axis=0), X.max(axis=0))
         _, expected = pipeline[-1].predict(pipeline[0].transform(Z), return_std=True)
         close(model.predict(Z, return_std=True)[1], expected, 1e-7)
 

@@ -94,13 +94,18 @@ def test_bands_give_the_dense_solution(basis, penalty, boundary, alpha, line, rn
     model = by_bands(encoder, X, y, weights, penalty=penalty, alpha=alpha)
     at = dense(model, X, y, weights, penalty, alpha)
     points = rng.uniform(-0.2, 3.2, 60)
+    # outside the domain deviations grow: test_outside.py
+    inside = np.full(60, True)
+    if boundary == "extend":
+        inside = (points > X.min()) & (points < X.max())
     for order in (0, 1):
         values, std = model.predict(points[:, None], derivative=order, return_std=True)
         wanted, variance = at(points, order)
         tolerance = 1e-8 if penalty != 5.0 else 1e-6  # condition numbers beyond 1e12
         np.testing.assert_allclose(values, wanted, atol=tolerance * np.abs(wanted).max())
-        shown = std / np.sqrt(model.noise_variance_)
-        np.testing.assert_allclose(shown, np.sqrt(variance), rtol=0, atol=1e-6 * shown.max())
+        shown = (std / np.sqrt(model.noise_variance_))[inside]
+        deviations = np.sqrt(variance)[inside]
+        np.testing.assert_allclose(shown, deviations, rtol=0, atol=1e-6 * shown.max())
     assert model.layout_ == "grid"
     assert model.condition_ < 1e12
 

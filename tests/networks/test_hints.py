@@ -19,7 +19,9 @@ def test_settings_that_hypothesis_makes_are_possible(kind):
     def build(model):
         model._check_settings()
         assert repr(clone(model)) == repr(model)
-        CoordinateMLP(2, hidden_layer_sizes=model.hidden_layer_sizes, activation=model.activation)
+        CoordinateMLP(
+            2, hidden_layer_sizes=model._chosen("hidden_layer_sizes"), activation=model.activation
+        )
         seen.update((type(model.early_stopping), type(model.batch_size)))
 
     build()
