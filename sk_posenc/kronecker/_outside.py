@@ -91,15 +91,21 @@ def _ends(axis: Axis) -> tuple[float, float]:
     """The domain of an axis, or what its samples span, in the units of X."""
     if axis.spacing is not None:
         return axis.spacing.low, axis.spacing.high
-    if functions_of(axis.encoder)._ends_at_domain(0):
+    if _stops(axis):
         return functions_of(axis.encoder)._domain()
     low, high = float(axis.coordinates.min()), float(axis.coordinates.max())
     return low, high if high > low else low + 1.0
 
 
+def _stops(axis: Axis) -> bool:
+    """Whether a coordinate outside the domain counts as its nearest end."""
+    functions = functions_of(axis.encoder)
+    return functions._stops_at_ends or functions._ends_at_domain(0)
+
+
 def _distance(axis: Axis, x: NDArray) -> NDArray[np.float64]:
     """Distance to the domain where predictions stay at its ends, in the units of X."""
-    if not functions_of(axis.encoder)._ends_at_domain(0):
+    if not _stops(axis):
         return np.zeros(len(x))
     low, high = _ends(axis)
     x = x.astype(np.float64, copy=False)
