@@ -135,7 +135,7 @@ TESTS = {
     "kronecker/_pattern_search": ["kronecker/patterns"],
     "kronecker/_patterns": ["kronecker/patterns"],
     "kronecker/_perturbed": ["kronecker/deviations"],
-    "kronecker/_outside": ["kronecker/outside"],
+    "kronecker/_beyond": ["kronecker/beyond"],
     "kronecker/_posterior": ["kronecker/deviations", "kronecker/scales", "kronecker/kronecker"],
     "kronecker/_progress": ["kronecker/progress"],
     "kronecker/_noise": ["kronecker/scales"],

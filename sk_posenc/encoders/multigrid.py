@@ -24,6 +24,9 @@ from sk_posenc.encoders.own_training import OwnTraining
 
 # An axis is one of a grid where it has fewer distinct values per sample per axis than this.
 _GRID_AXIS = 1.5
+
+# Places of a line are even where the largest gap is at most so many mean ones.
+_EVEN = 1.5
 # Off a grid, cells of the finest level for each sample per axis.
 _SCATTERED = 1.4
 # Each automatic level is finer than the last by about this factor.
@@ -126,7 +129,7 @@ class MultigridEncoder(AxisEncoder):
     >>> y = np.sin(9 * X[:, 0]) * np.cos(7 * X[:, 1])
     >>> encoder = MultigridEncoder(smoothness=1.0, random_state=0)
     >>> encoder.fit(X).cells_.tolist()
-    [[16, 16], [21, 21], [28, 28]]
+    [[16, 16], [28, 28]]
     >>> model = CoordinateMLPRegressor(encoder, random_state=0).fit(X, y)
     >>> bool(model.score(X, y) > 0.98)
     True
@@ -181,10 +184,13 @@ class MultigridEncoder(AxisEncoder):
             self.boundary, self.domain, n_axes, "extend", "periodic"
         )
         self._values = [len(np.unique(x)) for x in to_numpy(X).T]
-        # an axis of a grid, which may have holes
+        # an axis of a grid, which may have holes; a line of any places is none
         self._on_grid = [
             own < _GRID_AXIS * n for own, n in zip(self._values, samples_per_axis(X), strict=True)
         ]
+        if n_axes == 1:
+            gaps = np.diff(np.unique(to_numpy(X)))
+            self._on_grid = [len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())]
         super()._place(X)
 
     def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -92,8 +92,8 @@ class SphericalHarmonicEncoder(CoordinateEncoder):
     >>> encoder.fit_transform([[179, 10], [-181, 10], [30, 90], [-70, 90]]).shape
     (4, 25)
     >>> encoder.similarity([[179, 10], [30, 90]], [[-181, 10], [-70, 90]]).round(3)
-    array([[1.   , 0.004],
-           [0.004, 1.   ]])
+    array([[ 1.   , -0.004],
+           [-0.004,  1.   ]])
     """
 
     _needs_rest = ("first", "second", "start")

@@ -141,7 +141,7 @@ def _automatic_penalties(encoders: list[Any], samples: Samples) -> list[Penalty]
     n_axes = len(samples.coordinates)
     if not ordered or n_axes > _SLOPE_UP_TO:
         return [RIDGE]
-    if samples.is_grid:
+    if samples.is_grid and not (n_axes > 1 and samples.lacks_lines):
         return [SLOPE]
     now = limits_now()
     if n_axes == 1 and len(samples.occupied) > now.lines_from:

@@ -23,13 +23,13 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
+from sk_posenc.kronecker._beyond import widened
 from sk_posenc.kronecker._conjugate_gradients import Iteration
 from sk_posenc.kronecker._device import NUMPY, Place, place_of, predict_on_device, to_host
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._fit_of_sums import FitOfSums
 from sk_posenc.kronecker._linear_term import LinearTerm
 from sk_posenc.kronecker._normal import NormalEquations
-from sk_posenc.kronecker._outside import widened
 from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, evaluate_grid, variance_at, variance_on_grid

@@ -13,6 +13,9 @@ from sk_posenc.core.samples_per_axis import samples_per_axis
 # Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
 _EVEN = 1.5
 
+# Steps of an axis are whole numbers of the usual one up to this share, where there are enough.
+_UNEVEN, _FEWEST_STEPS = 1e-3, 8
+
 # A grid may have up to as many holes as samples.
 _CELLS_PER_SAMPLE = 2
 
@@ -102,6 +105,11 @@ class Samples:
         return self.on_grid and (self.weights is None or self.axis_weights is not None)
 
     @property
+    def lacks_lines(self) -> bool:
+        """Whether an axis is even but for places that nobody has, as lost rows of an image."""
+        return any(map(_lacks_places, self.coordinates))
+
+    @property
     def fills_grid(self) -> bool:
         """Whether every cell of a grid has a sample, whatever samples weigh.
 
@@ -109,6 +117,8 @@ class Samples:
         too many for anything but a grid.
         """
         if not self.on_grid or not (self.weights is None or bool(np.all(self.weights > 0))):
+            return False
+        if self.lacks_lines and len(self.coordinates) > 1:
             return False
         lines = [x for x in self.coordinates if len(x) > 1]
         few = len(lines) == 1 and self.n_cells <= limits_now().direct_up_to
@@ -218,3 +228,14 @@ def _factors_of(weights: NDArray) -> list[NDArray] | None:
         return None
     marginals[0] = marginals[0] * scale
     return marginals
+
+
+def _lacks_places(x: NDArray) -> bool:
+    """Whether steps between coordinates in order are whole numbers of the least, few beyond 1."""
+    steps = np.diff(np.sort(np.asarray(x, dtype=np.float64)))
+    if len(steps) < _FEWEST_STEPS or steps.min() <= 0:
+        return False
+    ratios = steps / np.median(steps)
+    whole = np.round(ratios)
+    even = bool(np.all(np.abs(ratios - whole) < _UNEVEN * np.maximum(whole, 1)))
+    return even and bool(0 < np.sum(whole - 1) <= len(steps))

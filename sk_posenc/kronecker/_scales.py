@@ -74,13 +74,20 @@ def scales_of(fit: Fit) -> Scales:
     ones, which tell most of the signal.
     """
     samples = fit.problem.samples
-    noise = np.maximum(fit.noise_variance, learnt_noise(samples, fit.targets()))
+    noise = fit.noise_variance
+    if not _goes_round(fit):  # the process knows no periods
+        noise = np.maximum(noise, learnt_noise(samples, fit.targets()))
     squares, of_noise, of_signal = _smooth_residuals(fit)
     known = (noise > 0) & (of_signal > 0)
     at_places = np.where(known, noise, 1.0) * samples.thinning
     signal = (squares / at_places - of_noise) / (of_signal or 1.0)
     least = _LEAST_SIGNAL * fit.noise_variance / np.where(known, noise, 1.0)
     return Scales(noise, np.where(known, np.maximum(signal, least), 1.0), samples.thinning)
+
+
+def _goes_round(fit: Fit) -> bool:
+    boundaries = (getattr(axis.encoder, "boundary", None) for axis in fit.problem.design.axes)
+    return any(each == "periodic" for each in boundaries)
 
 
 def _smooth_residuals(fit: Fit) -> tuple[NDArray[np.float64], float, float]:

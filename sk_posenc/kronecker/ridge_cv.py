@@ -278,7 +278,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         sample_weight : array-like of shape (n_samples,), default=None
             Weighs samples in fits and in scores.
         groups : array-like of shape (n_samples,), default=None
-            For splitters that need them.
+            For a `cv` that takes them.
 
         Returns
         -------
@@ -301,6 +301,11 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
     ) -> None:
+        if groups is not None and self.cv is None:
+            raise ValueError(
+                "groups need cv, as leave-one-out knows no groups: set cv=CoordinateKFold(5), or "
+                "leave groups out. Got groups with cv=None."
+            )
         X, y, weights = self._check_samples(X, y, sample_weight)
         kept = drop_absent(X, y, weights)
         if len(kept[0]) < 2:

@@ -58,6 +58,19 @@ def covariates_over(
     return {place: _over(found[name], name, axes, dims) for name, place in wanted.items()}
 
 
+def in_model_order(given: Any, dims: Sequence[Hashable], order: Sequence[Hashable]) -> Any:
+    """Plain arrays of the shape of a map with their axes in the order of the model."""
+    if not isinstance(given, Mapping) or set(dims) != set(order):
+        return given
+    places = [list(dims).index(name) for name in order]
+    return {
+        name: values
+        if is_labelled(values) or np.ndim(values) != len(places)
+        else np.transpose(np.asarray(values), places)
+        for name, values in given.items()
+    }
+
+
 def _over(
     values: Any, name: Any, axes: Sequence[NDArray], dims: Sequence[Hashable] | None
 ) -> NDArray:
@@ -67,8 +80,8 @@ def _over(
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ValueError(
-            f"covariates[{name!r}] must have the shape of the grid in the order of the axes of the "
-            f"model, {shape}, or be one number. Got shape {array.shape}."
+            f"covariates[{name!r}] must have the shape of the map, or be one number. In "
+            f"the order of the axes of the model that is {shape}. Got shape {array.shape}."
         ) from None
 
 

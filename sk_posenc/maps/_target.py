@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.date_columns import dates_of
 from sk_posenc.datasets.labelled import checked_axis, coordinates_along, is_dataset, variables_of
-from sk_posenc.maps._beside import covariates_over, names_of
+from sk_posenc.maps._beside import covariates_over, in_model_order, names_of
 from sk_posenc.maps._lazy import lazily
 from sk_posenc.maps._over_grid import predict_over
 
@@ -77,7 +77,8 @@ class Target:
     def filled_by(self, model: Any, return_std: bool | str, covariates: Any = None) -> Any:
         """The map that a model predicts; at once where it has covariates."""
         along = [self.axes[name] for name in self.order]
-        beside = covariates_over(model, covariates, along, self.order)
+        ordered = in_model_order(covariates, self.dims, self.order)
+        beside = covariates_over(model, ordered, along, self.order)
         chunks = None if beside else self._chunks()
         if chunks is None:
             means, stds = self._predicted(model, return_std, self.axes, beside)

@@ -12,7 +12,7 @@ from sk_posenc.datasets.labelled import is_dataset, is_labelled
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
 
 
-def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
+def fill_grid(values: Any, model: Any = None, *, channels: bool | None = None) -> Any:
     """Fill the gaps of an array over a grid: cells that are NaN or masked.
 
     A model learns from the other cells, which stay as they are.
@@ -25,9 +25,10 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
     model : regressor, default=None
         A clone is fitted on the cells with a value. None: ``KroneckerRidgeCV()``, which chooses
         how much to smooth.
-    channels : bool, default=False
+    channels : bool or None, default=None
         Whether the last axis of `values` holds channels, such as red, green and blue, and no
         positions. Channels with the same gaps are filled by one model, others each by its own.
+        None is False, but for what looks like a colour image, which must say so.
 
     Returns
     -------
@@ -38,8 +39,9 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
     Raises
     ------
     ValueError
-        Where no cell of a channel has a value, for infinity, for a model with covariates, and for
-        channels of a Dataset: its variables are its channels.
+        Where no cell of a channel has a value, for infinity, for a model with covariates, for
+        channels of a Dataset, whose variables are its channels, and for an array that looks like
+        a colour image without a word on `channels`.
     TypeError
         For what holds no numbers.
 
@@ -86,12 +88,21 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool = False) -> Any:
         result = plain.copy(data=array)
         return result.chunk(values.chunksizes) if values.chunks else result
     array = np.asarray(to_numpy(targets_in(values, "values")))
+    if channels is None and _looks_like_colours(array.shape):
+        raise ValueError(
+            "values must say whether its last axis holds channels, as red, green and blue, or "
+            f"positions: set channels=True or channels=False. Got shape {array.shape}."
+        )
     return _filled(array, array, model, channels)
 
 
-def _filled(array: Any, grid: Any, model: Any, channels: bool) -> Any:
+def _looks_like_colours(shape: tuple[int, ...]) -> bool:
+    return len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) > 4 * shape[2]
+
+
+def _filled(array: Any, grid: Any, model: Any, channels: bool | None) -> Any:
     """A copy of an array with its gaps filled; `grid` holds the same, with any names."""
-    X, y = grid_samples(grid, channels=channels)
+    X, y = grid_samples(grid, channels=bool(channels))
     gaps = np.isnan(y)
     if not channels or (gaps == gaps[:, :1]).all():
         _fill(X, y, gaps if y.ndim == 1 else gaps[:, 0], model, "all cells")
@@ -106,5 +117,9 @@ def _fill(X: Any, y: Any, gaps: Any, model: Any, where: str) -> None:
     if gaps.all():
         raise ValueError(f"values must hold a number somewhere. Got NaN in {where}.")
     if gaps.any():
-        fitted = (KroneckerRidgeCV() if model is None else clone(model)).fit(X[~gaps], y[~gaps])
+        own = KroneckerRidgeCV() if model is None else clone(model)
+        if "nan_is_hole" in own.get_params():  # lines without any value stay lines of the grid
+            fitted = own.set_params(nan_is_hole=True).fit(X, y)
+        else:
+            fitted = own.fit(X[~gaps], y[~gaps])
         y[gaps] = fitted.predict(X[gaps])

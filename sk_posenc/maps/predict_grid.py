@@ -46,8 +46,8 @@ def predict_grid(
         noise of a new sample.
     covariates : dict, default=None
         For a model with `covariates` their values at the cells, by name or number of the column: an
-        array of the shape of the grid in the order of the axes of the model, a DataArray over some
-        of the dimensions of the map, or one number. The map is then computed at once.
+        array of the shape of the map, in its order, a DataArray over some of the dimensions of the
+        map, or one number. The map is then computed at once.
 
     Returns
     -------

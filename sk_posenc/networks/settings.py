@@ -46,7 +46,7 @@ def batch_size_of(size: object, n_samples: int, own: OwnTraining = PLAIN) -> int
     """Rows a batch."""
     otherwise = ", 'auto', or -1 for all rows"
     if is_auto(size, "batch_size", f"a whole number{otherwise}"):
-        return own.batch_size or min(max(n_samples // 16, 32), 1024)
+        return min(max(n_samples // 16, 32), own.batch_size or 1024)
     if isinstance(size, Integral) and size == -1:
         return n_samples
     return parse_integer(size, "batch_size", otherwise=otherwise)

@@ -192,9 +192,11 @@ class CoordinateKFold(BaseCrossValidator):
             Without `groups`, where samples lie on tracks or in clusters, so that a held-out
             sample has neighbours to learn from. Not for the scheme "block".
         """
+        names = getattr(X, "columns", None)
         X = places = _finite_coordinates(X)
         if self.metric == "great_circle":
-            X, places = self._on_sphere(X), X[:, :2]  # of which the ranks are even on a sphere
+            # ranks of longitude and latitude are even on a sphere
+            X, places = self._on_sphere(X, names), X[:, :2]
         if groups is not None:
             fold = fold_groups(X, groups, self.n_splits, self._folds_of)
         else:
@@ -220,9 +222,9 @@ class CoordinateKFold(BaseCrossValidator):
         fold[order] = np.arange(len(X)) % self.n_splits
         return fold
 
-    def _on_sphere(self, X: NDArray) -> NDArray[np.float64]:
+    def _on_sphere(self, X: NDArray, names: Any) -> NDArray[np.float64]:
         X = X.astype(np.float64)
-        check_places(X, self.unit, more=True)
+        check_places(X, self.unit, names, more=True)
         return np.stack(unit_vectors(X[:, 0], X[:, 1], quarter_of(self.unit), np), axis=1)
 
     def _fold_in_space(self, X: NDArray) -> NDArray[np.intp]:

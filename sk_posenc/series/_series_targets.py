@@ -66,7 +66,7 @@ def targets_of_array(
     """Targets of an array of series, as (n_series, [n_steps,] n_outputs), and their shape."""
     if y.ndim not in (1, 2, 3):
         raise ValueError(f"y must have 1 to 3 axes. Got shape {y.shape}.")
-    if target == "auto" and y.ndim == 2 and y.shape[1] == n_steps and not is_table:
+    if target == "auto" and y.ndim == 2 and y.shape[1] == n_steps > 1:
         raise ValueError(
             "y must say whether its columns are steps or several values of a series, as there are "
             "as many of them as steps: set target='step' or target='series'. "

@@ -18,6 +18,8 @@ from sk_posenc.core.limits import limits_now
 ROUNDING = 1e-15
 # Parts of a row that it may lose, by the bytes of a number.
 TOLERANCES = {4: 1e-6, 8: 1e-9}
+# Of a column, its largest entry over half of the others; noise has some 10.
+_USUAL_RANGE = 100
 
 
 def spectrum_of(weights: Array, n_axes: int) -> tuple[Array, tuple[int, ...]]:
@@ -71,6 +73,17 @@ def matrix_index(sizes: Sequence[int], start: int, stop: int, xp: Any, device: A
         step = xp.arange(size, dtype=xp.int64, device=device)
         places = xp.reshape(places[:, None] * (2 * size - 1) + step[None, :], (-1,))
     return places[-1] + places[None, :] - places[start:stop, None]
+
+
+def columns_range(columns: Array, n_axes: int) -> float:
+    """How far the largest entry of a column is above half of the others, beyond a hundred times."""
+    xp = array_namespace(columns)
+    flat = xp.abs(xp.reshape(columns, (-1, math.prod(columns.shape[-n_axes:]))))
+    largest = xp.max(flat, axis=1)
+    there = xp.where(flat > 0, flat, xp.broadcast_to(largest[:, None], flat.shape))
+    middle = xp.sort(there, axis=1)[:, flat.shape[1] // 2]
+    ratios = largest / xp.where(middle > 0, middle, xp.ones_like(middle))
+    return max(1.0, float(xp.max(ratios)) / _USUAL_RANGE)
 
 
 def rows_range(weights: Array, n_axes: int) -> float:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_choice, parse_flag, parse_integer
 from sk_posenc.networks.batches import fresh_generator
 from sk_posenc.networks.encoder_module import HALF, check_floats
@@ -123,6 +124,7 @@ class ToeplitzAttention(nn.Module):
         self.causal = parse_flag(causal, "causal")
         self.relative = parse_flag(relative, "relative")
         self.max_distance = parse_integer(max_distance, "max_distance", at_least=0)
+        check_memory((self.n_heads, 2 * self.max_distance + 1), 16, "lower max_distance or n_heads")
         self.extrapolate = parse_flag(extrapolate, "extrapolate")
         self.method = parse_choice("auto", "fft", "dense")(method, "method")
         m = parse_integer(n_components, "n_components")

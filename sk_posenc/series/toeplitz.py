@@ -12,6 +12,7 @@ from sk_posenc.core.settings import parse_choice, parse_flag
 from sk_posenc.series._toeplitz_products import (
     ROUNDING,
     TOLERANCES,
+    columns_range,
     dense_product,
     fft_product,
     rows_range,
@@ -97,8 +98,10 @@ def _takes_fft(method: str, c: Array, columns: Array, xp: ModuleType) -> bool:
     few = np.prod(columns.shape[1:]) <= limits_now().toeplitz_dense_up_to
     if few or not has_float64(xp, device_of(columns)):
         return False
-    (doubles,) = _doubles(xp, c.detach() if hasattr(c, "detach") else c)
-    return rows_range(doubles, c.ndim) * ROUNDING <= TOLERANCES[itemsize(columns)]
+    c, columns = (each.detach() if hasattr(each, "detach") else each for each in (c, columns))
+    allowed = TOLERANCES[itemsize(columns)] / ROUNDING
+    c, doubles = _doubles(xp, c, columns)
+    return rows_range(c, c.ndim) * columns_range(doubles, c.ndim) <= allowed
 
 
 def _doubles(xp: ModuleType, *arrays: Array) -> list[Array]:

@@ -329,7 +329,7 @@ def test_maps_take_covariates_at_the_cells():
     for values, message in (
         (None, r"\['metres'\], and of no others. Got \[\]"),
         ({"metres": heights, "holiday": 1.0}, "Got .'metres', 'holiday'"),
-        ({"metres": np.ones((3, 3))}, r"shape of the grid.*\(5, 4\)"),
+        ({"metres": np.ones((3, 3))}, r"shape of the map.*\(5, 4\)"),
         ({"metres": heights.rename(lat="y")}, "over dimensions of the map"),
         ({"metres": heights.assign_coords(lat=lat + 1)}, "coordinates of the map along 'lat'"),
     ):

@@ -678,7 +678,7 @@ def test_standard_deviation_is_that_of_a_gaussian_process(layout, rng):
     process = GaussianProcessRegressor(
         kernel_of(model, noise / dense.strength), alpha=noise / dense.w, optimizer=None
     ).fit(X, y - model.intercept_)
-    # outside the domain deviations grow: test_outside.py
+    # outside the domain deviations grow: test_beyond.py
     for points in (np.clip(somewhere(2), X.min(axis=0), X.max(axis=0)), X):
         mean, std = process.predict(points, return_std=True)
         got, got_std = model.predict(points, return_std=True)

@@ -85,7 +85,7 @@ def test_every_layout_is_dense_kernel_ridge(basis, kind, weighted, way):
     residuals = dense.left_out(X, y, weights)
     close(squared_left_out(model), np.average(residuals**2, axis=0, weights=weights))
     close(model.noise_variance_, noise_of(dense, X, y, weights))
-    # outside the domain deviations grow: test_outside.py
+    # outside the domain deviations grow: test_beyond.py
     ends = np.clip(between(2), -1, 2)
     mean, std = model.predict(ends, return_std=True)
     close(mean, dense.predict(between(2)))

@@ -322,3 +322,18 @@ def test_generalised_cross_validation_is_that_of_the_hat_matrix(layout, penalty,
         hat = A @ np.linalg.solve(A.T @ A + dense.strength * dense.prior(), A.T)
         left = np.mean(((centred - hat @ centred) * in_own_spread(y)) ** 2)
         assert -score == pytest.approx(left / (1 - np.trace(hat) / len(X)) ** 2, rel=1e-7)
+
+
+def test_groups_without_folds_are_refused():
+    X, y = make_grid((8, 9))
+    with pytest.raises(ValueError, match="groups need cv"):
+        KroneckerRidgeCV().fit(X, y, groups=np.arange(len(X)))
+
+
+@pytest.mark.parametrize("model", [KroneckerRidge(), KroneckerRidgeCV(alphas=[1e-3, 1e-2])])
+def test_lost_lines_of_a_grid_do_not_ring(model):
+    X, _ = make_grid((30, 31))
+    image = np.abs(X[:, 0] - 0.4) + np.sin(7 * X[:, 1])
+    lost = np.isin(X[:, 0], np.unique(X[:, 0])[[12, 13, 20]])
+    error = np.abs(model.fit(X[~lost], image[~lost]).predict(X[lost]) - image[lost])
+    assert error.max() < 0.1 * np.ptp(image)

@@ -124,7 +124,7 @@ def test_every_layout_is_dense_kernel_ridge(kind, weighted, way):
     residuals = dense.left_out(X, y, weights)
     close(squared_left_out(model), np.average(residuals**2, axis=0, weights=weights))
     close(model.noise_variance_, noise_of(dense, X, y, weights))
-    # outside the domain deviations grow: test_outside.py
+    # outside the domain deviations grow: test_beyond.py
     low, high = X.min(axis=0), X.max(axis=0)
     _, std = model.predict(np.clip(between(2), low, high), return_std=True)
     distinct = len(np.unique(X, axis=0))

@@ -94,7 +94,7 @@ def test_bands_give_the_dense_solution(basis, penalty, boundary, alpha, line, rn
     model = by_bands(encoder, X, y, weights, penalty=penalty, alpha=alpha)
     at = dense(model, X, y, weights, penalty, alpha)
     points = rng.uniform(-0.2, 3.2, 60)
-    # outside the domain deviations grow: test_outside.py
+    # outside the domain deviations grow: test_beyond.py
     inside = np.full(60, True)
     if boundary == "extend":
         inside = (points > X.min()) & (points < X.max())

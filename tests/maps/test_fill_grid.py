@@ -100,3 +100,17 @@ def test_a_dataset_has_variables_for_channels():
     np.testing.assert_allclose(filled[..., 1], -filled[..., 0], atol=1e-8)
     with pytest.raises(ValueError, match="channels must be False"):
         fill_grid(xr.Dataset({"a": field}), channels=True)
+
+
+def test_lost_lines_are_filled_as_smoothly_as_other_holes():
+    lines = IMAGE.copy()
+    lines[10:12] = np.nan
+    lines[:, 5] = np.nan
+    filled = fill_grid(lines)
+    assert np.abs(filled - IMAGE).max() < 0.05
+
+
+def test_what_looks_like_colours_must_say_so():
+    colours = np.stack([HOLED, 2 * HOLED, HOLED + 1], axis=-1)
+    with pytest.raises(ValueError, match="channels=True or channels=False"):
+        fill_grid(colours)

@@ -196,3 +196,17 @@ def test_deviations_with_the_noise_of_a_sample(by_axes):
     np.testing.assert_allclose(found.ravel(), expected)
     with pytest.raises(TypeError, match="return_std"):
         predict_grid(model, coords=axes, return_std="a")
+
+
+def test_plain_covariates_are_in_the_order_of_the_map():
+    pytest.importorskip("xarray")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.random((60, 3)), columns=["lon", "lat", "metres"])
+    y = frame["lon"] + 5 * frame["metres"]
+    model = KroneckerRidge(covariates=["metres"], alpha=1e-3).fit(frame, y)
+    heights = np.repeat([[0.0], [1.0], [0.0], [1.0]], 4, axis=1)  # by latitude
+    along = np.linspace(0.2, 0.8, 4)
+    maps = predict_grid(model, coords={"lat": along, "lon": along}, covariates={"metres": heights})
+    assert maps.dims == ("lat", "lon")
+    np.testing.assert_allclose(np.ptp(maps.to_numpy(), axis=0), 5, atol=0.5)
+    np.testing.assert_allclose(np.ptp(maps.to_numpy(), axis=1), 0.6, atol=0.2)

@@ -148,3 +148,14 @@ def test_bad_input_is_refused_by_name(c, X, changed, error, match):
     with pytest.raises(error, match=match):
         toeplitz_matmul(c, X, **changed)
     assert toeplitz_matmul([1, 2, 3], [1, 1]).tolist() == [5.0, 3.0]  # whole numbers are floats
+
+
+def test_columns_of_many_magnitudes_are_multiplied_densely():
+    rng = np.random.default_rng(0)
+    c = np.abs(rng.normal(size=999))
+    c[505:] = 0
+    X = np.ones((500, 2))
+    X[-1, 0] = 1e16
+    with np.errstate(all="raise"):
+        found = toeplitz_matmul(c, X)
+    np.testing.assert_allclose(found, toeplitz_matmul(c, X, method="dense"), rtol=1e-12)

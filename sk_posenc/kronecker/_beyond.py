@@ -31,8 +31,9 @@ def widened(
     """Standard deviations that grow with the distance to the domain.
 
     Outside the domain a prediction is that of the nearest end. Within it the function moves by a
-    mean square of V(d) over a distance d along an axis, and is taken to move as much outside:
-    V(d) is added to the variance, for each axis. V is at most twice the variance of the function,
+    mean square of V(d) over a distance d along an axis, in the mean or from one of the ends,
+    whichever is more. It is taken to move as much outside: V(d) is added to the variance, for
+    each axis. V is at most twice the variance of the function,
     and is that from half the width of the domain on. Of slopes their mean square is added.
 
     Parameters
@@ -65,7 +66,8 @@ def widened(
         else:
             moved = _moves(value, points, a) if far.any() else np.zeros((len(_LAGS), std.shape[1]))
             share = far / (high[a] - low[a])
-            added.append(np.stack([np.interp(share, _LAGS, each) for each in moved.T], axis=1))
+            roots = [np.interp(share, _LAGS, np.sqrt(each)) for each in moved.T]
+            added.append(np.stack(roots, axis=1) ** 2)
     if on_grid:
         total = reduce(lambda sums, each: sums[..., None, :] + each, added)
         return np.hypot(std, np.sqrt(total.reshape(std.shape)))
@@ -82,6 +84,9 @@ def _moves(value: Callable[[NDArray], NDArray], points: NDArray, axis: int) -> N
         stop = start.copy()
         stop[:, axis] += lag
         moved[i] = np.mean((value(stop) - value(start)) ** 2, axis=0)
+        for end, inner in ((0.0, lag), (1.0, 1 - lag)):  # where it may be steepest
+            start[:, axis], stop[:, axis] = end, inner
+            moved[i] = np.maximum(moved[i], np.mean((value(stop) - value(start)) ** 2, axis=0))
     most = 2 * np.var(here, axis=0)
     moved[-1] = most
     return np.asarray(np.minimum(np.maximum.accumulate(moved), most))
