@@ -190,7 +190,7 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         Means of the covariates over the samples, where the linear term is 0.
     n_features_in_ : int
         Number of columns of `X`: axes and covariates.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns, where `X` had them.
     dates_ : tuple
         For each column None, or for dates what counts as day 0.
@@ -261,8 +261,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
-        verbose: int = 0,
         covariates: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.encoder = encoder
         self.alpha = alpha
@@ -271,8 +271,8 @@ class KroneckerRidge(NestedEncoder, BlockFits):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
-        self.verbose = verbose
         self.covariates = covariates
+        self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Fit on samples at coordinates.

@@ -247,8 +247,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         tol: float = 0.1,
         max_iter: int = 1_000,
         nan_is_hole: bool = False,
-        verbose: int = 0,
         covariates: Any = None,
+        verbose: int = 0,
     ) -> None:
         self.encoders = encoders
         self.stable_ranks = stable_ranks
@@ -258,8 +258,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
         self.tol = tol
         self.max_iter = max_iter
         self.nan_is_hole = nan_is_hole
-        self.verbose = verbose
         self.covariates = covariates
+        self.verbose = verbose
 
     def fit(
         self,

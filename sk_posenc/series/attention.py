@@ -186,7 +186,12 @@ class ToeplitzAttention(nn.Module):
         return joined
 
     def extra_repr(self) -> str:
-        """What `repr` says of the settings."""
+        """Say the settings, for `repr`.
+
+        Returns
+        -------
+        str
+        """
         return f"{self.d_model}, n_heads={self.n_heads}, causal={self.causal}"
 
     def _split(self, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -87,7 +87,7 @@ class ToeplitzAttentionRegressor(StandardisedTargets, SeriesEstimator, NeuralNet
         Time between steps, in units of the column `time` (days of dates); None without it.
     n_features_in_ : int
         Columns of the table, or channels of an array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns, where a table had string names.
     dates_ : tuple
         For each column that is not `series`, None or what counts as day 0 of its dates.

@@ -149,7 +149,7 @@ class PositionAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> Array:
-        """Positions at test time: centred, and never random.
+        """Place rows as at test time: centred, and never at random.
 
         Parameters
         ----------

@@ -35,11 +35,11 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Attributes
     ----------
-    directions_ : ndarray of shape (n_components, n_features_in_)
+    directions_ : ndarray of shape (n_components, n_columns)
         The directions :math:`w_r`, each of them standard normal.
     n_features_in_ : int
         Number of columns of `X`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of the columns, where `X` had them.
 
     See Also
