@@ -160,19 +160,7 @@ class Encoding(TransformerMixin):
         ndarray of str objects of shape (n_features,)
         """
         check_is_fitted(self)
-        seen = getattr(self, "feature_names_in_", None)
-        if input_features is None:
-            names = [f"x{axis}" for axis in range(self.n_features_in_)] if seen is None else seen
-        else:
-            names = np.asarray(input_features, dtype=object)
-            if seen is not None and not np.array_equal(seen, names):
-                raise ValueError("input_features is not equal to feature_names_in_")
-            if len(names) != self.n_features_in_:
-                raise ValueError(
-                    "input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(names)}"
-                )
-        return np.asarray(self._labels(names), dtype=object)
+        return np.asarray(self._labels(input_names(self, input_features)), dtype=object)
 
     @property
     def _n_features_out(self) -> int:
@@ -265,3 +253,26 @@ class Encoding(TransformerMixin):
 
     def _labels(self, names: Any) -> list[str]:
         raise NotImplementedError
+
+
+def input_names(estimator: Any, given: Any) -> Any:
+    """Names of the columns of X, those given or those seen in ``fit``; ValueError for others.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+    given : array-like of str, or None
+    """
+    seen = getattr(estimator, "feature_names_in_", None)
+    if given is None:
+        numbered = [f"x{axis}" for axis in range(estimator.n_features_in_)]
+        return numbered if seen is None else seen
+    names = np.asarray(given, dtype=object)
+    if seen is not None and not np.array_equal(seen, names):
+        raise ValueError("input_features is not equal to feature_names_in_")
+    if len(names) != estimator.n_features_in_:
+        raise ValueError(
+            "input_features should have length equal to number of features "
+            f"({estimator.n_features_in_}), got {len(names)}"
+        )
+    return names

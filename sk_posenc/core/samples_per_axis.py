@@ -14,6 +14,15 @@ _ROOT_TOLERANCE = 1e-9
 # upper cell in float32 as in float64, and whatever the unit and origin of the axis.
 _EDGE_TOLERANCE = 1e-4
 
+# Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
+_EVEN = 1.5
+
+
+def is_even(places: NDArray) -> bool:
+    """Whether increasing coordinates are so evenly spaced that as many shifts lie about on them."""
+    gaps = np.diff(places.astype(np.float64, copy=False))
+    return len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())
+
 
 def samples_per_axis(X: ArrayLike) -> NDArray[np.float64]:
     """Number of samples that each axis has to resolve, by water-filling.

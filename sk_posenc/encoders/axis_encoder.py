@@ -125,8 +125,7 @@ class AxisEncoder(AxisFunctions, CoordinateEncoder):
     def _counted(self, x: NDArray) -> NDArray[np.float64]:
         """Where coordinates of one axis count for a head: no further than the ends."""
         x = np.asarray(x, dtype=np.float64)
-        ends = self._stops_at_ends or self._ends_at_domain(0)
-        return np.clip(x, *self._domain()) if ends else x
+        return np.clip(x, *self._domain()) if self._stays_at_ends() else x
 
     def _check_range(self, X: Array) -> None:
         xp = array_namespace(X)

@@ -111,8 +111,12 @@ class AxisFunctions:
         """The derivative of functions that go on outside the domain."""
         raise ValueError(f"the derivative of {self!r} is not known: set its order to 0")
 
+    def _stays_at_ends(self) -> bool:
+        """Whether the functions outside the domain, as a head takes them, are those of its ends."""
+        return self._stops_at_ends or self._ends_at_domain(0)
+
     def _still_outside(self, x: NDArray, derivative: NDArray) -> NDArray[np.float64]:
-        if self._stops_at_ends or self._ends_at_domain(0):
+        if self._stays_at_ends():
             low, high = self._domain()
             # beyond its ends a coordinate counts as the end: nothing changes
             derivative[(x < low) | (x > high)] = 0.0

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array, device_of, to_numpy
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.samples_per_axis import samples_per_axis
+from sk_posenc.core.samples_per_axis import is_even, samples_per_axis
 from sk_posenc.core.settings import is_auto, parse_count, parse_integer, parse_number
 from sk_posenc.encoders._grid_levels import MOST_AXES, GridLevels, resolutions
 from sk_posenc.encoders._grid_parts import Trial, every_second, pieces_of, some_cells
@@ -24,9 +24,6 @@ from sk_posenc.encoders.own_training import OwnTraining
 
 # An axis is one of a grid where it has fewer distinct values per sample per axis than this.
 _GRID_AXIS = 1.5
-
-# Places of a line are even where the largest gap is at most so many mean ones.
-_EVEN = 1.5
 # Off a grid, cells of the finest level for each sample per axis.
 _SCATTERED = 1.4
 # Each automatic level is finer than the last by about this factor.
@@ -189,8 +186,7 @@ class MultigridEncoder(AxisEncoder):
             own < _GRID_AXIS * n for own, n in zip(self._values, samples_per_axis(X), strict=True)
         ]
         if n_axes == 1:
-            gaps = np.diff(np.unique(to_numpy(X)))
-            self._on_grid = [len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())]
+            self._on_grid = [is_even(np.unique(to_numpy(X)))]
         super()._place(X)
 
     def _fit_axes(self, n_per_axis: NDArray[np.float64]) -> NDArray[np.float64]:

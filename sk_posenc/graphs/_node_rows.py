@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.utils import check_random_state
 
 from sk_posenc.core.checks import checked_array, checked_data
+from sk_posenc.core.encoding import input_names
 from sk_posenc.core.settings import parse_optional
 from sk_posenc.graphs._anchors import anchor_sets
 from sk_posenc.graphs._graph import Graph, graph_of, lengths_of
@@ -67,17 +68,7 @@ class NodeRows:
 
     def _column_names(self, names: Any) -> list[str]:
         """Names of the columns of nodes; ValueError where there are others in ``fit``."""
-        seen = getattr(self, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{i}" for i in range(self.n_features_in_)] if seen is None else seen
-        names = np.asarray(names, dtype=object)
-        if seen is not None and not np.array_equal(seen, names):
-            raise ValueError("input_features is not equal to feature_names_in_")
-        if len(names) != self.n_features_in_:
-            raise ValueError(
-                "input_features should have length equal to number of features "
-                f"({self.n_features_in_}), got {len(names)}"
-            )
+        names = input_names(self, names)
         return [f"{name}_" for name in names] if self._of_columns else [""]
 
     def _anchor_names(self) -> list[str]:

@@ -12,12 +12,13 @@ from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.products import evaluate_at_rows
+from sk_posenc.core.samples_per_axis import is_even
 from sk_posenc.encoders.axis_functions import AxisSamples
 from sk_posenc.encoders.axis_settings import is_automatic
 from sk_posenc.encoders.axis_spacing import AxisSpacing
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._encoders import encoders_per_axis, fit_axis
-from sk_posenc.kronecker._samples import Samples, is_even
+from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._smoothness import SmoothAxis, smooth_axis
 from sk_posenc.kronecker._spacing import (
     features_through,

@@ -6,6 +6,7 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.outside import outside
 from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.kronecker._axis import Axis, Expansion
 from sk_posenc.kronecker._predict import evaluate
@@ -15,9 +16,6 @@ _LAGS = np.concatenate([[0.0], 2.0 ** np.arange(-9, 0)])
 
 # Pairs of points at each distance.
 _PAIRS = 128
-
-# In widths of the domain: nearer coordinates are outside by rounding.
-_SLACK = 1e-6
 
 
 def widened(
@@ -59,12 +57,15 @@ def widened(
         return evaluate(expansion, solution, low + (high - low) * points, whole, offset)
 
     points = np.random.default_rng(0).random((_PAIRS, len(columns)))
+    here = value(points)
     added = []
     for a, far in enumerate(distances):
-        if any(orders):
-            added.append((far > 0)[:, None] * np.mean(value(points) ** 2, axis=0))
+        if not far.any():
+            added.append(np.zeros((len(far), std.shape[1])))
+        elif any(orders):
+            added.append((far > 0)[:, None] * np.mean(here**2, axis=0))
         else:
-            moved = _moves(value, points, a) if far.any() else np.zeros((len(_LAGS), std.shape[1]))
+            moved = _moves(value, points, a, 2 * np.var(here, axis=0))
             share = far / (high[a] - low[a])
             roots = [np.interp(share, _LAGS, np.sqrt(each)) for each in moved.T]
             added.append(np.stack(roots, axis=1) ** 2)
@@ -74,10 +75,11 @@ def widened(
     return np.hypot(std, np.sqrt(sum(added)))
 
 
-def _moves(value: Callable[[NDArray], NDArray], points: NDArray, axis: int) -> NDArray[np.float64]:
-    """Mean squares of the change over each of the distances, (n_lags, n_outputs)."""
-    here = value(points)
-    moved = np.zeros((len(_LAGS), here.shape[1]))
+def _moves(
+    value: Callable[[NDArray], NDArray], points: NDArray, axis: int, most: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean squares of the change over each of the distances, (n_lags, n_outputs), up to `most`."""
+    moved = np.zeros((len(_LAGS), len(most)))
     for i, lag in enumerate(_LAGS[1:], 1):
         start = points.copy()
         start[:, axis] *= 1 - lag
@@ -87,7 +89,6 @@ def _moves(value: Callable[[NDArray], NDArray], points: NDArray, axis: int) -> N
         for end, inner in ((0.0, lag), (1.0, 1 - lag)):  # where it may be steepest
             start[:, axis], stop[:, axis] = end, inner
             moved[i] = np.maximum(moved[i], np.mean((value(stop) - value(start)) ** 2, axis=0))
-    most = 2 * np.var(here, axis=0)
     moved[-1] = most
     return np.asarray(np.minimum(np.maximum.accumulate(moved), most))
 
@@ -96,24 +97,17 @@ def _ends(axis: Axis) -> tuple[float, float]:
     """The domain of an axis, or what its samples span, in the units of X."""
     if axis.spacing is not None:
         return axis.spacing.low, axis.spacing.high
-    if _stops(axis):
-        return functions_of(axis.encoder)._domain()
+    functions = functions_of(axis.encoder)
+    if functions._stays_at_ends():
+        return functions._domain()
     low, high = float(axis.coordinates.min()), float(axis.coordinates.max())
     return low, high if high > low else low + 1.0
 
 
-def _stops(axis: Axis) -> bool:
-    """Whether a coordinate outside the domain counts as its nearest end."""
-    functions = functions_of(axis.encoder)
-    return functions._stops_at_ends or functions._ends_at_domain(0)
-
-
 def _distance(axis: Axis, x: NDArray) -> NDArray[np.float64]:
     """Distance to the domain where predictions stay at its ends, in the units of X."""
-    if not _stops(axis):
+    if not functions_of(axis.encoder)._stays_at_ends():
         return np.zeros(len(x))
     low, high = _ends(axis)
     x = x.astype(np.float64, copy=False)
-    far = np.maximum(np.maximum(low - x, x - high), 0.0)
-    far[far <= _SLACK * (high - low)] = 0.0
-    return np.asarray(far)
+    return np.where(outside(x, (low, high)), np.maximum(low - x, x - high), 0.0)

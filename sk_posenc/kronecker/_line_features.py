@@ -65,8 +65,8 @@ class LineFeatures:
         encoder, functions = self.encoder, functions_of(self.encoder)
         x = np.asarray(x, dtype=np.float64)
         low, high = functions._domain()
-        ends = functions._ends_at_domain(0) or functions._stops_at_ends
-        inside = np.clip(x, low, high) if ends and not self.windows.wraps else x
+        ends = functions._stays_at_ends() and not self.windows.wraps
+        inside = np.clip(x, low, high) if ends else x
         width, basis = float(encoder.bandwidth_[0]), encoder._basis
         shifts, length = encoder.shifts_[0], high - low
         scale = encoder._scales[0] * (-1 / width) ** order

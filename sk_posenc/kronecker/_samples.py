@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.grids import find_grid, lattice_of
 from sk_posenc.core.limits import limits_now
-from sk_posenc.core.samples_per_axis import samples_per_axis
-
-# Gaps of samples, over their mean, up to which equally spaced shifts lie about on them.
-_EVEN = 1.5
+from sk_posenc.core.samples_per_axis import is_even, samples_per_axis
 
 # Steps of an axis are whole numbers of the usual one up to this share, where there are enough.
 _UNEVEN, _FEWEST_STEPS = 1e-3, 8
@@ -204,12 +201,6 @@ class Samples:
         if self._cell_totals is not None and self.cell is not None:
             weights = self._cell_totals[self.cell]
         return (weights / self.total)[:, None]
-
-
-def is_even(places: NDArray) -> bool:
-    """Whether increasing coordinates are so evenly spaced that as many shifts lie about on them."""
-    gaps = np.diff(places.astype(np.float64, copy=False))
-    return len(gaps) == 0 or bool(gaps.max() <= _EVEN * gaps.mean())
 
 
 def _factors_of(weights: NDArray) -> list[NDArray] | None:

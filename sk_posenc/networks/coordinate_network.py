@@ -35,7 +35,7 @@ from sk_posenc.networks._roughness import roughness
 from sk_posenc.networks._smoothness_search import choose_smoothness
 from sk_posenc.networks._views import Views, positions, takes_groups, with_settings_of
 from sk_posenc.networks.batches import TensorBatches, as_tensor
-from sk_posenc.networks.encoder_module import EncoderModule
+from sk_posenc.networks.encoder_module import EncoderModule, encoder_inside
 from sk_posenc.networks.estimator import SkorchEstimator
 from sk_posenc.networks.mlp import CoordinateMLP, layer_sizes
 from sk_posenc.networks.scaling import scale_once
@@ -65,10 +65,7 @@ class CoordinateNetwork(SkorchEstimator):
     @property
     def encoder_(self) -> Any:
         """The fitted encoder, as training left it."""
-        module = getattr(self.__dict__.get("module_"), "encoder", None)
-        if not isinstance(module, EncoderModule):
-            raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
-        return module.fitted_encoder()
+        return encoder_inside(self, "encoder")
 
     @property
     def augmenter_(self) -> Any:

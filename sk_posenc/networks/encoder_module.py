@@ -246,3 +246,11 @@ class EncoderModule(KeepsDoubles):
                 f"{self.encoder!r} has no gradient, so that training cannot change it: set "
                 "train_encoder=False, or use a smooth basis or Fourier features"
             )
+
+
+def encoder_inside(net: Any, name: str) -> Any:
+    """The fitted encoder in a part of the module of a net; AttributeError where there is none."""
+    module = getattr(net.__dict__.get("module_"), name, None)
+    if not isinstance(module, EncoderModule):
+        raise AttributeError(f"{type(net).__name__} holds no encoder, or is not fitted yet.")
+    return module.fitted_encoder()

@@ -19,7 +19,7 @@ from sk_posenc.core.memory import available_memory, check_bytes
 from sk_posenc.core.settings import parse_choice, parse_flag, parse_integer
 from sk_posenc.encoders.base import check_encoder
 from sk_posenc.networks.batches import as_tensor, weights_of
-from sk_posenc.networks.encoder_module import EncoderModule
+from sk_posenc.networks.encoder_module import EncoderModule, encoder_inside
 from sk_posenc.networks.estimator import SkorchEstimator
 from sk_posenc.networks.scaling import target_scaling
 from sk_posenc.series._panel import Panel
@@ -54,10 +54,7 @@ class SeriesEstimator(SeriesRows, SkorchEstimator):
     @property
     def encoder_(self) -> Any:
         """The fitted encoder of time, as training left it."""
-        module = getattr(self.__dict__.get("module_"), "positions", None)
-        if not isinstance(module, EncoderModule):
-            raise AttributeError(f"{type(self).__name__} holds no encoder, or is not fitted yet.")
-        return module.fitted_encoder()
+        return encoder_inside(self, "positions")
 
     @property
     def _shape(self) -> TargetShape:
