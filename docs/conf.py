@@ -73,6 +73,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "write_computation_times": False,
     "abort_on_example_error": True,
+    "ignore_repr_types": r"matplotlib",
 }
 
 html_theme = "pydata_sphinx_theme"
