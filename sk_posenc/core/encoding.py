@@ -267,7 +267,7 @@ def input_names(estimator: Any, given: Any) -> Any:
     if given is None:
         numbered = [f"x{axis}" for axis in range(estimator.n_features_in_)]
         return numbered if seen is None else seen
-    names = np.asarray(given, dtype=object)
+    names = np.atleast_1d(np.asarray(given, dtype=object))
     if seen is not None and not np.array_equal(seen, names):
         raise ValueError("input_features is not equal to feature_names_in_")
     if len(names) != estimator.n_features_in_:

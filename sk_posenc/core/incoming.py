@@ -45,6 +45,7 @@ def coordinates_in(X: Any, known: Dates | None = None, name: str = "X") -> tuple
         For categories, for text, and for numbers where dates were learnt or dates where numbers
         were.
     """
+    _refuse_unordered(X, name)
     expects_dates = known is not None and any(known)
     columns = None if _is_plain(X) and not expects_dates else _columns_of(X, name, expects_dates)
     if columns is None:
@@ -74,6 +75,7 @@ def targets_in(y: Any, name: str = "y") -> Any:
     """
     if _is_plain(y):
         return y
+    _refuse_unordered(y, name)
     if _is_frame(y):
         columns = _columns_of(y, name, force=False)
         if columns is None:
@@ -102,6 +104,15 @@ def settled(X: Array, xp: Any) -> Array:
     # halved: the range may overflow
     by_rounding = (high > low) & (high / 2 - low / 2 <= least * largest)
     return xp.where(by_rounding, X[:1, :], X) if bool(xp.any(by_rounding)) else X
+
+
+def _refuse_unordered(X: Any, name: str) -> None:
+    """TypeError for a dict or a set, which NumPy takes for one object."""
+    if isinstance(X, dict | set | frozenset):
+        raise TypeError(
+            f"{name} must be an array, a list of rows or a data frame: of a dict of columns make "
+            f"one with pandas.DataFrame. Got a {type(X).__name__}."
+        )
 
 
 def _is_plain(X: Any) -> bool:

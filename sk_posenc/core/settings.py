@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 
 def parse_flag(value: Any, name: str) -> bool:
@@ -102,6 +103,19 @@ def parse_choice(*choices: str) -> Callable[[Any, str], str]:
         return value
 
     return parse
+
+
+def random_state_of(value: Any, name: str = "random_state") -> np.random.RandomState:
+    """The generator that a seed, a generator or None stands for."""
+    wanted = f"{name} must be a whole number from 0 to 2**32 - 1, a RandomState or None."
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{wanted} Got {value!r}.")
+    try:
+        generator: np.random.RandomState = check_random_state(value)
+    except (ValueError, OverflowError):
+        is_number = isinstance(value, numbers.Integral)
+        raise (ValueError if is_number else TypeError)(f"{wanted} Got {value!r}.") from None
+    return generator
 
 
 def _whole(value: Any, name: str, otherwise: str) -> int:

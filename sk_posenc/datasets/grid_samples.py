@@ -210,6 +210,8 @@ def unit_axes(shape: Sequence[int]) -> tuple[NDArray[np.float64], ...]:
 
 
 def _checked_axes(axes: Sequence[ArrayLike], shape: Sequence[int]) -> list[NDArray]:
+    if not np.iterable(axes):
+        raise TypeError(f"axes must be a sequence of arrays, one for each axis. Got {axes!r}.")
     if len(axes) != len(shape):
         raise ValueError(
             f"axes must hold one array of coordinates for each of the {len(shape)} axes of a grid "

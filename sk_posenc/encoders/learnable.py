@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array, device_of, to_numpy
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.settings import parse_integer, parse_optional
+from sk_posenc.core.settings import parse_integer, parse_optional, random_state_of
 from sk_posenc.encoders._fourier_base import half_waves
 from sk_posenc.encoders.axis_encoder import AxisEncoder
 from sk_posenc.encoders.axis_settings import (
@@ -180,7 +179,7 @@ class LearnableFourierEncoder(AxisEncoder):
             self.gamma_[column] = gamma
         self._gammas = self.gamma_.tolist()
         check_memory((n, n_columns), 8, "lower n_frequencies")
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         self.frequencies_ = rng.standard_normal((n, n_columns)) / (2 * math.pi * self.gamma_)
         self.mlp_weights_ = []
         if widths:

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array, device_of, to_numpy
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.samples_per_axis import is_even, samples_per_axis
-from sk_posenc.core.settings import is_auto, parse_count, parse_integer, parse_number
+from sk_posenc.core.settings import (
+    is_auto,
+    parse_count,
+    parse_integer,
+    parse_number,
+    random_state_of,
+)
 from sk_posenc.encoders._grid_levels import MOST_AXES, GridLevels, resolutions
 from sk_posenc.encoders._grid_parts import Trial, every_second, pieces_of, some_cells
 from sk_posenc.encoders.axis_encoder import AxisEncoder
@@ -208,7 +213,7 @@ class MultigridEncoder(AxisEncoder):
         self.hashed_ = self._levels.hashed
         n_codes = int(self._levels.starts[-1])
         check_memory((n_codes, width), 8, "lower finest, table_size or features_per_level")
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         self._codes = rng.uniform(-_FIRST_CODE, _FIRST_CODE, size=(n_codes, width))
         self._split_codes()
         return np.zeros(len(n_per_axis))  # the codes decide the stable rank

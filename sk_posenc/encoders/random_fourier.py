@@ -9,7 +9,6 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import Array
 from sk_posenc.core.encoding import AxisTraits
@@ -18,6 +17,7 @@ from sk_posenc.core.settings import (
     parse_choice,
     parse_integer,
     parse_optional,
+    random_state_of,
 )
 from sk_posenc.encoders._fourier_base import FourierBase
 from sk_posenc.encoders._quasi_random import quasi_random
@@ -157,7 +157,7 @@ class RandomFourierEncoder(FourierBase):
         self.frequency_std_ = 1 / (2 * math.sqrt(2) * math.pi * self.bandwidth_)
         self._stds = self.frequency_std_.tolist()
         check_memory((n, n_axes), 8, "lower n_frequencies")
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         if sampling == "iid":
             normal = rng.standard_normal((n, n_axes))
         else:

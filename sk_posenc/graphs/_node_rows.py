@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.checks import checked_array, checked_data
 from sk_posenc.core.encoding import input_names
-from sk_posenc.core.settings import parse_optional
+from sk_posenc.core.settings import parse_optional, random_state_of
 from sk_posenc.graphs._anchors import anchor_sets
 from sk_posenc.graphs._graph import Graph, graph_of, lengths_of
 
@@ -84,7 +83,7 @@ class NodeRows:
 
     def _draw_anchors(self) -> list[NDArray[np.intp]]:
         """Set ``anchors_``; the same as sets of nodes."""
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         sets = anchor_sets(self.anchors, self.placement, self._graph, rng)
         in_sets = self.placement == "sets" and isinstance(self.anchors, numbers.Integral)
         self.anchors_ = sets if in_sets else np.concatenate(sets)

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.checks import check_floats
-from sk_posenc.core.settings import parse_integer, parse_number
+from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.graphs._graph import graph_of
 from sk_posenc.graphs._node_rows import checked_nodes
 from sk_posenc.graphs._paths import distances_from
@@ -143,7 +143,7 @@ def _pairs(
     n_samples: int, n_pairs: int, random_state: Any
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct pairs of which one is among few."""
-    rng = check_random_state(random_state)
+    rng = random_state_of(random_state)
     few = rng.permutation(n_samples)[:_SOURCES]
     rank = np.full(n_samples, n_samples)  # pairs within the few count once
     rank[few] = np.arange(len(few))

@@ -347,7 +347,8 @@ def search_results(
     for k in range(scores.shape[1]):
         results[f"split{k}_test_score"] = scores[:, k]
     mean = scores.mean(axis=1)
-    results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=1)
+    with np.errstate(invalid="ignore"):  # a candidate that fails has a score of -inf
+        results["mean_test_score"], results["std_test_score"] = mean, scores.std(axis=1)
     results["rank_test_score"] = ranks(mean)
     return results
 

@@ -80,6 +80,8 @@ def predict_grid(
     >>> predict_grid(KroneckerRidge().fit(X, y), coords=[finer, finer]).shape
     (100, 100)
     """
+    if not hasattr(model, "predict"):
+        raise TypeError(f"model must be a fitted regressor. Got {model!r}.")
     check_is_fitted(model)
     if not isinstance(return_std, str) or return_std != "observation":
         return_std = parse_flag(return_std, "return_std")
@@ -93,6 +95,11 @@ def predict_grid(
         return Target.of(like, coords, own, n_axes).filled_by(model, return_std, covariates)
     if coords is None:
         axes: Sequence[Any] = unit_axes(np.shape(like)[:n_axes])
+    elif isinstance(coords, str) or not np.iterable(coords):
+        raise TypeError(
+            "coords must hold coordinates for each axis, in a list or in a dict by the names of "
+            f"the axes. Got {coords!r}."
+        )
     else:
         axes = [axis_of(each, f"coords[{axis}]") for axis, each in enumerate(coords)]
     if n_axes is not None and len(axes) != n_axes:

@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 from sklearn.linear_model import Ridge
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.limits import limits_now
+from sk_posenc.core.settings import random_state_of
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.spectrum import subsample
 
@@ -93,7 +94,7 @@ def fit_linear(encoder: Any, X: NDArray, y: ArrayLike, random_state: Any) -> dic
     n = int(min(n, max(_OPERATIONS / n_columns**2, math.sqrt(_OPERATIONS / n_columns))))
     if n < min(len(X), _FEWEST):
         return {}
-    rows = check_random_state(random_state).permutation(subsample(len(X), n, random_state))
+    rows = random_state_of(random_state).permutation(subsample(len(X), n, random_state))
     E = encoder._encode(X[rows].astype(np.float64))
     E = E.toarray() if sparse.issparse(E) else E
     n_held = max(1, n // 5)

@@ -8,12 +8,12 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_consistent_length
 from sklearn.utils.random import sample_without_replacement
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, widened
 from sk_posenc.core.checks import check_floats
-from sk_posenc.core.settings import parse_integer, parse_number
+from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
 
 
@@ -116,7 +116,7 @@ def _pairs(
     total = n_samples * (n_samples - 1) // 2
     if total <= n_pairs:
         return np.triu_indices(n_samples, k=1)
-    rng = check_random_state(random_state)
+    rng = random_state_of(random_state)
     code = sample_without_replacement(total, n_pairs, random_state=rng).astype(np.int64)
     # code = j (j - 1) / 2 + i; the root may be off by one
     j = ((1 + np.sqrt(1 + 8.0 * code)) / 2).astype(np.int64)

@@ -12,7 +12,7 @@ def encoder_within(estimator: Any) -> Any:
     encoder = _search(estimator)
     if encoder is None:
         raise TypeError(
-            "expected an encoder of sk_posenc, or a fitted Pipeline or regressor that holds one. "
+            "estimator must be an encoder of sk_posenc, or a fitted Pipeline or regressor with one. "
             f"Got {estimator!r}."
         )
     return encoder
@@ -33,7 +33,7 @@ def encoding_by(estimator: Any, X: Any) -> Any:
     encoding = _encoded(estimator, X)
     if encoding is None:
         raise TypeError(
-            "expected an encoder, a Pipeline with one, or a regressor that holds one. Got "
+            "estimator must be an encoder, a Pipeline with one, or a regressor that holds one. Got "
             f"{estimator!r}."
         )
     return encoding

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, sparse
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.limits import limits_now
+from sk_posenc.core.settings import random_state_of
 
 # Entries of an encoding that are held at a time.
 _HELD = 1 << 24
@@ -79,7 +79,7 @@ def subsample(n_samples: int, n_kept: int, random_state: Any) -> NDArray[np.intp
     """Sorted indices of `n_kept` of `n_samples` rows, drawn at random; all where they are few."""
     if n_kept >= n_samples:
         return np.arange(n_samples)
-    rng = check_random_state(random_state)
+    rng = random_state_of(random_state)
     return np.sort(rng.choice(n_samples, n_kept, replace=False))
 
 

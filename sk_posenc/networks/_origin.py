@@ -19,7 +19,7 @@ def origin_of(X: NDArray[np.floating]) -> NDArray[np.float64]:
     width = high / 2 - low / 2
     level = low / 2 + high / 2
     rounding = _ROUNDINGS * np.finfo(X.dtype).eps * np.maximum(np.abs(low), np.abs(high)) / 2
-    far = (np.abs(level) > 2 * _FAR * width) & (width > rounding)
+    far = (np.abs(level) / (2 * _FAR) > width) & (width > rounding)
     return np.where(far, level, 0.0)
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from torch import Tensor
 from torch.utils.data import Subset
+
+from sk_posenc.core.settings import random_state_of
 
 
 class TensorBatches:
@@ -139,7 +140,7 @@ def fresh_generator() -> torch.Generator:
 
 def seeded_generator(random_state: int | np.random.RandomState | None) -> torch.Generator:
     if random_state is None:
-        # check_random_state(None) would draw from numpy's global generator
+        # random_state_of(None) would draw from numpy's global generator
         return fresh_generator()
-    seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
+    seed = random_state_of(random_state).randint(np.iinfo(np.int32).max)
     return torch.Generator().manual_seed(int(seed))

@@ -169,6 +169,8 @@ def _check_cosine(cosine: Any) -> Array:
     """Cosines as an array of floats, in their own namespace."""
     if not is_array_api_obj(cosine) or isinstance(cosine, np.generic):
         cosine = np.asarray(cosine)
+    if isinstance(cosine, np.ndarray):  # in the order of bytes of this machine
+        cosine = cosine.astype(cosine.dtype.newbyteorder("="), copy=False)
     xp = array_namespace(cosine)
     if isinstance(cosine, np.ndarray) and cosine.dtype == object:
         raise TypeError(f"cosine must be an array of real numbers. Got {cosine!r}.")

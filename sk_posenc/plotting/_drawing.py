@@ -1,6 +1,7 @@
 """What all Displays draw with: matplotlib, palette, panels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ _EPOCH = np.datetime64("1970-01-01")
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 DASHES = ["-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), ":"]
 MARKS = ["o", "s", "^", "D", "v", "P", "X"]
+# What scatter takes beside the properties of what it makes.
+_OF_SCATTER = ["s", "c", "marker", "vmin", "vmax", "plotnonfinite"]
 MAP, SIGNED_MAP = "cividis", "PuOr"
 
 
@@ -41,6 +44,8 @@ def make_panels(
         )  # fmt: skip
         return axes.ravel()
     given = np.ravel(np.asarray(ax, dtype=object))
+    if not all(isinstance(each, plt.Axes) for each in given):
+        raise TypeError(f"ax must be None or Axes of matplotlib. Got {ax!r}.")
     if len(given) == n:
         return given
     if len(given) != 1 or given[0].get_subplotspec() is None:
@@ -51,6 +56,38 @@ def make_panels(
     given[0].set_axis_off()
     grid = given[0].get_subplotspec().subgridspec(n_rows, n_columns, wspace=0.5, hspace=0.35)
     return np.ravel(grid.subplots(squeeze=False))
+
+
+def parse_style(given: Any, name: str, artist: str) -> dict[str, Any]:
+    """Keywords for an artist of matplotlib, by their full names.
+
+    Parameters
+    ----------
+    given : Mapping or None
+    name : str
+        The parameter that holds them.
+    artist : {"lines.Line2D", "collections.PathCollection"}
+        The class that they are for, below `matplotlib`.
+    """
+    from matplotlib.artist import ArtistInspector
+    from matplotlib.cbook import normalize_kwargs
+
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be a dict of matplotlib's keywords. Got {given!r}.")
+    module, of_class = artist.split(".")
+    drawn = getattr(import_module(f"matplotlib.{module}"), of_class)
+    try:
+        style: dict[str, Any] = normalize_kwargs(dict(given), drawn)
+    except TypeError as error:  # one by two names
+        raise TypeError(f"{name} must name each keyword once: {error}. Got {given!r}.") from None
+    known = set(ArtistInspector(drawn).get_setters()) | set(_OF_SCATTER if "Path" in artist else ())
+    if unknown := [str(key) for key in style if key not in known]:
+        raise TypeError(
+            f"{name} must hold keywords of matplotlib's {of_class}. Got {', '.join(unknown)}."
+        )
+    return style
 
 
 def line_styles(n: int) -> list[dict[str, Any]]:

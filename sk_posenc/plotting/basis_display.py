@@ -13,7 +13,7 @@ from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
 from sk_posenc.measures.similarity_radius import similarity_radius
 from sk_posenc.networks.network_similarity import basis_kernel, network_similarity
-from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, pyplot
+from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, parse_style, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 
 # What displacements are in where nothing says more.
@@ -258,13 +258,14 @@ class BasisDisplay:
         -------
         self
         """
+        given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
         n_panels = 1 + bool(self.phi) + bool(self.network)
         axes = make_panels(self, ax, 1, n_panels, (4.8 * n_panels, 3.6))
         at_similarity = axes[1 if self.phi else 0]
         styles = line_styles(len(self.similarity))
         self.lines_: dict[str, list[Any]] = {}
         for (name, values), style in zip(self.similarity.items(), styles, strict=True):
-            style = {"label": name, **style, **(line_kwargs or {})}
+            style = {"label": name, **style, **given}
             curves = [(axes[0], self.phi[name])] if name in self.phi else []
             curves.append((at_similarity, values))
             self.lines_[name] = [a.plot(self.displacement, y, **style)[0] for a, y in curves]
@@ -277,7 +278,7 @@ class BasisDisplay:
         draw_legend(at_similarity, len(self.similarity))
         if self.phi:
             axes[0].set_ylabel("basis function")
-        self._plot_network(axes[-1], line_kwargs or {})
+        self._plot_network(axes[-1], given)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self
 

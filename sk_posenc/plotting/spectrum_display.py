@@ -19,7 +19,7 @@ from sk_posenc.measures.spectrum import (
     spectrum_of_matrix,
     subsample,
 )
-from sk_posenc.plotting._drawing import line_styles, make_panels, pyplot
+from sk_posenc.plotting._drawing import line_styles, make_panels, parse_style, pyplot
 from sk_posenc.plotting._names import estimators_by_name
 
 
@@ -180,6 +180,7 @@ class SpectrumDisplay:
         -------
         self
         """
+        given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         self.lines_ = {}
         for (name, values), style in zip(
@@ -188,7 +189,7 @@ class SpectrumDisplay:
             shares = np.maximum(values / values[0], 1e-17)
             index = np.arange(1, len(shares) + 1)
             label = f"{name}\n  stable rank {self.stable_rank[name]:.1f}, rank {self.rank[name]}"
-            style = {"label": label, **style, **(line_kwargs or {})}
+            style = {"label": label, **style, **given}
             self.lines_[name] = ax.plot(index, shares, **style)[0]
             for mark, at in (("o", self.stable_rank[name]), ("|", self.rank[name])):
                 height = np.exp(np.interp(at, index, np.log(shares)))

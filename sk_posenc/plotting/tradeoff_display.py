@@ -18,7 +18,15 @@ from sk_posenc.core.stable_rank import stable_rank
 from sk_posenc.measures.distance_preservation import distance_preservation
 from sk_posenc.measures.scorers import make_psnr_scorer
 from sk_posenc.measures.spectrum import subsample
-from sk_posenc.plotting._drawing import COLOURS, MAP, MARKS, draw_legend, make_panels, pyplot
+from sk_posenc.plotting._drawing import (
+    COLOURS,
+    MAP,
+    MARKS,
+    draw_legend,
+    make_panels,
+    parse_style,
+    pyplot,
+)
 from sk_posenc.plotting._names import name_of
 from sk_posenc.selection.coordinate_folds import CoordinateKFold
 
@@ -70,6 +78,8 @@ class TradeoffDisplay:
         self.stable_rank = np.asarray(stable_rank, dtype=np.float64)
         self.distance_preservation = np.asarray(distance_preservation, dtype=np.float64)
         self.psnr = None if psnr is None else np.asarray(psnr, dtype=np.float64)
+        if names is not None and (isinstance(names, str) or not np.iterable(names)):
+            raise TypeError(f"names must be a sequence, a name for each encoding. Got {names!r}.")
         self.names = None if names is None else [str(name) for name in names]
         check_consistent_length(self.stable_rank, self.distance_preservation, self.psnr, self.names)
 
@@ -276,6 +286,7 @@ class TradeoffDisplay:
         -------
         self
         """
+        given = parse_style(scatter_kwargs, "scatter_kwargs", "collections.PathCollection")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         names = np.array(self.names if self.names is not None else [""] * len(self.stable_rank))
         distinct = list(dict.fromkeys(names.tolist()))
@@ -292,12 +303,12 @@ class TradeoffDisplay:
             line, mark = COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
             ax.plot(x, y, color=line, linewidth=1, zorder=1)
             style: dict[str, Any] = {
-                "marker": mark, "s": 55, "edgecolors": line, "linewidths": 1.2, "zorder": 2,
+                "marker": mark, "s": 55, "edgecolor": line, "linewidth": 1.2, "zorder": 2,
                 "label": name,
             }  # fmt: skip
             style |= {"c": line} if self.psnr is None else {"c": self.psnr[at], **colours}
             with np.errstate(invalid="ignore"):
-                self.scatters_[name] = ax.scatter(x, y, **{**style, **(scatter_kwargs or {})})
+                self.scatters_[name] = ax.scatter(x, y, **{**style, **given})
         self.colorbar_ = None
         if self.psnr is not None:
             self.colorbar_ = ax.figure.colorbar(self.scatters_[distinct[0]], ax=ax)

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import BaseCrossValidator
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_coordinates
 from sk_posenc.core.incoming import settled
 from sk_posenc.core.samples_per_axis import axis_cells
-from sk_posenc.core.settings import parse_choice, parse_integer
+from sk_posenc.core.settings import parse_choice, parse_integer, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
 from sk_posenc.selection._crowding import warn_of_crowds
 from sk_posenc.selection._groups import fold_groups
@@ -218,7 +217,7 @@ class CoordinateKFold(BaseCrossValidator):
             on_sphere = self.metric == "great_circle"
             return sphere_blocks(X, self.n_splits) if on_sphere else self._fold_in_space(X)
         fold = np.empty(len(X), dtype=np.intp)
-        order = check_random_state(self.random_state).permutation(len(X))
+        order = random_state_of(self.random_state).permutation(len(X))
         fold[order] = np.arange(len(X)) % self.n_splits
         return fold
 

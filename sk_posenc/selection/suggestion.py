@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_pair
@@ -21,7 +20,7 @@ from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.core.samples_per_axis import samples_per_axis
-from sk_posenc.core.settings import parse_integer, parse_positive
+from sk_posenc.core.settings import parse_integer, parse_positive, random_state_of
 from sk_posenc.core.shortfalls import shortfalls_untold
 from sk_posenc.encoders.domains import in_numbers
 from sk_posenc.encoders.fourier import FourierEncoder
@@ -223,7 +222,7 @@ def suggest_encoder(
     with config_context(array_api_dispatch=False), shortfalls_untold(), poor_fits_untold():
         coordinates, targets, dates = _check_samples(X, y)
         criterion = criterion_for(
-            head, coordinates, targets, max_samples, training_time, check_random_state(random_state)
+            head, coordinates, targets, max_samples, training_time, random_state_of(random_state)
         )
         candidates = _default_encoders(coordinates) if encoders is None else encoders
         table = _ranking(candidates, criterion, float(np.ptp(targets)), dates)

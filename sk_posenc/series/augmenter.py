@@ -6,12 +6,11 @@ import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj, is_dask_array
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, to_numpy, widened
 from sk_posenc.core.checks import checked_data
-from sk_posenc.core.settings import parse_flag, parse_number
+from sk_posenc.core.settings import parse_flag, parse_number, random_state_of
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.axis_settings import per_axis
 from sk_posenc.series._groups import Groups, grouped, like, means_of
@@ -285,7 +284,7 @@ def _generator(random_state: Any) -> np.random.Generator:
         raise TypeError(
             f"random_state must be a whole number, a RandomState or None. Got {random_state!r}."
         )
-    return np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
+    return np.random.default_rng(random_state_of(random_state).randint(2**31 - 1))
 
 
 def _in_dtype_of(rows: Array, values: Array) -> Array:

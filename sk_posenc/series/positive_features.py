@@ -5,15 +5,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.settings import parse_flag, parse_integer
+from sk_posenc.core.settings import parse_flag, parse_integer, random_state_of
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.series._directions import draw_directions
 
 _WAY_OUT = "lower n_components"
+# Entries beyond it have features that are 0 for all floats.
+_LONGEST = 100.0
 
 
 class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -105,7 +106,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         orthogonal = parse_flag(self.orthogonal, "orthogonal")
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         check_memory((n, X.shape[1]), 8, _WAY_OUT)
-        rng = check_random_state(self.random_state)
+        rng = random_state_of(self.random_state)
         self.directions_ = draw_directions(n, X.shape[1], orthogonal, rng)
 
     def transform(self, X: Any) -> NDArray[Any]:
@@ -130,6 +131,12 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         check_memory((len(X), len(self.directions_)), 8, _WAY_OUT)
         exact = X.astype(np.float64)
+        largest = float(np.max(np.abs(exact)))
+        if largest > _LONGEST:
+            raise ValueError(
+                "X must have rows of a length of about 1, or all of their features are 0: scale "
+                f"them. Got an entry of size {largest:g}."
+            )
         logs = exact @ self.directions_.T - 0.5 * np.sum(exact**2, axis=1)[:, None]
         logs -= 0.5 * np.log(len(self.directions_))
         if logs.max() > np.log(np.finfo(X.dtype).max):

@@ -1,5 +1,6 @@
 """Products with Toeplitz matrices, as a public function."""
 
+import math
 from types import ModuleType
 from typing import Any
 
@@ -125,7 +126,16 @@ def _checked(c: Any, X: Any) -> tuple[ModuleType, Array, Array]:
                 f"{name} must be finite: fill or drop what is missing. Got NaN or inf."
             )
     dtype = xp.result_type(c, X)
-    return xp, xp.astype(c, dtype), xp.astype(X, dtype)
+    c, X = xp.astype(c, dtype), xp.astype(X, dtype)
+    largest = [
+        max(1.0, float(xp.max(xp.abs(each)))) if math.prod(each.shape) else 1.0 for each in (c, X)
+    ]
+    if largest[0] > float(xp.finfo(dtype).max) / math.prod(c.shape) / largest[1]:
+        raise ValueError(
+            f"c and X must have a product within {dtype}: scale them. Got entries up to "
+            f"{largest[0]:g} and {largest[1]:g}."
+        )
+    return xp, c, X
 
 
 def _real(array: Array, name: str, xp: ModuleType) -> Array:

@@ -508,7 +508,7 @@ def test_other_transformers_on_an_axis():
     ids=["rank", "distances", "radius", "report", "spectrum", "basis"],
 )
 def test_what_holds_no_encoder_is_refused(estimator, measure):
-    with pytest.raises(TypeError, match=r"expected an encoder.*, (or )?a .*Pipeline"):
+    with pytest.raises(TypeError, match=r"must be an encoder.*, (or )?a .*Pipeline"):
         measure(estimator, X)
 
 
