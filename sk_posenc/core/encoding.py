@@ -15,6 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.memory import check_memory
 
+# Of a name of a column, and of where it stands in lists.
+_NAME_BYTES = 80
+
 # Places in the domain where a similarity is measured.
 _ANCHORS = 16
 
@@ -160,7 +163,9 @@ class Encoding(TransformerMixin):
         ndarray of str objects of shape (n_features,)
         """
         check_is_fitted(self)
-        return np.asarray(self._labels(input_names(self, input_features)), dtype=object)
+        names = input_names(self, input_features)
+        check_memory((self._n_features_out,), _NAME_BYTES, "use fewer columns")
+        return np.asarray(self._labels(names), dtype=object)
 
     @property
     def _n_features_out(self) -> int:

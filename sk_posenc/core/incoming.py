@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sk_posenc.core.arrays import Array
 from sk_posenc.core.date_columns import dates_of, first_present, is_date, is_missing
@@ -108,7 +109,7 @@ def settled(X: Array, xp: Any) -> Array:
 
 def _refuse_unordered(X: Any, name: str) -> None:
     """TypeError for a dict or a set, which NumPy takes for one object."""
-    if isinstance(X, dict | set | frozenset):
+    if isinstance(X, dict | set | frozenset) and not sparse.issparse(X):
         raise TypeError(
             f"{name} must be an array, a list of rows or a data frame: of a dict of columns make "
             f"one with pandas.DataFrame. Got a {type(X).__name__}."

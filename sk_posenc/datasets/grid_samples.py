@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.datasets.labelled import (
     coordinates_along,
@@ -112,6 +113,8 @@ def grid_samples(
             "values must hold at least one number: check how the array was sliced. "
             f"Got shape {values.shape}."
         )
+    n_columns = len(shape) + math.prod(values.shape) / math.prod(shape)
+    check_memory((math.prod(shape), math.ceil(n_columns)), 8, "take a part of the grid")
     coordinates = unit_axes(shape) if axes is None else _checked_axes(axes, shape)
     X = np.empty((math.prod(shape), len(shape)), dtype=np.result_type(*coordinates))
     for column, coordinate in zip(

@@ -49,7 +49,10 @@ def settings_for(encoder: Any, samples: AxisSamples) -> dict[str, Any]:
     if is_automatic(encoder.n_shifts):
         intervals = _intervals(basis, rank, spacings, samples)
         if intervals is not None:
-            settings["n_shifts"] = intervals if periodic else intervals + int(n_samples > 1)
+            count = intervals if periodic else intervals + int(n_samples > 1)
+            if n_samples <= 1 and samples.finer:  # a narrow basis must not miss the only place
+                count |= 1
+            settings["n_shifts"] = count
     return settings
 
 

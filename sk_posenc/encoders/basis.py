@@ -95,7 +95,7 @@ class Basis:
         -------
         array of the shape and dtype of `u`
         """
-        raise NotImplementedError(f"{type(self).__name__} must define phi(u, xp)")
+        raise TypeError(f"{type(self).__name__} must define phi(u, xp).")
 
     def derivative(self, u: Array, order: int, xp: ModuleType) -> Array:
         """Derivative of phi with respect to `u`; heads that predict derivatives use it.

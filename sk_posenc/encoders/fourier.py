@@ -28,6 +28,9 @@ from sk_posenc.encoders.axis_settings import (
 from sk_posenc.encoders.base import Learnable
 from sk_posenc.encoders.domains import parse_boundaries
 
+# A frequency, in cycles and in radians, and what counts it.
+_FIT_BYTES = 24
+
 
 class FourierEncoder(AxisFourierEncoder):
     r"""Encode coordinates by sines and cosines of equally spaced frequencies.
@@ -152,7 +155,9 @@ class FourierEncoder(AxisFourierEncoder):
                 exact = (rank - 1) / 2 if periodic else rank - 0.5
                 wanted = max(1, math.ceil(exact - 1e-9))
             check_memory(
-                (wanted,), 8, f"lower n_frequencies, stable_rank or max_frequency of axis {axis}"
+                (wanted,),
+                _FIT_BYTES,
+                f"lower n_frequencies, stable_rank or max_frequency of axis {axis}",
             )
             self.frequencies_.append(spacing * np.arange(1, wanted + 1))
         self.bandwidth_ = np.array([0.5 / each[-1] for each in self.frequencies_])

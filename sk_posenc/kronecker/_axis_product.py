@@ -233,7 +233,6 @@ class AxisProduct(Encoding, BaseEstimator):
         return any(spacing is not None for spacing in self.spacings_)
 
     def _labels(self, names: Sequence[str]) -> list[str]:
-        check_memory((self._n_features_out,), 100, "use encoders with fewer columns")
         of_axes = [
             own.get_feature_names_out([name])
             for own, name in zip(self.encoders_, names, strict=True)

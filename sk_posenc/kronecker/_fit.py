@@ -14,6 +14,9 @@ from sk_posenc.kronecker._targets import Units
 # A fit that leaves less freedom, as a share of the samples, passes through all of them.
 _NO_FREEDOM = 1e-13
 
+# Spreads of y whose square would be no float.
+_LARGEST = 1e150
+
 
 @dataclass(eq=False)
 class Fit:
@@ -71,6 +74,11 @@ class Fit:
             raise ValueError(
                 "the fit passes through all samples, which then tell nothing of their noise: raise "
                 f"alpha. Got alpha={self.alpha / self.problem.scale:g}."
+            )
+        if np.any(self.units.exact > _LARGEST):
+            raise ValueError(
+                "y is too large for its noise variance to be a number: divide it by its spread. "
+                f"Got a spread of {self.units.exact.max():.1g}."
             )
         share = freedom / samples.n_present
         return samples.mean(of_samples**2) / share * self.units.exact**2

@@ -12,7 +12,7 @@ def encoder_within(estimator: Any) -> Any:
     encoder = _search(estimator)
     if encoder is None:
         raise TypeError(
-            "estimator must be an encoder of sk_posenc, or a fitted Pipeline or regressor with one. "
+            "estimator must be an encoder of sk_posenc, or a fitted Pipeline or regressor of one. "
             f"Got {estimator!r}."
         )
     return encoder

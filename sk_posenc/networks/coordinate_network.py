@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Self
@@ -40,6 +41,9 @@ from sk_posenc.networks.estimator import SkorchEstimator
 from sk_posenc.networks.mlp import CoordinateMLP, layer_sizes
 from sk_posenc.networks.scaling import scale_once
 from sk_posenc.networks.settings import resolve_device
+
+# The penalty of codes costs as much as a batch, and changes slowly.
+_PENALISED_EVERY = 2
 
 # How coordinates are checked: they keep their precision, until an origin is subtracted.
 _CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
@@ -163,6 +167,7 @@ class CoordinateNetwork(SkorchEstimator):
         )
         if self._run is not None:
             self._run.smoothness = self._smoothness() / len(train)
+            self._run.n_batches = math.ceil(len(train) / self._batches_and_epochs(len(train))[0])
         return train, valid
 
     def _own_training(self) -> OwnTraining:
@@ -235,10 +240,14 @@ class CoordinateNetwork(SkorchEstimator):
         return getattr(module.encoder, "smoothness_", None) or 0.0
 
     def _smoothed(self, loss: Tensor, training: bool) -> Tensor:
-        """A loss with the penalty of codes, in training."""
-        share = 0.0 if self._run is None else self._run.smoothness
-        if not training or not share:
+        """A loss with the penalty of codes, in training: in every second batch, for two."""
+        run = self._run
+        if not training or run is None or not run.smoothness:
             return loss
+        before = len(self.history[-1]["batches"]) - 1
+        if before % _PENALISED_EVERY:
+            return loss
+        share = run.smoothness * max(1, min(_PENALISED_EVERY, run.n_batches - before))
         module = self.module_.encoder
         codes = getattr(module, str(module.encoder._linear_in()))
         return loss + share * roughness(codes, module.encoder._neighbours())

@@ -35,6 +35,8 @@ class Run:
     weight: Any = field(default=None, init=False)
     # What the squared differences of neighbouring codes count in the loss.
     smoothness: float = field(default=0.0, init=False)
+    # Batches of an epoch.
+    n_batches: int = field(default=1, init=False)
     # Whether a checkpoint has been taken up that was saved at the end of the same run.
     is_finished: bool = field(default=False, init=False)
     # An exception during training, to be raised again once callbacks know of the end.

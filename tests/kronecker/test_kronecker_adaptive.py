@@ -287,6 +287,17 @@ def test_it_is_linear_algebra_that_knows_nothing_of_a_constant():
         close(KroneckerRidge(penalty="adaptive", alpha=0.1).fit([[1.0]], [2.0]).predict([[4.0]]), 2)
 
 
+@pytest.mark.parametrize("n_axes", [1, 2])
+def test_a_constant_column_changes_nothing(rng, n_axes):
+    # a narrow basis between two shifts is 0 at the only place of such an axis
+    X = rng.uniform(size=(150, n_axes))
+    y = np.sin(6 * X).sum(axis=1)
+    alone = KroneckerRidge(penalty="adaptive", alpha=0.1).fit(X, y).score(X, y)
+    beside = np.column_stack([X, np.full(150, 7.0)])
+    assert KroneckerRidge(penalty="adaptive", alpha=0.1).fit(beside, y).score(beside, y) > 0.99
+    assert alone > 0.99
+
+
 @pytest.fixture(scope="module")
 def picture():
     image = load_signal("astronaut")[0][40:168, 160:288].mean(axis=2)
