@@ -477,14 +477,13 @@ def _figure(display: Callable[..., Any]) -> Callable[..., Any]:
     return drawn
 
 
-def _images() -> dict[str, Callable[[], Any]]:
+def _images(holes: bool = True) -> dict[str, Callable[[], Any]]:
     shapes = {"image": IMAGE, "line": IMAGE[0], "volume": IMAGE[None], "number": np.array(1.0)}
     shapes |= {"whole": (9 * IMAGE).astype(int), "empty": IMAGE[:0], "words": IMAGE.astype(str)}
-    holes = np.where(IMAGE > 0.7, np.nan, IMAGE)
-    return {
-        k: (lambda v=v: v.copy())
-        for k, v in {**shapes, "holes": holes, "none": holes * np.nan}.items()
-    }
+    if holes:
+        missing = np.where(IMAGE > 0.7, np.nan, IMAGE)
+        shapes |= {"holes": missing, "none": missing * np.nan}
+    return {k: (lambda v=v: v.copy()) for k, v in shapes.items()}
 
 
 def light() -> dict[str, Any]:
@@ -538,7 +537,7 @@ def light() -> dict[str, Any]:
         sk_posenc.toeplitz_matmul, {"c": np.arange(59.0), "X": X}, {"c": TARGETS_, "X": TABLES}
     )
     found["grid_samples"] = function(
-        sk_posenc.grid_samples, {"values": IMAGE}, {"values": _images()}
+        sk_posenc.grid_samples, {"values": IMAGE}, {"values": _images(holes=False)}
     )
     found["samples_to_grid"] = function(
         sk_posenc.samples_to_grid, {"y": y, "shape": (6, 5)}, {"y": TARGETS_}

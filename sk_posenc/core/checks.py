@@ -110,3 +110,14 @@ def check_weights(sample_weight: ArrayLike, n_samples: int) -> NDArray[np.float6
     if np.any(weights < 0):
         raise ValueError(f"sample_weight must not be negative. Got {weights.min():g}.")
     return np.asarray(weights)
+
+
+def in_precision_of(X: NDArray, y: NDArray) -> NDArray:
+    """Targets as floats of the dtype of the coordinates; ValueError for those beyond it."""
+    largest = np.finfo(X.dtype).max
+    if y.dtype.kind == "f" and y.dtype.itemsize > X.dtype.itemsize and np.any(np.abs(y) > largest):
+        raise ValueError(
+            f"y must fit into {X.dtype}, the precision of X: scale y, or pass X in float64. "
+            f"Got values up to {np.nanmax(np.abs(y)):.3g}."
+        )
+    return y.astype(X.dtype, copy=False)

@@ -46,7 +46,7 @@ def coordinates_in(X: Any, known: Dates | None = None, name: str = "X") -> tuple
         For categories, for text, and for numbers where dates were learnt or dates where numbers
         were.
     """
-    _refuse_unordered(X, name)
+    refuse_unordered(X, name)
     expects_dates = known is not None and any(known)
     columns = None if _is_plain(X) and not expects_dates else _columns_of(X, name, expects_dates)
     if columns is None:
@@ -76,7 +76,7 @@ def targets_in(y: Any, name: str = "y") -> Any:
     """
     if _is_plain(y):
         return y
-    _refuse_unordered(y, name)
+    refuse_unordered(y, name)
     if _is_frame(y):
         columns = _columns_of(y, name, force=False)
         if columns is None:
@@ -107,7 +107,7 @@ def settled(X: Array, xp: Any) -> Array:
     return xp.where(by_rounding, X[:1, :], X) if bool(xp.any(by_rounding)) else X
 
 
-def _refuse_unordered(X: Any, name: str) -> None:
+def refuse_unordered(X: Any, name: str) -> None:
     """TypeError for a dict or a set, which NumPy takes for one object."""
     if isinstance(X, dict | set | frozenset) and not sparse.issparse(X):
         raise TypeError(

@@ -227,5 +227,6 @@ def generalised_cross_validation(
     scores = np.empty(len(alphas))
     for i, alpha in enumerate(alphas):
         kept = alpha / (eigenvalues + alpha)
-        scores[i] = len(energy) * np.dot(kept * kept, energy) / np.sum(kept) ** 2
+        with np.errstate(invalid="ignore"):  # NaN where alpha leaves no residuals at all
+            scores[i] = len(energy) * np.dot(kept * kept, energy) / np.sum(kept) ** 2
     return scores

@@ -15,6 +15,7 @@ from sk_posenc.core.checks import (
     check_weights,
     checked_array,
     checked_data,
+    in_precision_of,
     missing_targets_explained,
 )
 from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
@@ -96,7 +97,7 @@ class KroneckerHead(
         X = np.asarray(X)
         if reset:
             self._find_columns(X.shape[1])
-        y = np.asarray(y).astype(X.dtype, copy=False)
+        y = in_precision_of(X, np.asarray(y))
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         self._missing = None
         if holes is not None and holes.any():

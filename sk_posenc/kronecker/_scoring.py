@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import r2_score
 
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.r_squared import r_squared
 
 
 def score_present(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> float:
@@ -37,5 +37,5 @@ def score_present(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLi
                 f"y[:, {output}] is missing at all samples: there is nothing to compare with"
             )
         own = None if weights is None else weights[there]
-        scores.append(r2_score(true[there], predicted[there], sample_weight=own))
+        scores.append(r_squared(true[there], predicted[there], own))
     return float(np.mean(scores))

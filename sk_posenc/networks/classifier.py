@@ -376,7 +376,8 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.int64]]:
         checked, y = self._checked(X, y, reset=fresh, labels=True)
-        check_classification_targets(y)
+        with np.errstate(invalid="ignore"):  # it casts numbers that are no labels
+            check_classification_targets(y)
         told = self.__dict__.get("_told_classes")
         if fresh:
             given = self.classes if told is None else told

@@ -7,13 +7,13 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
 from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.networks._views import with_groups
 from sk_posenc.networks.batches import TensorBatches
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
@@ -360,7 +360,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
             At most 1; the mean over several outputs.
         """
         predicted = self.predict(X) if groups is None else self.predict(X, groups)
-        return float(r2_score(targets_in(y), predicted, sample_weight=sample_weight))
+        return r_squared(targets_in(y), predicted, sample_weight)
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
         with missing_targets_explained(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 
 from sk_posenc.core.settings import (
     is_auto,
@@ -34,12 +36,25 @@ def resolve_device(device: object) -> torch.device:
             "device must be 'auto' or a device that PyTorch knows, such as 'cpu', 'cuda' or "
             f"'cuda:1'. Got {device!r}."
         ) from error
+    if resolved.type not in ("cuda", "cpu"):
+        _check_computes(resolved)
     if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device={str(device)!r} was requested, but PyTorch finds "
             f"{torch.cuda.device_count()} CUDA devices: device='auto' uses what is available."
         )
     return resolved
+
+
+def _check_computes(device: torch.device) -> None:
+    """Raise for a device that PyTorch knows of, but cannot compute on here: "mps", "meta"."""
+    try:
+        float(torch.zeros(1, device=device).sum())
+    except (RuntimeError, NotImplementedError, AssertionError) as error:
+        raise ValueError(
+            "device must be 'auto' or one that PyTorch can compute on here. "
+            f"Got {str(device)!r}: {error}"
+        ) from error
 
 
 def batch_size_of(size: object, n_samples: int, own: OwnTraining = PLAIN) -> int:
@@ -99,10 +114,21 @@ def _check_parts(net: Any) -> None:
         raise TypeError(
             f"random_state must be a whole number, a RandomState or None. Got {net.random_state!r}."
         )
-    if isinstance(net.callbacks, str) and net.callbacks != "disable":
-        raise TypeError(
-            f"callbacks must be a list of callbacks, None or 'disable'. Got {net.callbacks!r}."
-        )
+    _check_callbacks(net.callbacks)
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if callbacks is None or (isinstance(callbacks, str) and callbacks == "disable"):
+        return
+    is_list = isinstance(callbacks, Iterable) and not isinstance(callbacks, str | Mapping)
+    for each in callbacks if is_list else [None]:
+        own = each[1] if isinstance(each, tuple) and len(each) == 2 else each
+        hears = issubclass(own, Callback) if isinstance(own, type) else isinstance(own, Callback)
+        if not hears:
+            raise TypeError(
+                "callbacks must be a list of callbacks of skorch, or of pairs of a name and a "
+                f"callback; None; or 'disable'. Got {callbacks!r}."
+            )
 
 
 def check_optimizer(net: Any) -> None:

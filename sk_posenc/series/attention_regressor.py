@@ -7,11 +7,11 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
 
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
 from sk_posenc.networks.standardised import StandardisedTargets
 from sk_posenc.series._series_estimator import SeriesEstimator
@@ -278,7 +278,7 @@ class ToeplitzAttentionRegressor(StandardisedTargets, SeriesEstimator, NeuralNet
             truth, predicted = (each.reshape(-1, n_outputs) for each in (truth, predicted))
             if sample_weight is not None:
                 sample_weight = np.repeat(np.asarray(sample_weight), n_steps)
-        return float(r2_score(truth, predicted, sample_weight=sample_weight))
+        return r_squared(truth, predicted, sample_weight)
 
     def _check_range(self, y: NDArray[np.float64]) -> None:
         check_targets(y, None)

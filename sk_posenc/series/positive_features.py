@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_posenc.core.incoming import refuse_unordered
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, random_state_of
 from sk_posenc.core.state import taken_over_last
@@ -104,6 +105,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _draw(self, X: Any) -> None:
         n = parse_integer(self.n_components, "n_components")
         orthogonal = parse_flag(self.orthogonal, "orthogonal")
+        refuse_unordered(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         check_memory((n, X.shape[1]), 8, _WAY_OUT)
         rng = random_state_of(self.random_state)
@@ -128,6 +130,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             output larger than the memory.
         """
         check_is_fitted(self)
+        refuse_unordered(X, "X")
         X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
         check_memory((len(X), len(self.directions_)), 8, _WAY_OUT)
         exact = X.astype(np.float64)

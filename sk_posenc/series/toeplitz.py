@@ -8,6 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
 from sk_posenc.core.arrays import Array, device_of, has_float64, itemsize
+from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.settings import parse_choice, parse_flag
 from sk_posenc.series._toeplitz_products import (
@@ -111,6 +112,7 @@ def _doubles(xp: ModuleType, *arrays: Array) -> list[Array]:
 
 def _checked(c: Any, X: Any) -> tuple[ModuleType, Array, Array]:
     """The namespace, and both arrays in one precision."""
+    c, X = (targets_in(each, name) for each, name in ((c, "c"), (X, "X")))  # a mask is NaN
     c, X = (each if is_array_api_obj(each) else np.asarray(each) for each in (c, X))
     kinds = f"Got {type(c).__name__} and {type(X).__name__}."
     try:
