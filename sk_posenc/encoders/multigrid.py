@@ -145,7 +145,7 @@ class MultigridEncoder(AxisEncoder):
         lr=1e-2,
         lr_schedule="cosine",
         batch_size=2048,
-        n_steps=640,
+        n_steps=576,
         scales_columns=False,
         fused=True,
     )

@@ -16,7 +16,7 @@ from sk_posenc.networks.batches import as_tensor
 # Rows of the short fits at most, rows a batch and batches of each.
 _ROWS = 8192
 _BATCH = 512
-_STEPS = 160
+_STEPS = 128
 # Where the climb begins, its step, and the step that refines it.
 _FIRST = 1.0
 _STEP = 10.0

@@ -43,7 +43,7 @@ from sk_posenc.networks.scaling import scale_once
 from sk_posenc.networks.settings import resolve_device
 
 # The penalty of codes costs as much as a batch, and changes slowly.
-_PENALISED_EVERY = 2
+_PENALISED_EVERY = 4
 
 # How coordinates are checked: they keep their precision, until an origin is subtracted.
 _CHECKS: dict[str, Any] = {"dtype": [np.float64, np.float32], "order": "C"}
@@ -240,7 +240,7 @@ class CoordinateNetwork(SkorchEstimator):
         return getattr(module.encoder, "smoothness_", None) or 0.0
 
     def _smoothed(self, loss: Tensor, training: bool) -> Tensor:
-        """A loss with the penalty of codes, in training: in every second batch, for two."""
+        """A loss with the penalty of codes, in training: in every fourth batch, for all four."""
         run = self._run
         if not training or run is None or not run.smoothness:
             return loss
