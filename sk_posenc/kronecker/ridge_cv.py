@@ -14,6 +14,7 @@ from sk_posenc.kronecker._candidates import alphas_of, candidates_of
 from sk_posenc.kronecker._covariates import linear_ones
 from sk_posenc.kronecker._encoders import warn_of_axes_outside
 from sk_posenc.kronecker._learnt import can_learn, learnt_search
+from sk_posenc.kronecker._line_ranks import coarse_first
 from sk_posenc.kronecker._line_search import is_long_line, line_search
 from sk_posenc.kronecker._listed import score_listed
 from sk_posenc.kronecker._many import Learnt, learnt_of_many, on_cells, on_grid, sphere_shows_all
@@ -387,6 +388,8 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
                 path = paths[best // len(alphas)]
                 problem = problem_of(path, samples, alpha, whole=False, place=self._place)
                 return Choice(results, best, problem, paths)
+            if self.alphas is None:
+                paths = coarse_first(paths, samples)
             problems = problems_of(paths, samples, alphas, self._place)
             choice, held_out = score_listed(
                 samples, *kept, paths, problems, alphas,
