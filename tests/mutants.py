@@ -120,7 +120,15 @@ TESTS = {
     "kronecker/_band": ["kronecker/band", "kronecker/line"],
     **{
         f"kronecker/_line{name}": ["kronecker/line", "kronecker/line_search"]
-        for name in ("", "_adaptive", "_candidates", "_cells", "_features", "_search", "_systems")
+        for name in ("", "_cells", "_features", "_search", "_systems")
+    },
+    **{
+        f"kronecker/_line_{name}": [
+            "kronecker/line_ranks",
+            "kronecker/line",
+            "kronecker/line_search",
+        ]
+        for name in ("adaptive", "candidates", "judged", "ranks")
     },
     "kronecker/_matern_splines": ["kronecker/matern_splines", "kronecker/line"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],

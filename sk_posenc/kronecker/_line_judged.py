@@ -73,12 +73,12 @@ class Judged:
 
     def _error(self, alpha: float) -> float:
         assert self.problem is not None
-        solver, scaled = self._solver, alpha * self.problem.scale
+        assert self._rotated is not None
+        scaled = alpha * self.problem.scale
         try:
-            if solver.condition_number(scaled) > limits_now().ill_conditioned:
+            if self.problem.solver.condition_number(scaled) > limits_now().ill_conditioned:
                 return np.inf
-            assert self._rotated is not None
-            residuals = solver.leave_one_out(self.columns, self._rotated, scaled)
+            residuals = self._solver.leave_one_out(self.columns, self._rotated, scaled)
         except NotDefiniteError:
             return np.inf
         return float(np.mean(self.problem.samples.mean(residuals**2)))

@@ -22,7 +22,7 @@ def doppler(x):
 
 
 def ranks_of(model):
-    return [each for each in dict.fromkeys(model.cv_results_["param_stable_rank"])]
+    return list(dict.fromkeys(model.cv_results_["param_stable_rank"]))
 
 
 @pytest.mark.parametrize("boundary", ["extend", "periodic"])
