@@ -135,11 +135,16 @@ TESTS = {
     "kronecker/_periods": ["kronecker/periods", "kronecker/seasonal_dates"],
     "kronecker/_components": ["kronecker/components", "kronecker/strengths"],
     "kronecker/_knots": ["kronecker/components"],
-    "kronecker/_outputs": ["kronecker/seasonal_ridge"],
-    "kronecker/_series": ["kronecker/strengths", "kronecker/seasonal_ridge"],
+    "kronecker/_outputs": ["kronecker/seasonal_ridge", "kronecker/seasonal_covariates"],
+    "kronecker/_series": [
+        f"kronecker/{part}" for part in ("strengths", "seasonal_ridge", "seasonal_covariates")
+    ],
     "kronecker/_splines": ["kronecker/components"],
     "kronecker/_strengths": ["kronecker/strengths", "kronecker/seasonal_ridge"],
-    "kronecker/seasonal_ridge": ["kronecker/seasonal_ridge", "kronecker/seasonal_dates", "package"],
+    "kronecker/seasonal_ridge": [
+        *("kronecker/seasonal_ridge", "kronecker/seasonal_dates", "kronecker/seasonal_covariates"),
+        "package",
+    ],
     "kronecker/_pattern_search": ["kronecker/patterns"],
     "kronecker/_patterns": ["kronecker/patterns"],
     "kronecker/_perturbed": ["kronecker/deviations"],
