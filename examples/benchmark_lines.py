@@ -12,6 +12,12 @@ With `--adaptive` the peers give way to the adaptive penalty and to smoothness o
 random places, with two signals more whose details change along the line:
 
     OMP_NUM_THREADS=1 python examples/benchmark_lines.py --adaptive [--million]
+
+With `--bursts` there are 2,900 samples in 25 bursts, each as long as the pause after it, of waves
+that turn so often over the line; with noise of 0.3 spreads. The table has errors, and the share of
+the places inside 95 % intervals:
+
+    OMP_NUM_THREADS=1 python examples/benchmark_lines.py --bursts
 """
 
 import argparse
@@ -151,13 +157,39 @@ def run_adaptive(sizes: Sequence[int], console: Console) -> None:
     console.print(f"peak memory {peak:.1f} GiB")
 
 
+def run_bursts(console: Console) -> None:
+    table = Table(title="25 bursts, noise of 0.3 spreads: error (inside 95 % intervals)")
+    for heading in ("waves", "KroneckerRidgeCV()", "penalties=[2.0]", "make_smoothing_spline"):
+        table.add_column(heading, justify="right")
+    for waves in (6, 12, 25, 33, 50):
+        rng = np.random.default_rng(0)
+        x = np.sort((rng.integers(25, size=2_900) + 0.5 * rng.uniform(size=2_900)) / 25)
+        clean = np.sin(2 * np.pi * waves * x)
+        y = clean + 0.3 * clean.std() * rng.normal(size=len(x))
+        at = np.sort(rng.uniform(x[0], x[-1], 2_000))
+        truth, cells = np.sin(2 * np.pi * waves * at), [str(waves)]
+        for penalties in (None, [2.0]):
+            model = KroneckerRidgeCV(penalties=penalties).fit(x[:, None], y)
+            value, std = model.predict(at[:, None], return_std=True)
+            error = value - truth
+            inside = np.mean(np.abs(error) < 1.96 * std)
+            cells.append(f"{np.sqrt(np.mean(error**2)) / truth.std():.3f} ({inside:.0%})")
+        smoothed = np.sqrt(np.mean((spline(x, y, at) - truth) ** 2))
+        table.add_row(*cells, f"{smoothed / truth.std():.3f}")
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--million", action="store_true", help="a million samples too, ours alone")
     parser.add_argument("--adaptive", action="store_true", help="penalties in place of peers")
+    parser.add_argument("--bursts", action="store_true", help="waves in bursts, with deviations")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     console = Console(width=110)
+    if arguments.bursts:
+        run_bursts(console)
+        return
     if arguments.adaptive:
         run_adaptive([10_000, 100_000, *[1_000_000] * arguments.million], console)
         return
