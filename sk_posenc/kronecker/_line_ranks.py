@@ -26,6 +26,9 @@ _FINEST = 0.25
 # A climb ends after so many stable ranks that are no better.
 _PATIENCE = 2
 
+# Less than this share of the error is no gain: finer functions take time.
+_GAIN = 1e-4
+
 # It goes on as long as neighbouring samples show so much less than the best leaves.
 _RESOLVED = 1.3
 
@@ -90,12 +93,11 @@ def _at(first: Judged, share: float | None, samples: Samples, at: int) -> Judged
 
 
 def _better(best: Judged, own: Judged, misses: int) -> tuple[Judged, int]:
-    """The better one, and how often in turn it was the old one."""
-    if own.least < best.least:
-        best.forget()
-        return own, 0
-    own.forget()
-    return best, misses + 1
+    """The better one, and how often in turn nothing was gained."""
+    misses = 0 if own.least < (1 - _GAIN) * best.least else misses + 1
+    better, other = (own, best) if own.least < best.least else (best, own)
+    other.forget()
+    return better, misses
 
 
 def difference(samples: Samples, columns: NDArray[np.float64]) -> float:
