@@ -7,6 +7,17 @@ spacing. celerite2 fits a Matern-3/2 process by likelihood (L-BFGS); it is left 
 installed. The worst place is the 99.5 % quantile of the absolute error.
 
     OMP_NUM_THREADS=1 python examples/benchmark_lines.py [--million]
+
+With `--adaptive` the peers give way to the adaptive penalty and to smoothness of exponent 2, on
+random places, with two signals more whose details change along the line:
+
+    OMP_NUM_THREADS=1 python examples/benchmark_lines.py --adaptive [--million]
+
+With `--bursts` there are 2,900 samples in 25 bursts, each as long as the pause after it, of waves
+that turn so often over the line; with noise of 0.3 spreads. The table has errors, and the share of
+the places inside 95 % intervals:
+
+    OMP_NUM_THREADS=1 python examples/benchmark_lines.py --bursts
 """
 
 import argparse
@@ -46,7 +57,16 @@ def steps(u: NDArray) -> NDArray[np.float64]:
     return sum(h * (u > e) for h, e in ((1.0, 0.13), (-1.6, 0.28), (1.2, 0.43), (-1.5, 0.72)))
 
 
+def doppler(u: NDArray) -> NDArray[np.float64]:
+    return np.sqrt(u * (1 - u)) * np.sin(2 * np.pi * 1.05 / (u + 0.05))
+
+
+def chirp(u: NDArray) -> NDArray[np.float64]:
+    return np.sin(60 * np.pi * u**3)
+
+
 SIGNALS = {"smooth": smooth, "bumps": bumps, "steps": steps}
+CHANGING = {"doppler": doppler, "chirp": chirp}
 
 
 def places(layout: str, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -66,7 +86,8 @@ def draw(layout: str, signal: str, n: int, seed: int = 0) -> tuple[NDArray, ...]
     rng = np.random.default_rng(seed)
     u = places(layout, n, rng)
     at = np.sort(rng.uniform(u[0], u[-1], 2_000))
-    truth, clean = SIGNALS[signal](at), SIGNALS[signal](u)
+    function = {**SIGNALS, **CHANGING}[signal]
+    truth, clean = function(at), function(u)
     y = clean + NOISE * clean.std() * rng.normal(size=n)
     x, points = (100.0 ** (v - 1) if layout == "log" else v for v in (u, at))
     return x, y, points, truth
@@ -74,6 +95,14 @@ def draw(layout: str, signal: str, n: int, seed: int = 0) -> tuple[NDArray, ...]
 
 def ours(x: NDArray, y: NDArray, at: NDArray) -> NDArray:
     return np.asarray(KroneckerRidgeCV().fit(x[:, None], y).predict(at[:, None]))
+
+
+def listed(penalty: Any) -> Predict:
+    def predict(x: NDArray, y: NDArray, at: NDArray) -> NDArray:
+        model = KroneckerRidgeCV(penalties=penalty).fit(x[:, None], y)
+        return np.asarray(model.predict(at[:, None]))
+
+    return predict
 
 
 def spline(x: NDArray, y: NDArray, at: NDArray) -> NDArray:
@@ -120,12 +149,50 @@ def run(peers: dict[str, Predict], cases: Sequence[tuple], console: Console) -> 
     console.print(table)
 
 
+def run_adaptive(sizes: Sequence[int], console: Console) -> None:
+    peers = {"KroneckerRidgeCV()": ours, "adaptive": listed("adaptive"), "2.0": listed(2.0)}
+    for n in sizes:
+        run(peers, [("random", signal, n) for signal in (*SIGNALS, *CHANGING)], console)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    console.print(f"peak memory {peak:.1f} GiB")
+
+
+def run_bursts(console: Console) -> None:
+    table = Table(title="25 bursts, noise of 0.3 spreads: error (inside 95 % intervals)")
+    for heading in ("waves", "KroneckerRidgeCV()", "penalties=[2.0]", "make_smoothing_spline"):
+        table.add_column(heading, justify="right")
+    for waves in (6, 12, 25, 33, 50):
+        rng = np.random.default_rng(0)
+        x = np.sort((rng.integers(25, size=2_900) + 0.5 * rng.uniform(size=2_900)) / 25)
+        clean = np.sin(2 * np.pi * waves * x)
+        y = clean + 0.3 * clean.std() * rng.normal(size=len(x))
+        at = np.sort(rng.uniform(x[0], x[-1], 2_000))
+        truth, cells = np.sin(2 * np.pi * waves * at), [str(waves)]
+        for penalties in (None, [2.0]):
+            model = KroneckerRidgeCV(penalties=penalties).fit(x[:, None], y)
+            value, std = model.predict(at[:, None], return_std=True)
+            error = value - truth
+            inside = np.mean(np.abs(error) < 1.96 * std)
+            cells.append(f"{np.sqrt(np.mean(error**2)) / truth.std():.3f} ({inside:.0%})")
+        smoothed = np.sqrt(np.mean((spline(x, y, at) - truth) ** 2))
+        table.add_row(*cells, f"{smoothed / truth.std():.3f}")
+    console.print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--million", action="store_true", help="a million samples too, ours alone")
+    parser.add_argument("--adaptive", action="store_true", help="penalties in place of peers")
+    parser.add_argument("--bursts", action="store_true", help="waves in bursts, with deviations")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     console = Console(width=110)
+    if arguments.bursts:
+        run_bursts(console)
+        return
+    if arguments.adaptive:
+        run_adaptive([10_000, 100_000, *[1_000_000] * arguments.million], console)
+        return
     layouts = ("even", "random", "log", "bursts", "clustered")
     both = {"KroneckerRidgeCV()": ours, "make_smoothing_spline": spline}
     run(both, [(layout, s, 10_000) for layout in layouts for s in SIGNALS], console)

@@ -120,18 +120,31 @@ TESTS = {
     "kronecker/_band": ["kronecker/band", "kronecker/line"],
     **{
         f"kronecker/_line{name}": ["kronecker/line", "kronecker/line_search"]
-        for name in ("", "_adaptive", "_candidates", "_cells", "_features", "_search", "_systems")
+        for name in ("", "_cells", "_features", "_search", "_systems")
+    },
+    **{
+        f"kronecker/_line_{name}": [
+            "kronecker/line_ranks",
+            "kronecker/line",
+            "kronecker/line_search",
+        ]
+        for name in ("adaptive", "candidates", "judged", "ranks")
     },
     "kronecker/_matern_splines": ["kronecker/matern_splines", "kronecker/line"],
     "kronecker/_parts": ["kronecker/climb", "kronecker/learnt_search"],
     "kronecker/_periods": ["kronecker/periods", "kronecker/seasonal_dates"],
     "kronecker/_components": ["kronecker/components", "kronecker/strengths"],
     "kronecker/_knots": ["kronecker/components"],
-    "kronecker/_outputs": ["kronecker/seasonal_ridge"],
-    "kronecker/_series": ["kronecker/strengths", "kronecker/seasonal_ridge"],
+    "kronecker/_outputs": ["kronecker/seasonal_ridge", "kronecker/seasonal_covariates"],
+    "kronecker/_series": [
+        f"kronecker/{part}" for part in ("strengths", "seasonal_ridge", "seasonal_covariates")
+    ],
     "kronecker/_splines": ["kronecker/components"],
     "kronecker/_strengths": ["kronecker/strengths", "kronecker/seasonal_ridge"],
-    "kronecker/seasonal_ridge": ["kronecker/seasonal_ridge", "kronecker/seasonal_dates", "package"],
+    "kronecker/seasonal_ridge": [
+        *("kronecker/seasonal_ridge", "kronecker/seasonal_dates", "kronecker/seasonal_covariates"),
+        "package",
+    ],
     "kronecker/_pattern_search": ["kronecker/patterns"],
     "kronecker/_patterns": ["kronecker/patterns"],
     "kronecker/_perturbed": ["kronecker/deviations"],

@@ -185,7 +185,7 @@ def fit_axes(
             places = x if mapped is None else mapped(x)
             on_grid = samples.on_grid and (mapped is None or is_even(places))
             finer = penalty.finer(on_grid)
-            if len(clones) == 1 and n > limits_now().lines_from and _is_sized(own, share):
+            if len(clones) == 1 and n > limits_now().lines_from and is_sized(own, share):
                 on_grid, finer = False, 1.0  # shifts for the resolution, not for each sample
             known = AxisSamples(places, n, on_grid, share, finer)
             fitted = fit_axis(own, known)
@@ -193,7 +193,7 @@ def fit_axes(
     return axes
 
 
-def _is_sized(encoder: Any, share: float | None) -> bool:
+def is_sized(encoder: Any, share: float | None) -> bool:
     """Whether the width of shifted functions is given."""
     if not isinstance(encoder, ShiftedBasisEncoder):
         return False

@@ -42,12 +42,15 @@ class Candidate:
         Stable rank as a share of the samples per axis; None: as the encoder says.
     penalty : Penalty
     spacing : float
+    climbs : bool
+        Whether other stable ranks are tried after this one.
     """
 
     encoder: Any
     share: float | None
     penalty: Penalty
     spacing: float = 0.0
+    climbs: bool = False
 
     def params(self, alpha: float) -> dict[str, Any]:
         """As a row of ``cv_results_`` has them."""

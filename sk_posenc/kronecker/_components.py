@@ -43,6 +43,10 @@ class Component:
         """Sparse functions at times, (m, n_knots)."""
         raise NotImplementedError
 
+    def at(self, points: NDArray[np.float64]) -> sparse.csr_array:
+        """The same at times (m,), or at times with covariates beside them (m, 1 + p)."""
+        return self.rows(times_of(points))
+
     @property
     def stable_rank(self) -> float:
         """How fine it may be."""
@@ -91,6 +95,31 @@ class Level(Component):
     @property
     def free(self) -> NDArray[np.float64]:
         return np.ones((1, 1))
+
+
+@dataclass(frozen=True)
+class Linear(Component):
+    """A linear term of covariates, which nothing penalises.
+
+    Attributes
+    ----------
+    centre, spread : ndarray of shape (p,)
+        Mean and standard deviation of each covariate over the samples.
+    """
+
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @property
+    def n_knots(self) -> int:  # type: ignore[override]
+        return len(self.centre)
+
+    def at(self, points: NDArray[np.float64]) -> sparse.csr_array:
+        return sparse.csr_array((points[:, 1:] - self.centre) / self.spread)
+
+    @property
+    def free(self) -> NDArray[np.float64]:
+        return np.eye(self.n_knots)
 
 
 @dataclass(frozen=True)
@@ -251,6 +280,11 @@ def _shared(longer: float, shorter: float) -> int:
     return near.numerator if exact and near.numerator <= _LARGEST_RATIO else 0
 
 
-def rows_of(components: Sequence[Component], times: NDArray[np.float64]) -> sparse.csr_array:
+def times_of(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Those of points, which may have covariates beside them."""
+    return points if points.ndim == 1 else points[:, 0]
+
+
+def rows_of(components: Sequence[Component], points: NDArray[np.float64]) -> sparse.csr_array:
     """The sparse functions of all components side by side, (m, n_knots in all)."""
-    return sparse.hstack([each.rows(times) for each in components], format="csr")
+    return sparse.hstack([each.at(points) for each in components], format="csr")

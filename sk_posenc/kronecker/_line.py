@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from copy import copy
+from functools import cached_property
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -177,12 +178,15 @@ class ByLine(LeavesOut, Solver):
         rows = functions.at(places_of(design))
         self._rows = sparse.csr_array(sparse.diags_array(design.root_weights()) @ rows)
         self._gram = sparse.csr_array(self._rows.T @ self._rows)
-        self._system = functions.system(self._gram)
         self._known: tuple[float, Factor] | None = None
 
     def mean_diagonal(self) -> float:
         """What alpha counts in under penalties of coefficients."""
         return float(self._gram.trace()) / self._gram.shape[0]
+
+    @cached_property
+    def _system(self) -> System:
+        return self._functions.system(self._gram)
 
     def factor(self, alpha: float) -> Factor:
         if self._known is None or self._known[0] != alpha:

@@ -1,7 +1,6 @@
 """The adaptive penalty on one axis: each of its fits has a band, and is solved directly."""
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +16,16 @@ from sk_posenc.kronecker._adaptive import (
     NOT_LINEAR,
     check_steered,
 )
+from sk_posenc.kronecker._band import BandCholesky, band_of, widened
 from sk_posenc.kronecker._design import Design
-from sk_posenc.kronecker._line import ByLine, ShiftedLine
+from sk_posenc.kronecker._line import ByLine, ShiftedLine, quadratic
 from sk_posenc.kronecker._line_features import LineFeatures
-from sk_posenc.kronecker._line_systems import SumSystem
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._steering import _CUT, Lattice
 from sk_posenc.kronecker.penalties import SLOPE
+
+# How far second differences reach.
+_BENDS = 2
 
 
 class SteeredLine(ByLine):
@@ -48,6 +50,7 @@ class SteeredLine(ByLine):
         self._size, self._height = size, _sum_of_shifts(features, low, high)
         self._unit = gap * self._height**2 / spacing**4
         self._order = self._functions.order  # type: ignore[attr-defined]
+        self._gram_band = widened(band_of(self._gram), _BENDS * (2 if wraps else 1))
 
     @classmethod
     def of(cls, design: Design) -> "SteeredLine | None":
@@ -55,32 +58,51 @@ class SteeredLine(ByLine):
         features = LineFeatures.of(design.axes[0].encoder)
         return None if features is None else cls(design, features)
 
-    def solve(
-        self, cells: NDArray, alpha: float, tolerance: float, max_iter: int, **begun: Any
-    ) -> tuple[NDArray, int, float]:
-        right = self._rows.T @ self.design.weigh(cells).astype(np.float64).T
-        steering = np.ones(self._lattice.shape[0])
-        found = self._fitted(right, _PILOT * alpha, steering)
+    def _solved(self, weighed: NDArray, alpha: float) -> NDArray[np.float64]:
+        right = self._right(weighed)
+        return np.ascontiguousarray(self._followed(right, alpha).solve(right).T)
+
+    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
+        """Under the directions that all samples have told; see `leave_one_out`."""
+        right = self._right(rotated)
+        factor = self._followed(right[:, :-1], alpha)
+        residuals = rotated - (self._rows @ factor.solve(right)).T
+        return residuals, 1 - quadratic(self._rows, factor, self._half_width())
+
+    def _right(self, weighed: NDArray) -> NDArray[np.float64]:
+        return np.asarray(self._rows.T @ weighed.astype(np.float64).T)
+
+    def _followed(self, right: NDArray, alpha: float) -> BandCholesky:
+        """The factor of the last fit, penalised by the directions of those before it."""
+        steering, strength = np.ones(self._lattice.shape[0]), _PILOT * alpha
         for _ in range(_PASSES):
-            found = self._fitted(right, alpha, self._steering(found))
-        return found, 1, 0.0
+            found = self._factor(steering, strength).solve(right)
+            steering = self._steering(self._functions.as_encoded(np.ascontiguousarray(found.T)))
+            strength = alpha
+        return self._factor(steering, alpha).checked()
 
-    def _fitted(self, right: NDArray, alpha: float, steering: NDArray) -> NDArray[np.float64]:
-        penalty = self._bends(steering)[self._order][:, self._order]
-        factor = SumSystem(self._gram, self._unit * penalty).factor(alpha)
-        return self._functions.as_encoded(np.ascontiguousarray(factor.solve(right).T))
+    def _factor(self, steering: NDArray, alpha: float) -> BandCholesky:
+        return BandCholesky(self._gram_band + (alpha * self._unit) * self._bends(steering))
 
-    def _bends(self, steering: NDArray) -> sparse.csr_array:
-        """Squared second differences, each times the square of what it counts."""
-        k = len(steering)
+    def _bends(self, steering: NDArray) -> NDArray[np.float64]:
+        """Squared second differences, each times the square of what it counts; a band."""
         if self._lattice.wraps[0]:
-            step = sparse.eye_array(k, format="csr")
-            ahead, behind = (step[(np.arange(k) + s) % k] for s in (1, -1))
-            D, weights = ahead - 2 * step + behind, steering**2
-        else:
-            D = sparse.diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(k - 2, k))
-            weights = steering[1:-1] ** 2
-        return sparse.csr_array(D.T @ sparse.diags_array(weights) @ D)
+            return self._bends_of_circle(steering)
+        band, counts = np.zeros_like(self._gram_band), steering**2
+        counts[[0, -1]] = 0.0
+        band[0] = 4 * counts
+        band[0, :-1] += counts[1:]
+        band[0, 1:] += counts[:-1]
+        band[1, :-1] = -2 * (counts[1:] + counts[:-1])
+        band[2, :-2] = counts[1:-1]
+        return band
+
+    def _bends_of_circle(self, steering: NDArray) -> NDArray[np.float64]:
+        k, step = len(steering), sparse.eye_array(len(steering), format="csr")
+        ahead, behind = (step[(np.arange(k) + s) % k] for s in (1, -1))
+        D = ahead - 2 * step + behind
+        bends = sparse.csr_array(D.T @ sparse.diags_array(steering**2) @ D)
+        return widened(band_of(bends[self._order][:, self._order]), len(self._gram_band) - 1)
 
     def _steering(self, solutions: NDArray) -> NDArray[np.float64]:
         """T at each node, 1 in the median."""
@@ -106,7 +128,7 @@ class SteeredLine(ByLine):
     def posterior(self, alpha: float) -> Posterior:
         raise ValueError(NOT_LINEAR)
 
-    def _left(self, rotated: NDArray, alpha: float) -> tuple[NDArray, NDArray]:
+    def left_over(self, cells: NDArray, alpha: float) -> tuple[NDArray, float]:
         raise ValueError(NOT_LINEAR)
 
 

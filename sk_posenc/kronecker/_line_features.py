@@ -21,6 +21,9 @@ _GAUSSIAN_REACH = 9.0
 # Cells of the mesh on which integrals are taken, per shift.
 _CELLS = 8
 
+# Cells worked on at a time.
+_BLOCK = 1 << 18
+
 
 @dataclass(frozen=True)
 class LineFeatures:
@@ -100,9 +103,32 @@ class LineFeatures:
         functions = functions_of(self.encoder)
         low, high = functions._domain()
         n_cells = math.ceil(_CELLS * functions._functions_on_domain() - 1e-6)
-        A = self.at(np.linspace(low, high, n_cells + 1))
-        weights = np.ones(n_cells + 1)
-        weights[0] = weights[-1] = 0.5
-        step = A[1:] - A[:-1]
-        size = A.T @ (sparse.diags_array(weights) @ A) / n_cells
-        return size.tocsr(), ((step.T @ step) * n_cells).tocsr()
+        sizes, slopes = [], []
+        for start in range(0, n_cells, _BLOCK):
+            stop = min(start + _BLOCK, n_cells)
+            mesh = low + np.arange(start, stop + 1) * ((high - low) / n_cells)
+            A, first = _cut(self.at(np.minimum(mesh, high)))
+            weights = np.ones(len(mesh))
+            weights[0] = weights[-1] = 0.5  # the next block has the other half
+            step = A[1:] - A[:-1]
+            sizes.append((first, A.T @ (sparse.diags_array(weights) @ A) / n_cells))
+            slopes.append((first, (step.T @ step) * n_cells))
+        return _sum(sizes, self.n_columns), _sum(slopes, self.n_columns)
+
+
+def _cut(rows: sparse.csr_array) -> tuple[sparse.csr_array, int]:
+    """Without the columns before the first and after the last that have entries; the first."""
+    first = int(rows.indices.min())
+    columns = rows.indices - first
+    shape = (rows.shape[0], int(columns.max()) + 1)
+    return sparse.csr_array((rows.data, columns, rows.indptr), shape=shape), first
+
+
+def _sum(parts: list[tuple[int, Any]], size: int) -> sparse.csr_array:
+    """Of square matrices that begin at some row and column, in time linear in their entries."""
+    each = [(first, part.tocoo()) for first, part in parts]
+    data = np.concatenate([part.data for _, part in each])
+    rows, columns = (
+        np.concatenate([part.coords[a] + first for first, part in each]) for a in (0, 1)
+    )
+    return sparse.coo_array((data, (rows, columns)), shape=(size, size)).tocsr()

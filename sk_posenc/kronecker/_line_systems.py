@@ -111,9 +111,9 @@ class PowerFactor:
         row, column = (each % self._k * p + each // self._k for each in whole.coords)
         self._whole = sparse.csr_array((whole.data, (row, column)), shape=whole.shape)
         self._width = w = int(np.max(np.abs(row - column)))
-        self._band = np.zeros((3 * w + 1, p * self._k))
-        np.add.at(self._band, (2 * w + row - column, column), whole.data)
-        self._factor, self._pivots, info = lapack.dgbtrf(self._band, w, w)
+        band = np.zeros((3 * w + 1, p * self._k), order="F")  # as LAPACK works on it in place
+        np.add.at(band, (2 * w + row - column, column), whole.data)
+        self._factor, self._pivots, info = lapack.dgbtrf(band, w, w, overwrite_ab=1)
         if info:
             raise NotDefiniteError(f"row {info} of a banded matrix makes it singular")
         self._check()

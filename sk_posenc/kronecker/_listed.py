@@ -8,12 +8,11 @@ from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._direct import Factored
 from sk_posenc.kronecker._held_out import HeldOut, held_out_search
-from sk_posenc.kronecker._line_candidates import any_by_line, line_held_out, line_leave_one_out
+from sk_posenc.kronecker._line_candidates import any_by_line, line_leave_one_out
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import Choice, leave_one_out_search
 from sk_posenc.kronecker._targets import Units
-from sk_posenc.kronecker.penalties import ADAPTIVE
 
 
 def score_listed(
@@ -48,14 +47,7 @@ def score_listed(
     known: dict[str, Any] = {"automatic": automatic, "units": units}
     iterated: dict[str, Any] = {"tolerance": tolerance, "max_iter": max_iter, "place": place}
     if any_by_line(problems):
-        # the adaptive penalty has no leave-one-out
-        if any(path.penalty == ADAPTIVE for path in paths):
-            results, best = line_held_out(
-                samples, X, y, weights, paths, alphas, **known, **iterated
-            )
-        else:
-            results, best = line_leave_one_out(samples, y, paths, problems, alphas, **known)
-        return Choice(results, best, problems[best // len(alphas)], paths), None
+        return line_leave_one_out(samples, y, paths, problems, alphas, **known), None
     if all(isinstance(each.solver, Factored) for each in problems):
         return leave_one_out_search(samples, y, paths, problems, alphas, **known), None
     return held_out_search(

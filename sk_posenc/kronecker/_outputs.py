@@ -1,17 +1,24 @@
 """Series of several outputs, each with its own samples, under the same settings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.kronecker._components import Component, Level, Trend, seasons_of
+from sk_posenc.kronecker._components import Component, Level, Linear, Trend, seasons_of
 from sk_posenc.kronecker._knots import intervals_of_trend, knots_of_season
 from sk_posenc.kronecker._progress import stage
 from sk_posenc.kronecker._series import Places, Series
 from sk_posenc.kronecker._settings import drop_absent
 from sk_posenc.kronecker._splines import RANK_PER_KNOT
 from sk_posenc.kronecker._strengths import Sums
+
+# A covariate that varies by less than this share of its size varies by rounding only.
+_CONSTANT = 1e-13
+
+# Least share of a covariate that nothing else without a penalty tells.
+_DEPENDENT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,11 @@ class Settings:
     ranks: list[float | None]
     trend: bool
     alphas: NDArray[np.float64] | None
+    covariates: Sequence[str] = ()
 
-    def components(self, times: NDArray[np.float64]) -> list[Component]:
-        """Level or trend, then seasons, for distinct times that increase."""
+    def components(self, places: Places) -> list[Component]:
+        """Level or trend, then seasons, then the linear term of covariates."""
+        times = np.unique(places.times)
         start, end = float(times[0]), float(times[-1])
         knots = [
             None if each is None else max(2, round(each / RANK_PER_KNOT)) for each in self.ranks
@@ -35,11 +44,37 @@ class Settings:
         fine = [knots_of_season(times, period) for period in self.periods]
         wanted = zip(knots[self.trend :], fine, strict=True)
         sizes = [given or automatic for given, (automatic, _) in wanted]
-        return [first, *seasons_of(self.periods, start, sizes, [phases for _, phases in fine])]
+        seasons = seasons_of(self.periods, start, sizes, [phases for _, phases in fine])
+        if not self.covariates:
+            return [first, *seasons]
+        return [first, *seasons, linear_of(places, first, self.covariates)]
+
+
+def linear_of(places: Places, first: Component, names: Sequence[str]) -> Linear:
+    """The term of covariates, which must differ from each other, a constant and a line."""
+    values, shares = places.points[:, 1:], places.weights / places.weights.sum()
+    centre = shares @ values
+    spread = np.sqrt(shares @ (values - centre) ** 2)
+    constant = np.flatnonzero(spread <= _CONSTANT * np.maximum(np.abs(centre), 1e-300))
+    if len(constant):
+        raise ValueError(
+            "covariates must vary over the samples: leave constant ones out. Got the constant "
+            f"column {names[constant[0]]}."
+        )
+    linear = Linear(centre, spread)
+    free = [each.at(places.points) @ each.free for each in (first, linear)]
+    columns = np.sqrt(shares)[:, None] * np.column_stack(free)
+    columns /= np.linalg.norm(columns, axis=0)
+    if np.linalg.svd(columns, compute_uv=False)[-1] ** 2 <= _DEPENDENT:
+        raise ValueError(
+            "covariates must tell something that no sum of the others, a constant and a straight "
+            f"line in time tells: leave one out. Got the columns {', '.join(names)}."
+        )
+    return linear
 
 
 def fit_columns(
-    times: NDArray[np.float64],
+    points: NDArray[np.float64],
     columns: NDArray[np.float64],
     weights: NDArray[np.float64] | None,
     settings: Settings,
@@ -49,13 +84,13 @@ def fit_columns(
     series = []
     for column in columns.T:
         present = ~np.isnan(column)
-        kept, values, weight = _present(times, column, weights, present)
+        kept, values, weight = _present(points, column, weights, present)
         key = present.tobytes()
         if key not in shared:
             places = Places.of(kept, weight)
-            _check_number(places, 1 + settings.trend)
-            components = settings.components(places.times)
-            shared[key] = Sums(components, places.times, places.weights), places
+            _check_number(places, 1 + settings.trend + len(settings.covariates))
+            components = settings.components(places)
+            shared[key] = Sums(components, places.points, places.weights), places
         with stage("learn the strengths", scores=True) as told:
             told.note(f"{len(shared[key][1].times):,} times")
             series.append(Series.fit(*shared[key], values, settings.alphas))
@@ -63,7 +98,7 @@ def fit_columns(
 
 
 def _present(
-    times: NDArray[np.float64],
+    points: NDArray[np.float64],
     values: NDArray[np.float64],
     weights: NDArray[np.float64] | None,
     present: NDArray[np.bool_],
@@ -72,12 +107,13 @@ def _present(
     if not present.any():
         raise ValueError("y is NaN for all samples: each output must have a value")
     kept = None if weights is None else weights[present]
-    return drop_absent(times[present], values[present], kept)
+    return drop_absent(points[present], values[present], kept)
 
 
 def _check_number(places: Places, n_free: int) -> None:
-    if len(places.times) <= n_free:
+    n_times = len(np.unique(places.times))
+    if n_times <= n_free:
         raise ValueError(
             f"a trend and seasons need samples at {n_free + 1} different times or more: add "
-            f"samples. Got n_samples = {len(places.place)}, at {len(places.times)} different times."
+            f"samples. Got n_samples = {len(places.place)}, at {n_times} different times."
         )

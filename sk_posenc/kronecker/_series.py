@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from sk_posenc.core.limits import limits_now
-from sk_posenc.kronecker._components import Component, rows_of
+from sk_posenc.kronecker._components import Component, Linear, rows_of, times_of
 from sk_posenc.kronecker._strengths import Likelihood, Strengths, Sums
 
 # A target that varies by less than this share of its size varies by rounding only.
@@ -19,9 +19,12 @@ _CONSTANT = 1e-13
 class Places:
     """Distinct times, increasing; samples at the same time count as their mean.
 
+    With covariates, places at the same time differ in these.
+
     Attributes
     ----------
-    times : ndarray of shape (n_places,)
+    points : ndarray of shape (n_places,) or (n_places, 1 + p)
+        Times, and covariates beside them.
     weights : ndarray of shape (n_places,)
         1 in the mean.
     place : ndarray of shape (n_samples,)
@@ -30,19 +33,24 @@ class Places:
         Its share of the weight of its place.
     """
 
-    times: NDArray[np.float64]
+    points: NDArray[np.float64]
     weights: NDArray[np.float64]
     place: NDArray[np.intp]
     share: NDArray[np.float64]
 
     @classmethod
-    def of(cls, times: NDArray[np.float64], weights: NDArray[np.float64] | None) -> "Places":
-        distinct, place = np.unique(times, return_inverse=True)
+    def of(cls, points: NDArray[np.float64], weights: NDArray[np.float64] | None) -> "Places":
+        distinct, place = np.unique(points, axis=0, return_inverse=True)
+        place = place.reshape(-1)
         if weights is None:
-            weights = np.ones(len(times))
+            weights = np.ones(len(points))
         weights = weights / weights.max()
         totals = np.bincount(place, weights)
         return cls(distinct, totals / totals.mean(), place, weights / totals[place])
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        return times_of(self.points)
 
     def means(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.bincount(self.place, self.share * y).astype(np.float64)
@@ -61,7 +69,7 @@ class Places:
 
     @property
     def per_place(self) -> float:
-        return len(self.place) / len(self.times)
+        return len(self.place) / len(self.points)
 
 
 @dataclass(frozen=True)
@@ -131,39 +139,49 @@ class Series:
         with np.errstate(over="ignore"):
             return float(self.noise * np.square(self.spread))
 
-    def parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Each component at times, (m, n_components)."""
+    def parts(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Each component at times, with covariates beside them or not; (m, n_components)."""
         parts = np.column_stack(
-            [each.rows(times) @ self.values[at] for each, at in self._with_knots()]
+            [each.at(points) @ self.values[at] for each, at in self._with_knots()]
         )
         parts *= self.spread
         parts[:, 0] += self.mean
         return parts
 
-    def deviation(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviation(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standard deviation of the sum of the components, (m,)."""
-        return self._by_blocks(self._variance, times)
+        return self._by_blocks(self._variance, points)
 
-    def deviation_of_samples(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviation_of_samples(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same with the noise of a sample of mean weight, (m,)."""
-        return np.hypot(self.deviation(times), self.spread * np.sqrt(self.noise))
+        return np.hypot(self.deviation(points), self.spread * np.sqrt(self.noise))
 
-    def deviations_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def deviations_of_parts(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Standard deviation of each component by itself, (m, n_components)."""
-        return self._by_blocks(self._variances_of_parts, times)
+        return self._by_blocks(self._variances_of_parts, points)
 
-    def _variance(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        moved = rows_of(self.components, times) @ self.root
-        return np.sum(np.square(moved), axis=1) + self._growth(times).sum(axis=1)
+    def coefficients(self) -> tuple[Linear, NDArray[np.float64], NDArray[np.float64]] | None:
+        """Linear term, its coefficients and their deviations (p,), in units of y and X."""
+        for each, at in self._with_knots():
+            if isinstance(each, Linear):
+                unit = self.spread / each.spread
+                deviations = np.sqrt(np.sum(self.root[at] ** 2, axis=1))
+                return each, unit * self.values[at], unit * deviations
+        return None
 
-    def _variances_of_parts(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _variance(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        moved = rows_of(self.components, points) @ self.root
+        return np.sum(np.square(moved), axis=1) + self._growth(points).sum(axis=1)
+
+    def _variances_of_parts(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         squares = [
-            np.sum((each.rows(times) @ self.root[at]) ** 2, axis=1)
+            np.sum((each.at(points) @ self.root[at]) ** 2, axis=1)
             for each, at in self._with_knots()
         ]
-        return np.column_stack(squares) + self._growth(times)
+        return np.column_stack(squares) + self._growth(points)
 
-    def _growth(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _growth(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        times = times_of(points)
         columns = [
             each.variance_of_growth(self.values[at], variance) * each.growth(times)
             for (each, at), variance in zip(self._with_knots(), self.variances, strict=True)
@@ -179,8 +197,8 @@ class Series:
     def _by_blocks(
         self,
         variance: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-        times: NDArray[np.float64],
+        points: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         size = max(1, limits_now().block_bytes // (16 * self.root.shape[1]))
-        blocks = [times[start : start + size] for start in range(0, len(times), size)]
+        blocks = [points[start : start + size] for start in range(0, len(points), size)]
         return self.spread * np.sqrt(np.concatenate([variance(block) for block in blocks]))

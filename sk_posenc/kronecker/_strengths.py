@@ -74,7 +74,8 @@ class Sums:
     Parameters
     ----------
     components : list of Component
-    times : ndarray of shape (n_places,)
+    points : ndarray of shape (n_places,) or (n_places, 1 + p)
+        Times, and covariates beside them.
     weights : ndarray of shape (n_places,)
         1 in the mean.
 
@@ -91,13 +92,13 @@ class Sums:
     def __init__(
         self,
         components: Sequence[Component],
-        times: NDArray[np.float64],
+        points: NDArray[np.float64],
         weights: NDArray[np.float64],
     ) -> None:
         self.components, self.weights = list(components), weights
         size = sum(each.n_knots for each in components)
         check_memory((3, size, size), 8, "lower stable_ranks, or leave periods out")
-        self.rows = rows_of(self.components, times)
+        self.rows = rows_of(self.components, points)
         parts: list[NDArray] = []
         owner: list[int] = []
         self.of_strengths: list[int] = []

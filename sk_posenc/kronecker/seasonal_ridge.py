@@ -16,6 +16,7 @@ from sk_posenc.core.checks import (
 )
 from sk_posenc.core.incoming import Dates, targets_in
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
+from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
 from sk_posenc.kronecker._progress import CallbackSupport, fit_aloud
@@ -52,6 +53,10 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         serves all.
     nan_is_hole : bool, default=False
         Whether NaN in y means that the value is missing. Each output keeps its own samples.
+    covariates : int, str or list of them, default=None
+        Columns of X beside the times, by number or name, with a linear term that nothing
+        penalises: holidays, temperature. They are fitted together with the rest, and `predict`
+        needs their values too.
     verbose : int, default=0
         1: a line for each output, with its times, steps and seconds. Since scikit-learn 1.9 the
         callbacks of ``set_callbacks``, such as a ProgressBar, hear of the same.
@@ -69,11 +74,16 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         How fine each component may be.
     noise_variance_ : ndarray of shape (n_outputs,)
         Variance of the noise of a sample of mean weight.
+    covariate_coef_ : ndarray of shape (n_covariates,) or (n_outputs, n_covariates)
+        Change of y for each unit of a covariate. This and the next two only with `covariates`.
+    covariate_std_ : ndarray of the shape of `covariate_coef_`
+        Standard deviations of the coefficients.
+    covariate_mean_ : ndarray of the shape of `covariate_coef_`
+        Means of the covariates over the samples of an output, where the linear term is 0.
     n_features_in_ : int
-        Always 1.
-    feature_names_in_ : ndarray of shape (1,)
-        Name of the column, where `X` had one.
-    dates_ : tuple of one entry
+    feature_names_in_ : ndarray of shape (n_features,)
+        Names of the columns, where `X` had them.
+    dates_ : tuple of n_features entries
         None, or for dates what counts as day 0: the earliest date in `fit`.
 
     See Also
@@ -115,6 +125,10 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
     if these miss the trend by more. It does not know of what never happened in the samples. Noise
     that is not independent from sample to sample, as weather is, makes it too small.
 
+    *Covariates* have coefficients that nothing penalises, as the line of the trend has; the
+    likelihood counts them as free. Samples at the same time with other covariates are places of
+    their own.
+
     *Cost.* With p knots of all components together (up to 256 each) and s periods, memory is
     :math:`O(n s + p^2)` for each output. The time is :math:`O(n s^2)` once, then
     :math:`O(n s + p^3)` for each of some hundred steps. A year of hours with three periods takes
@@ -155,6 +169,7 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         trend: bool = True,
         alphas: Any = "auto",
         nan_is_hole: bool = False,
+        covariates: Any = None,
         verbose: int = 0,
     ) -> None:
         self.periods = periods
@@ -162,6 +177,7 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         self.trend = trend
         self.alphas = alphas
         self.nan_is_hole = nan_is_hole
+        self.covariates = covariates
         self.verbose = verbose
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
@@ -169,9 +185,10 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, 1)
-            Times in any order: numbers, or dates of any unit and library. Those with a time zone
-            are moved to UTC, others count as UTC. Durations count in days.
+        X : array-like of shape (n_samples, n_features)
+            Covariates, and one column of times in any order: numbers, or dates of any unit and
+            library. Those with a time zone are moved to UTC, others count as UTC. Durations count
+            in days.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             With ``nan_is_hole=True`` NaN, or what is masked, is a missing value.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -185,7 +202,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         Raises
         ------
         ValueError
-            For more than one column, times that are missing, settings out of range, too few
+            For further columns that are no covariates, covariates that are constant or sums of
+            the others or a line in time, times that are missing, settings out of range, too few
             different times, and a period that has all samples at the same phase.
         TypeError
             For settings of the wrong type, periods without a unit where X has dates, and text
@@ -201,17 +219,20 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
             times, values = checked_data(
                 self, X, values, dtype=np.float64, multi_output=True, y_numeric=True
             )
-        times = self._clock(np.asarray(times))
+        X = np.asarray(times)
+        names = getattr(self, "feature_names_in_", None)
+        self._columns = Columns.of(self.covariates, names, X.shape[1])
+        points = self._points(X)
         settings = self._parse_settings()
-        columns = np.where(absent, np.nan, values).reshape(len(times), -1)
-        weights = None if sample_weight is None else check_weights(sample_weight, len(times))
+        columns = np.where(absent, np.nan, values).reshape(len(X), -1)
+        weights = None if sample_weight is None else check_weights(sample_weight, len(X))
         self._single = np.ndim(values) == 1
-        self._series = fit_columns(times[:, 0], columns, weights, settings)
+        self._series = fit_columns(points, columns, weights, settings)
         self._keep(settings.periods)
 
     def _parse_settings(self) -> Settings:
         trend = parse_flag(self.trend, "trend")
-        periods = parse_periods(self.periods, self.dates_[0])
+        periods = parse_periods(self.periods, self._columns.of_axes(self.dates_)[0])
         length = len(periods) + trend
         ranks = _parse_list(self.stable_ranks, "stable_ranks", length, _rank)
         alphas = _parse_list(self.alphas, "alphas", length, parse_positive)
@@ -220,15 +241,20 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
             ranks=[None] * length if ranks is None else ranks,
             trend=trend,
             alphas=None if alphas is None else np.array(alphas),
+            covariates=self._columns.names,
         )
 
-    def _clock(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
-        if X.shape[1] != 1:
+    def _points(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Times, and covariates beside them if there are any."""
+        axes, beside = self._columns.split(X)
+        if axes.shape[1] != 1:
             raise ValueError(
-                "X must have one column, the times: seasons of it are made from periods. For "
-                f"further columns take KroneckerRidgeCV. Got {X.shape[1]} columns."
+                "X must have one column, the times, beside covariates: seasons of it are made from "
+                "periods. Name other columns in covariates, or take KroneckerRidgeCV. "
+                f"Got {axes.shape[1]} columns."
             )
-        return X
+        times: NDArray[np.float64] = axes[:, 0]
+        return times if beside is None else np.column_stack([times, beside])
 
     def _keep(self, periods: list[float]) -> None:
         """Set the fitted attributes."""
@@ -242,14 +268,19 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         self.exponents_ = of_outputs([each.strengths.exponents for each in fits], int)
         self.stable_ranks_ = of_outputs([each.stable_ranks for each in fits], float)
         self.noise_variance_ = np.array([each.noise_variance for each in fits])
+        linear = [found for each in fits if (found := each.coefficients()) is not None]
+        if linear:
+            self.covariate_coef_ = of_outputs([coef for _, coef, _ in linear], float)
+            self.covariate_std_ = of_outputs([std for _, _, std in linear], float)
+            self.covariate_mean_ = of_outputs([term.centre for term, _, _ in linear], float)
 
     def predict(self, X: ArrayLike, *, return_std: bool | str = False) -> Any:
         """Predict the sum of all components, at any times.
 
         Parameters
         ----------
-        X : array-like of shape (n_points, 1)
-            Times, within or beyond those of the samples.
+        X : array-like of shape (n_points, n_features)
+            Times, within or beyond those of the samples, and covariates.
         return_std : bool or "observation", default=False
             True: also the posterior standard deviation of the function, without the noise of
             samples. "observation": that of a new sample of mean weight, with its noise.
@@ -263,7 +294,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         Raises
         ------
         ValueError
-            For times that are missing, more than one column, and another text as `return_std`.
+            For times or covariates that are missing, another number of columns, and another text
+            as `return_std`.
         TypeError
             For dates where ``fit`` had numbers, numbers where it had dates, and a `return_std` of
             another type.
@@ -282,7 +314,7 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, 1)
+        X : array-like of shape (n_samples, n_features)
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like of shape (n_samples,), default=None
 
@@ -306,8 +338,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
 
         Parameters
         ----------
-        X : array-like of shape (n_points, 1)
-            Times, within or beyond those of the samples.
+        X : array-like of shape (n_points, n_features)
+            Times, within or beyond those of the samples, and covariates.
         return_std : bool, default=False
             Whether to return the posterior standard deviation of each component too. Errors of
             components may make up for each other, so that that of the sum may be smaller.
@@ -315,7 +347,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         Returns
         -------
         components : ndarray of shape (n_points, 1 + n_periods)
-            The trend, or the constant, first. The sum along this axis is what ``predict`` gives.
+            The trend, or the constant, first; the linear term of `covariates`, if there are any,
+            is one more column at the end. The sum along this axis is what ``predict`` gives.
             With several outputs there is a last axis for them.
         std : ndarray of the same shape
             Only with ``return_std=True``.
@@ -323,8 +356,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         Raises
         ------
         ValueError
-            For times that are missing, more than one column, and "observation" as `return_std`,
-            as noise belongs to the sum and to no component.
+            For times or covariates that are missing, another number of columns, and
+            "observation" as `return_std`, as noise belongs to the sum and to no component.
         TypeError
             For dates where ``fit`` had numbers, numbers where it had dates, and a `return_std`
             of another type.
@@ -347,10 +380,10 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         check_is_fitted(self)
         wants_std = parse_flag(return_std, "return_std")
         X = checked_data(self, X, dtype=np.float64, reset=False)
-        times = self._clock(np.asarray(X))[:, 0]
+        points = self._points(np.asarray(X))
 
         def of_outputs(function: Callable[[Series, NDArray], NDArray]) -> NDArray:
-            results = [function(each, times) for each in self._series]
+            results = [function(each, points) for each in self._series]
             return results[0] if self._single else np.stack(results, axis=-1)
 
         if not wants_std:
@@ -358,8 +391,8 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         return of_outputs(value), of_outputs(deviation)
 
 
-def _whole(series: Series, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    return series.parts(times).sum(axis=1)
+def _whole(series: Series, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return series.parts(points).sum(axis=1)
 
 
 def _rank(value: Any, name: str) -> float | None:
