@@ -15,6 +15,7 @@ from skorch.utils import is_dataset
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.networks._judgement import loss_of_shares
 from sk_posenc.networks._labels import (
     check_class_weight,
     codes_of,
@@ -393,6 +394,12 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         return weights_of_classes(self.class_weight, self.classes_, targets, weight)
+
+    def _loss_of_constant(self, targets: Any, weight: Any) -> float | None:
+        if type(self.criterion_) is not torch.nn.CrossEntropyLoss:
+            return None
+        counts = np.bincount(targets, weights=weight, minlength=len(self.classes_))
+        return loss_of_shares(counts / counts.sum())
 
     def _check_settings(self) -> None:
         super()._check_settings()

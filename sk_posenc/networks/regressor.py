@@ -14,6 +14,8 @@ from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.encoders.own_training import NOISY
+from sk_posenc.networks._noise_test import is_noisy
 from sk_posenc.networks._views import with_groups
 from sk_posenc.networks.batches import TensorBatches
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
@@ -38,6 +40,7 @@ from sk_posenc.networks.hints import (
 )
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
+from sk_posenc.networks.settings import epochs_of
 from sk_posenc.networks.standardised import StandardisedTargets
 
 
@@ -392,6 +395,19 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
 
     def _scales_targets(self) -> bool:
         return self.output_activation is None
+
+    def _epochs_for(self, rows: Any, targets: Any, batch_size: int, n_epochs: int) -> int:
+        asked = isinstance(self.max_epochs, str) and self._own_training().n_steps is None
+        held_out = self.early_stopping is not None or self.train_split is not None
+        if not asked or held_out or self.augmenter is not None or not is_noisy(rows, targets):
+            return n_epochs
+        return min(n_epochs, epochs_of("auto", len(rows), batch_size, NOISY))
+
+    def _loss_of_constant(self, targets: Any, weight: Any) -> float | None:
+        if not self._scales_targets() or type(self.criterion_) is not torch.nn.MSELoss:
+            return None
+        # scaled outputs have a variance of 1, but for those that do not vary
+        return float((self.module_.target_scale != 0).double().mean())
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False

@@ -280,6 +280,19 @@ def test_schedules_end_at_zero(data, schedule):
     pickle.loads(pickle.dumps(model)).partial_fit(*data)
 
 
+def test_a_warm_up_rises_and_a_cosine_follows(data):
+    rates = Rates.seen = []
+    settings = {"lr_schedule": "warmup_cosine", "callbacks": [Rates()]}
+    small(batch_size=15, max_epochs=3, **settings).fit(*data)
+    done = np.arange(60)
+    # three batches of 60, a twentieth, come before the rate itself
+    warm = np.minimum(1, (done + 1) / 4)
+    np.testing.assert_allclose(rates, 1e-2 * warm * (1 + np.cos(np.pi * done / 60)) / 2)
+    rates.clear()
+    small(batch_size=-1, max_epochs=1, **settings).fit(*data)
+    assert rates == [1e-2]  # one batch has no warm-up
+
+
 def test_early_stopping_goes_back_to_the_best(data):
     X, y = data
     noisy = y + np.random.default_rng(1).normal(size=y.shape)
