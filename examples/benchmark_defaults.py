@@ -1,4 +1,4 @@
-"""The training of a coordinate network by default, beside the settings that were the defaults before.
+"""The training of a coordinate network by default, beside the defaults of before.
 
 Photographs of 512 x 512 pixels are learnt from every second pixel of every second row, and tested
 on the others. Short lines, clean and noisy, and noisy pixels of small photographs follow. The old
@@ -128,7 +128,8 @@ def run(part: str, images: list[str], n_seeds: int) -> None:
                 new = measured(task, encoder, seed, {})
                 found.setdefault((label, kind), []).append([*old, *new])
                 print(f"  seed {seed}, {label}, {kind}: {old} {new}", flush=True)
-    print(f"\n{part}: means over {n_seeds} seeds\n| | | dB before | dB | gain | CPU s before | CPU s |")
+    print(f"\n{part}: means over {n_seeds} seeds")
+    print("| | | dB before | dB | gain | CPU s before | CPU s |")
     print("|---|---|---:|---:|---:|---:|---:|")
     rows = {key: np.mean(values, axis=0) for key, values in found.items()}
     for (label, kind), (db_old, s_old, db_new, s_new) in rows.items():

@@ -51,6 +51,8 @@ PLAIN = OwnTraining(
     most_rows=655_360,
     least_epochs=10,
 )
+# The same for networks of sines, which larger rates throw off.
+SINES = PLAIN._replace(lr=1e-4)
 # The same for targets with noise, which more epochs would learn by heart.
 NOISY = PLAIN._replace(enough_batches=160, enough_epochs=10)
 # Other networks.

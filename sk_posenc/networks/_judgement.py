@@ -11,6 +11,8 @@ from sk_posenc.core.poor_fit import tell
 _LEAST_LEARNT = 0.01
 # A loss of so many times that of a constant is no fit at all.
 _DIVERGED = 100.0
+# A constant of so small a loss leaves nothing to learn, as of labels that are all but the same.
+_NOTHING_LEFT = 0.01
 # Batches from which on a network should have learnt something.
 _ENOUGH = 100
 
@@ -31,7 +33,7 @@ def judge(net: Any, constant: float | None) -> None:
         Where the loss is a hundred times that of a constant, or more.
     """
     rows = net.history[net._run.epochs_before :]
-    if not constant or not rows:
+    if constant is None or constant < _NOTHING_LEFT or not rows:
         return
     if net.early_stopping is not None and "valid_loss" in rows[-1]:
         # the weights are those of the best epoch
@@ -39,7 +41,7 @@ def judge(net: Any, constant: float | None) -> None:
     else:
         loss, of = rows[-1]["train_loss"], "its own training rows"
     share = float(loss) / constant
-    if share > _DIVERGED:
+    if float(loss) > _DIVERGED * max(1.0, constant):
         net._raise_diverged(f"the loss is {share:.3g} times that of a constant at the end")
     n_batches = sum("train_loss" in batch for row in rows for batch in row["batches"])
     if share > 1 - _LEAST_LEARNT and n_batches >= _ENOUGH:

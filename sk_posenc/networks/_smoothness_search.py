@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from sklearn.base import clone
 
-from sk_posenc.networks._trials import held_out_loss, trial_of
+from sk_posenc.core.poor_fit import poor_fits_untold
+from sk_posenc.networks.batches import as_tensor
 
 # Rows of the short fits at most, rows a batch and batches of each.
 _ROWS = 8192
@@ -49,8 +52,9 @@ def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, w
 
     def error_of(smoothness: float) -> float:
         short = _short(net, trial.encoder, smoothness, int((~held_out).sum()))
-        short.fit(trial.rows[~held_out], own_targets[~held_out], own_weight)
-        return held_out_loss(short, trial.rows[held_out], own_targets[held_out])
+        with poor_fits_untold():  # the fit that follows says it itself
+            short.fit(trial.rows[~held_out], own_targets[~held_out], own_weight)
+        return _loss(short, trial.rows[held_out], own_targets[held_out])
 
     chosen = climb(error_of)
     is_none = trial.on_grid and chosen == _FIRST  # each node has its sample
@@ -77,9 +81,23 @@ def climb(error_of: Callable[[float], float]) -> float:
 def _short(net: Any, encoder: Any, smoothness: float, n_rows: int) -> Any:
     """An estimator for one short fit."""
     size = min(_BATCH, n_rows)
-    return trial_of(
-        net,
+    return clone(net).set_params(
         encoder=encoder.set_params(smoothness=smoothness),
         batch_size=size,
         max_epochs=math.ceil(_STEPS / math.ceil(n_rows / size)),
+        callbacks=None,
+        checkpoint=None,
+        early_stopping=None,
+        train_split=None,
+        verbose=0,
+        **net._trial_settings(),
     )
+
+
+@torch.no_grad()
+def _loss(net: Any, rows: NDArray, targets: NDArray) -> float:
+    """Mean loss of rows that were held out."""
+    output = torch.cat(list(net.forward_iter(as_tensor(rows))))
+    device = net.device_
+    loss = net.get_loss(output.to(device), torch.as_tensor(targets, device=device), training=False)
+    return float(loss)

@@ -78,9 +78,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
         `EncoderModule`). "auto": only for a LearnableFourierEncoder and a MultigridEncoder.
-    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
-        How the learning rate changes over the batches of a fit; "cosine" and "linear" end at 0.
-        "auto": as the encoder says, else "constant".
+    lr_schedule : {"constant", "cosine", "linear", "warmup_cosine", "auto"}, default="auto"
+        How the learning rate changes over the batches of a call of `fit` or `partial_fit`. All but
+        "constant" end at 0; "warmup_cosine" rises over the first twentieth of the batches.
+        "auto": as the encoder says, else "warmup_cosine".
         For other schedules, put a `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
@@ -103,11 +104,13 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
     lr : float or "auto", default="auto"
-        Learning rate. "auto": as the encoder says, else 1e-3.
+        Learning rate, the highest of a schedule. "auto": as the encoder says; else 3e-3, and 1e-4
+        for networks of sines.
     max_epochs : int or "auto", default="auto"
-        Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000
-        batches, within limits, unless the encoder says otherwise; the guide's page *Defaults* has
-        the numbers.
+        Passes over the rows in each `fit` or `partial_fit`. "auto": 40 or as many as make 640
+        batches, fewer of many rows, but 10 at least, unless the encoder says otherwise. A first
+        `fit` takes a quarter where rows that are left out are predicted as well by more of their
+        neighbours, that is, where targets are noisy. The guide's page *Defaults* has the numbers.
     batch_size : int or "auto", default="auto"
         Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits,
         unless the encoder says otherwise; the guide's page *Defaults* has the numbers.
@@ -156,6 +159,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     different units, put a StandardScaler in front. The criterion and the losses in `history_`
     are those of targets with mean 0 and standard deviation 1; `predict` and scorers have the
     units of y.
+
+    *Fits that learn nothing.* A `PoorFitWarning` is given where a first fit of a hundred batches or
+    more ends no better than a constant: on its own rows, or with `early_stopping` on the rows that
+    were set aside.
 
     *Interruption and errors.* A fit that raises an error leaves the estimator unchanged. After
     Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and
@@ -275,7 +282,8 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         TypeError
             For settings of the wrong type, and for `fit_params` without a `train_split`.
         FloatingPointError
-            Where training diverges.
+            Where training diverges: the loss is not finite, or ends at a hundred times that of a
+            constant.
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """

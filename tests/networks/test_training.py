@@ -184,7 +184,8 @@ def test_learnable_encoders_are_trained_unless_told_otherwise(data):
     by_decay = {group["weight_decay"]: group["params"] for group in decayed.optimizer_.param_groups}
     assert [p.shape for p in by_decay[0.0]] == [(16, 2)]
     assert len(by_decay[0.1]) == 4 + 4
-    ours = small(encoder, optimizer__param_groups=[("encoder.angular", {"lr": 1e-4})]).fit(X, y)
+    slow = {"optimizer__param_groups": [("encoder.angular", {"lr": 1e-4})]}
+    ours = small(encoder, lr_schedule="constant", **slow).fit(X, y)
     assert [group["lr"] for group in ours.optimizer_.param_groups] == [1e-4, 1e-2]
 
 
