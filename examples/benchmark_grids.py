@@ -106,7 +106,9 @@ def methods(with_network: bool) -> dict[str, Method]:
         "learnt grids": fitted(CoordinateMLPRegressor(MultigridEncoder())),
     }
     if with_network:
-        chosen["ShiftedBasis network"] = fitted(CoordinateMLPRegressor(ShiftedBasisEncoder()))
+        steady = {"lr": 1e-3, "lr_schedule": "constant", "batch_size": 1024, "max_epochs": 20}
+        network = CoordinateMLPRegressor(ShiftedBasisEncoder(), **steady)
+        chosen["ShiftedBasis network"] = fitted(network)
     return chosen
 
 

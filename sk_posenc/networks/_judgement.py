@@ -11,6 +11,8 @@ from sk_posenc.core.poor_fit import tell
 _LEAST_LEARNT = 0.01
 # A loss of so many times that of a constant is no fit at all.
 _DIVERGED = 100.0
+# Rows set aside are few: theirs must be as much lower to count.
+_ENDS_WELL = 0.5
 # A constant of so small a loss leaves nothing to learn, as of labels that are all but the same.
 _NOTHING_LEFT = 0.01
 # Batches from which on a network should have learnt something.
@@ -35,27 +37,27 @@ def judge(net: Any, constant: float | None) -> None:
     rows = net.history[net._run.epochs_before :]
     if constant is None or constant < _NOTHING_LEFT or not rows:
         return
-    if net.early_stopping is not None and "valid_loss" in rows[-1]:
-        # the weights are those of the best epoch
-        loss, of = min(row["valid_loss"] for row in rows), "rows that were set aside"
-    else:
-        loss, of = rows[-1]["train_loss"], "its own training rows"
-    share = float(loss) / constant
-    if float(loss) > _DIVERGED * max(1.0, constant):
+    last = rows[-1]
+    if net.early_stopping is not None and "valid_loss" in last:
+        last = min(rows, key=lambda row: row["valid_loss"])  # its weights are those that are kept
+    share = float(last["train_loss"]) / constant
+    if share * constant > _DIVERGED * max(1.0, constant):
         net._raise_diverged(f"the loss is {share:.3g} times that of a constant at the end")
     n_batches = sum("train_loss" in batch for row in rows for batch in row["batches"])
-    if share > 1 - _LEAST_LEARNT and n_batches >= _ENOUGH:
-        tell(_no_better(net, 1 - share, of, len(rows)))
+    # an epoch that ends far better than it begins has learnt, whatever its mean
+    ends_well = float(last.get("valid_loss", math.inf)) < _ENDS_WELL * constant
+    if share > 1 - _LEAST_LEARNT and n_batches >= _ENOUGH and not ends_well:
+        tell(_no_better(net, 1 - share, len(rows)))
 
 
-def _no_better(net: Any, explained: float, of: str, n_epochs: int) -> str:
+def _no_better(net: Any, explained: float, n_epochs: int) -> str:
     patience = net.early_stopping
     longer = "train longer" if patience is None else f"raise early_stopping (from {patience})"
     return (
         f"{type(net).__name__} is no better than a constant: after {n_epochs} epochs it explains "
-        f"{max(explained, 0.0):.1%} of {of}. To learn a signal, lower lr ({net._chosen('lr')}), "
-        f"{longer}, or give it an encoder that resolves the signal. Where y is noise, there is "
-        "nothing to learn."
+        f"{max(explained, 0.0):.1%} of its own training rows. To learn a signal, lower lr "
+        f"({net._chosen('lr')}), {longer}, or give it an encoder that resolves the signal. Where y "
+        "is noise, there is nothing to learn."
     )
 
 

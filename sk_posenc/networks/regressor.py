@@ -161,8 +161,8 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     units of y.
 
     *Fits that learn nothing.* A `PoorFitWarning` is given where a first fit of a hundred batches or
-    more ends no better than a constant: on its own rows, or with `early_stopping` on the rows that
-    were set aside.
+    more ends no better than a constant on its own rows, or where `early_stopping` goes back to
+    such an epoch.
 
     *Interruption and errors.* A fit that raises an error leaves the estimator unchanged. After
     Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and

@@ -29,7 +29,7 @@ def test_a_fit_that_has_learnt_nothing_warns():
 
 def test_early_stopping_on_a_plateau_warns():
     settings = {"early_stopping": 2, "lr": 1e-7, "max_epochs": 3}
-    with pytest.warns(PoorFitWarning, match=r"rows that were set aside.*early_stopping \(from 2\)"):
+    with pytest.warns(PoorFitWarning, match=r"its own training rows.*early_stopping \(from 2\)"):
         regressor(batch_size=4, **settings).fit(X, np.sign(SLOW) * np.sign(FAST))
     learnt = regressor(early_stopping=3, lr=1e-2, max_epochs=50).fit(X, SLOW)
     assert learnt.score(X, SLOW) > 0.9
