@@ -5,7 +5,7 @@
     OMP_NUM_THREADS=1 python examples/benchmark_augmenter.py
 
 It takes eight minutes, and prints the tables of the page on augmented positions. The networks are
-those of ``compare_classical.py``: two hidden layers of 256 units, the default epochs. Figures are
+two hidden layers of 256 units, trained for 63 epochs at one rate. Figures are
 PSNR in dB on pixels that were not given, as means over seeds.
 """
 
@@ -70,7 +70,14 @@ def network(encoder: str, augmenter: PositionAugmenter | None, seed: int) -> Coo
         RandomFourierEncoder(random_state=seed) if encoder == ENCODERS[0] else ShiftedBasisEncoder()
     )
     return CoordinateMLPRegressor(
-        made, augmenter=augmenter, hidden_layer_sizes=(256, 256), random_state=seed, device="cpu"
+        made,
+        augmenter=augmenter,
+        hidden_layer_sizes=(256, 256),
+        lr=1e-3,
+        lr_schedule="constant",
+        max_epochs=63,
+        random_state=seed,
+        device="cpu",
     )
 
 

@@ -109,10 +109,9 @@ def methods(with_network: bool) -> dict[str, Method]:
         "learnt grids": fitted(CoordinateMLPRegressor(MultigridEncoder())),
     }
     if with_network:
-        pinned = CoordinateMLPRegressor(
-            ShiftedBasisEncoder(), lr=1e-3, lr_schedule="constant", batch_size=1024, max_epochs=20
-        )
-        chosen["ShiftedBasis network"] = fitted(pinned)
+        steady = {"lr": 1e-3, "lr_schedule": "constant", "batch_size": 1024, "max_epochs": 20}
+        network = CoordinateMLPRegressor(ShiftedBasisEncoder(), **steady)
+        chosen["ShiftedBasis network"] = fitted(network)
     return chosen
 
 
@@ -165,13 +164,19 @@ class Memorised(Callback):
 
 def memorising() -> dict[str, CoordinateMLPRegressor]:
     """Networks of about 0.3 million parameters, and grids with a code for each pixel."""
-    plain: dict[str, Any] = {"random_state": 0, "max_epochs": 4, "lr_schedule": "cosine"}
+    plain: dict[str, Any] = {
+        "random_state": 0,
+        "max_epochs": 4,
+        "lr": 1e-3,
+        "lr_schedule": "cosine",
+        "batch_size": 1024,
+    }
     return {
         "Fourier features": CoordinateMLPRegressor(
             RandomFourierEncoder(256, random_state=0), **plain
         ),
         "SIREN": CoordinateMLPRegressor(
-            activation="sine", hidden_layer_sizes=(288,) * 5, lr=1e-4, **plain
+            activation="sine", hidden_layer_sizes=(288,) * 5, **plain | {"lr": 1e-4}
         ),
         "Gaussian": CoordinateMLPRegressor(
             activation="gaussian", module__sigma=0.1, hidden_layer_sizes=(288,) * 5, **plain

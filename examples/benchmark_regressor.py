@@ -93,6 +93,8 @@ def speed(epochs: int) -> None:
             hidden_layer_sizes=sizes,
             batch_size=BATCH,
             max_epochs=epochs * (1 if sizes else 5),
+            lr=1e-3,
+            lr_schedule="constant",
             callbacks=[("per_epoch", PerEpoch(run_bare))],
         ).fit(X, y)
         ours = dict(model.callbacks_)["per_epoch"]

@@ -96,7 +96,9 @@ def network(spread: float, epochs: int) -> CoordinateMLPRegressor:
         RandomFourierEncoder(256, bandwidth=bandwidth, random_state=0),
         hidden_layer_sizes=(256,) * 5,
         max_epochs=epochs,
+        lr=1e-3,
         lr_schedule="cosine",
+        batch_size=1024,
         device="cpu",
         random_state=0,
     )

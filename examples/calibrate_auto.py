@@ -65,7 +65,11 @@ def fit_and_test(name: str, encoder: object, seeds: int) -> float:
     scores = []
     for seed in range(seeds):
         regressor = CoordinateMLPRegressor(
-            hidden_layer_sizes=(128, 128, 128), max_epochs=30, random_state=seed
+            hidden_layer_sizes=(128, 128, 128),
+            max_epochs=30,
+            lr=1e-3,
+            lr_schedule="constant",
+            random_state=seed,
         )
         model = make_pipeline(clone(encoder), regressor).fit(X[train], y[train])
         scores.append(psnr_score(y[~train], model.predict(X[~train])))

@@ -43,7 +43,6 @@ from sk_posenc import (
     stable_rank,
     suggest_encoder,
 )
-from sk_posenc.networks.settings import batch_size_of, epochs_of
 
 TRUTH = Path(__file__).with_suffix(".csv")
 HALVING = TRUTH.with_name("choose_encoder_halving.csv")
@@ -130,10 +129,16 @@ def encoders(signal: Signal) -> dict[Key, Any]:
     return made
 
 
-def network(seed: int = 0) -> CoordinateMLPRegressor:
-    """The network to be chosen for: four hidden layers of 128, all else left alone."""
+def network(n_samples: int, seed: int = 0) -> CoordinateMLPRegressor:
+    """The network to be chosen for, trained as for the stored results: 1,000 steps at one rate."""
+    size = max(n_samples // 16, 32)
     return CoordinateMLPRegressor(
-        hidden_layer_sizes=(128, 128, 128, 128), device="cpu", random_state=seed
+        hidden_layer_sizes=(128, 128, 128, 128),
+        lr=1e-3,
+        lr_schedule="constant",
+        max_epochs=-(-1000 // -(-n_samples // size)),  # batches are a sixteenth of a fold's rows
+        device="cpu",
+        random_state=seed,
     )
 
 
@@ -145,7 +150,9 @@ def trainings(done: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
             for (basis, share), encoder in encoders(signal).items():
                 if (name, basis, str(share), str(seed)) in done:
                     continue
-                model = Pipeline([("encoder", encoder), ("network", network(seed))])
+                model = Pipeline(
+                    [("encoder", encoder), ("network", network(signal.train.sum(), seed))]
+                )
                 start = time.process_time()
                 model.fit(signal.X[signal.train], signal.y[signal.train])
                 seconds = time.process_time() - start
@@ -171,13 +178,12 @@ def halvings(done: set[tuple[str, ...]]) -> Iterator[dict[str, Any]]:
 def halving(name: str, signal: Signal, folds: int) -> Iterator[dict[str, Any]]:
     X, y = signal.X[signal.train], signal.y[signal.train]
     candidates = encoders(signal)
-    # as many as the network takes by itself
-    epochs = epochs_of("auto", len(X), batch_size_of("auto", len(X)))
+    head = network(len(X), max(SEEDS) + 1)
     search = HalvingGridSearchCV(
-        Pipeline([("encoder", None), ("network", network(max(SEEDS) + 1))]),
+        Pipeline([("encoder", None), ("network", head)]),
         {"encoder": list(candidates.values())},
         resource="network__max_epochs",
-        max_resources=epochs,
+        max_resources=head.max_epochs,
         cv=list(CoordinateKFold(4).split(X))[:folds],
         scoring="neg_mean_squared_error",
         refit=False,
@@ -297,7 +303,7 @@ def by_halving(name: str, keys: list[Key], folds: int) -> tuple[NDArray[np.float
 
 
 METHODS: dict[str, Callable[[Signal], NDArray[np.float64]]] = {
-    "suggest_encoder": lambda signal: by_suggestion(signal, network()),
+    "suggest_encoder": lambda signal: by_suggestion(signal, network(signal.train.sum())),
     "stable rank": lambda signal: by_claim(signal, ranks=True, distances=False),
     "distance preservation": lambda signal: by_claim(signal, ranks=False, distances=True),
     "both together": lambda signal: by_claim(signal, ranks=True, distances=True),

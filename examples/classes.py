@@ -57,6 +57,8 @@ print(f"{known.sum():,} of {len(zone):,} places are known")
 settings = {
     "hidden_layer_sizes": (128, 128),
     "max_epochs": 60,
+    "lr": 1e-3,
+    "lr_schedule": "constant",
     "early_stopping": 8,
     "random_state": 0,
     "device": "cpu",

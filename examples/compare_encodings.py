@@ -117,7 +117,11 @@ def search_encodings(X: np.ndarray, y: np.ndarray) -> GridSearchCV:
             (
                 "regressor",
                 CoordinateMLPRegressor(
-                    hidden_layer_sizes=(128, 128, 128), max_epochs=20, random_state=0
+                    hidden_layer_sizes=(128, 128, 128),
+                    max_epochs=20,
+                    lr=1e-3,
+                    lr_schedule="constant",
+                    random_state=0,
                 ),
             ),
         ]

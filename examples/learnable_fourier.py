@@ -85,6 +85,7 @@ def network(encoder: Any, trained: bool, data: tuple, epochs: int, seed: int) ->
         train_encoder=trained,
         hidden_layer_sizes=(128, 128),
         max_epochs=epochs,
+        lr=1e-3,
         lr_schedule="cosine",
         random_state=seed,
     )

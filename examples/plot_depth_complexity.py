@@ -73,7 +73,12 @@ def make_model(basis: str, kind: str, depth: int, n_train: int, epochs: int) -> 
     if depth == 0:
         return make_pipeline(encoder, Ridge(alpha=1e-4, solver="cholesky"))
     head = CoordinateMLPRegressor(
-        hidden_layer_sizes=(256,) * depth, max_epochs=epochs, batch_size=256, random_state=0
+        hidden_layer_sizes=(256,) * depth,
+        max_epochs=epochs,
+        batch_size=256,
+        lr=1e-3,
+        lr_schedule="constant",
+        random_state=0,
     )
     return make_pipeline(encoder, head)
 

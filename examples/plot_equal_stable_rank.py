@@ -107,6 +107,7 @@ def measure_row(
             batch_size=-1,
             max_epochs=epochs,
             lr=1e-3 / (math.sqrt(E.shape[1]) * y[seen].std()),
+            lr_schedule="constant",
             random_state=seed,
         )
         ridge = Ridge(alpha=1e-5, solver="cholesky")
@@ -144,7 +145,13 @@ def measure_image(
 
     def one(name: str, n_features: int, seed: int) -> dict[str, float]:
         E = encode(name, WIDTH * step, n_features, seed, X)
-        network = CoordinateMLPRegressor(max_epochs=epochs, random_state=seed)
+        network = CoordinateMLPRegressor(
+            max_epochs=epochs,
+            lr=1e-3,
+            lr_schedule="constant",
+            batch_size=min(len(y[seen]) // 16, 1024),
+            random_state=seed,
+        )
         fit = network.fit(E[seen], y[seen]).predict(E[~seen]).astype(float)
         rows = np.random.default_rng(0).permutation(np.flatnonzero(seen))[:2000]
         return {"Adam": psnr_score(y[~seen], fit), "stable rank": stable_rank(E[rows])}

@@ -86,7 +86,9 @@ def learnt(samples: np.ndarray, model: object) -> np.ndarray:
 def network(epochs: int) -> object:
     return make_pipeline(
         RandomFourierEncoder(256, stable_rank=40, random_state=0),
-        CoordinateMLPRegressor(max_epochs=epochs, random_state=0),
+        CoordinateMLPRegressor(
+            max_epochs=epochs, lr=1e-3, lr_schedule="constant", batch_size=1024, random_state=0
+        ),
     )
 
 

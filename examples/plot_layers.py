@@ -90,7 +90,12 @@ def measure(
         E = X if encoder is None else clone(encoder).fit_transform(X)
         E = E.astype(np.float32)
         network = CoordinateMLPRegressor(
-            hidden_layer_sizes=(width,) * 4, batch_size=-1, max_epochs=0, random_state=row
+            hidden_layer_sizes=(width,) * 4,
+            batch_size=-1,
+            max_epochs=0,
+            lr=1e-3,
+            lr_schedule="constant",
+            random_state=row,
         ).fit(E[seen], y[seen])
         before = centred(layers_of(network, E[seen]))
         network.set_params(max_epochs=epochs).fit(E[seen], y[seen])

@@ -72,6 +72,7 @@ def fit(
         batch_size=-1,
         max_epochs=epochs,
         lr=1e-3 / (math.sqrt(n_shifts) * y.std()),
+        lr_schedule="constant",
         random_state=0,
     )
     return make_pipeline(encoder, linear).fit(X.astype(np.float32), y)

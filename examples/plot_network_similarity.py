@@ -100,7 +100,12 @@ def train(
         encoder = ShiftedBasisEncoder(stable_rank=rank, domain=(0, 1))
         E = encoder.fit_transform(X).astype(np.float32)
         network = CoordinateMLPRegressor(
-            hidden_layer_sizes=(256,) * depth, batch_size=-1, max_epochs=epochs, random_state=row
+            hidden_layer_sizes=(256,) * depth,
+            batch_size=-1,
+            max_epochs=epochs,
+            lr=1e-3,
+            lr_schedule="constant",
+            random_state=row,
         ).fit(E[seen], pixels[row, seen])
         return psnr_score(pixels[row, ~seen], network.predict(E[~seen]).astype(float))
 

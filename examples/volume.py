@@ -61,7 +61,7 @@ encoder = ShiftedBasisEncoder(
 )
 models = {
     "CoordinateMLPRegressor, 3 layers of 128": CoordinateMLPRegressor(
-        encoder, hidden_layer_sizes=(128, 128, 128), lr_schedule="cosine", random_state=0
+        encoder, hidden_layer_sizes=(128, 128, 128), lr=1e-3, lr_schedule="cosine", random_state=0
     ),
     "KroneckerRidge": KroneckerRidge(encoder, penalty="slope", alpha=1),
 }

@@ -82,7 +82,7 @@ TESTS = {
     "encoders/_grid_levels": ["encoders/multigrid"],
     "encoders/_grid_parts": ["encoders/multigrid", "networks/multigrid_training"],
     "encoders/multigrid": ["encoders/multigrid", "networks/multigrid_training"],
-    "encoders/own_training": ["networks/multigrid_training"],
+    "encoders/own_training": ["networks/multigrid_training", "networks/network_settings"],
     "encoders/_quasi_random": ["encoders/quasi_random", "encoders/fourier"],
     "encoders/axis_spacing": [
         *("encoders/spacing", "kronecker/kronecker_spacing", "kronecker/criterion")
@@ -185,7 +185,10 @@ TESTS = {
     "measures/spectrum": ["plotting/plotting", "measures/encoding_report"],
     "networks": ["networks/regressor", "networks/training"],
     "networks/_building": ["networks/coordinate_module"],
+    "networks/_judgement": ["networks/judgement"],
     "networks/_labels": ["networks/classifier"],
+    "networks/_noise_test": ["networks/noise_test"],
+    "networks/_schedules": ["networks/training"],
     "networks/classifier": ["networks/classifier"],
     "networks/_doubles": ["networks/encoder_module"],
     "networks/_memory": ["networks/training"],

@@ -146,7 +146,7 @@ def test_the_truth_that_encoders_are_chosen_against_can_be_remade(tmp_path, monk
     monkeypatch.setattr(script, "encoders", lambda signal: candidates)
     monkeypatch.setattr(script, "SEEDS", (0, 1))
     network = script.CoordinateMLPRegressor(hidden_layer_sizes=(8,), max_epochs=2, device="cpu")
-    monkeypatch.setattr(script, "network", lambda seed=0: network.set_params(random_state=seed))
+    monkeypatch.setattr(script, "network", lambda n, seed=0: network.set_params(random_state=seed))
     for name, keys, make in (
         ("TRUTH", ["signal", "basis", "share", "seed"], script.trainings),
         ("HALVING", ["signal", "folds"], script.halvings),

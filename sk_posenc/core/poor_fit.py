@@ -20,8 +20,9 @@ _TOLD = ContextVar("told", default=True)
 class PoorFitWarning(UserWarning):
     """Warned where a fit is poor, and the samples or their units seem to be the reason.
 
-    Two checks warn: more than half of the samples lie outside a domain that was given, or
-    KroneckerRidgeCV finds no candidate that explains a tenth of the variance of samples left out.
+    Three checks warn: more than half of the samples lie outside a domain that was given,
+    KroneckerRidgeCV finds no candidate that explains a tenth of the variance of samples left out,
+    or a network is no better than a constant after a hundred batches.
 
     Examples
     --------

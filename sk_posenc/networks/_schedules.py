@@ -9,18 +9,31 @@ from typing import Any
 from skorch.callbacks import LRScheduler
 from torch.optim.lr_scheduler import LambdaLR
 
-# Learning rate, as a share of `lr`, after a share of all batches.
-SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "cosine": lambda done: 0.5 + 0.5 * math.cos(math.pi * min(done, 1.0)),
-    "linear": lambda done: max(0.0, 1.0 - done),
+# Share of the batches over which a warm-up raises the learning rate.
+_WARM_UP = 0.05
+
+
+def _cosine(batch: int, total: int) -> float:
+    return 0.5 + 0.5 * math.cos(math.pi * min(batch / total, 1.0))
+
+
+def _warm_up(batch: int, total: int) -> float:
+    return min(1.0, (batch + 1) / (int(_WARM_UP * total) + 1))
+
+
+# Learning rate, as a share of `lr`, after some of all batches.
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "constant": lambda batch, total: 1.0,
+    "cosine": _cosine,
+    "linear": lambda batch, total: max(0.0, 1.0 - batch / total),
+    "warmup_cosine": lambda batch, total: _warm_up(batch, total) * _cosine(batch, total),
 }
 
 
 class Schedule(LRScheduler):
-    """skorch's scheduler by a function of the share of the batches that are done.
+    """skorch's scheduler by a function of the batches that are done.
 
-    The share is read from the history, so that a resumed fit goes on where it stopped.
+    Their number is read from the history, so that a resumed fit goes on where it stopped.
 
     Parameters
     ----------
@@ -48,7 +61,7 @@ class Schedule(LRScheduler):
                 # start from the first learning rate, not from where an earlier fit ended
                 group["initial_lr"] = group.get("initial_lr", group["lr"])
             self.lr_scheduler_ = LambdaLR(
-                net.optimizer_, lambda batch: shape(batch / total), last_epoch=done - 1
+                net.optimizer_, lambda batch: shape(batch, total), last_epoch=done - 1
             )
 
     def __getstate__(self) -> dict[str, Any]:

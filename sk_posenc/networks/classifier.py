@@ -15,6 +15,7 @@ from skorch.utils import is_dataset
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.networks._judgement import loss_of_shares
 from sk_posenc.networks._labels import (
     check_class_weight,
     codes_of,
@@ -78,9 +79,8 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         Places coordinates ahead of the encoder; see `CoordinateMLPRegressor`.
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder`.
-    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
-        How the learning rate changes over the batches of a fit. "auto": as the encoder says, else
-        "constant".
+    lr_schedule : {"constant", "cosine", "linear", "warmup_cosine", "auto"}, default="auto"
+        How the learning rate changes over the batches of a fit; see `CoordinateMLPRegressor`.
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
         back to the best weights. A tenth of the rows of each class is held out, unless
@@ -100,9 +100,10 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
     lr : float or "auto", default="auto"
-        Learning rate. "auto": as the encoder says, else 1e-3.
+        Learning rate, the highest of a schedule; see `CoordinateMLPRegressor`.
     max_epochs : int or "auto", default="auto"
-        Passes over the rows in each `fit` or `partial_fit`; see `CoordinateMLPRegressor`.
+        Passes over the rows in each `fit` or `partial_fit`; see `CoordinateMLPRegressor`. Whether
+        labels are noisy is not asked: hold out rows by `early_stopping`.
     batch_size : int or "auto", default="auto"
         Rows per training batch, -1 for all; see `CoordinateMLPRegressor`.
     iterator_train, iterator_valid : type, default=TensorBatches
@@ -394,6 +395,12 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         return weights_of_classes(self.class_weight, self.classes_, targets, weight)
+
+    def _loss_of_constant(self, targets: Any, weight: Any) -> float | None:
+        if type(self.criterion_) is not torch.nn.CrossEntropyLoss:
+            return None
+        counts = np.bincount(targets, weights=weight, minlength=len(self.classes_))
+        return loss_of_shares(counts / counts.sum())
 
     def _check_settings(self) -> None:
         super()._check_settings()

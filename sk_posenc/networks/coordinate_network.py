@@ -21,7 +21,7 @@ from sk_posenc.core.checks import checked_data
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.encoders.base import check_encoder
-from sk_posenc.encoders.own_training import PLAIN, OwnTraining
+from sk_posenc.encoders.own_training import PLAIN, SINES, OwnTraining
 from sk_posenc.networks._building import (
     check_built,
     check_module,
@@ -171,7 +171,8 @@ class CoordinateNetwork(SkorchEstimator):
         return train, valid
 
     def _own_training(self) -> OwnTraining:
-        return getattr(self.encoder, "_own_training", None) or PLAIN
+        plain = SINES if self.activation == "sine" else PLAIN
+        return getattr(self.encoder, "_own_training", None) or plain
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Batches of `dataset`: of another view in each epoch where an augmenter trains.

@@ -14,6 +14,8 @@ from torch import Tensor
 from sk_posenc.core.checks import missing_targets_explained
 from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.r_squared import r_squared
+from sk_posenc.encoders.own_training import NOISY
+from sk_posenc.networks._noise_test import is_noisy
 from sk_posenc.networks._views import with_groups
 from sk_posenc.networks.batches import TensorBatches
 from sk_posenc.networks.coordinate_network import CoordinateNetwork
@@ -38,6 +40,7 @@ from sk_posenc.networks.hints import (
 )
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
+from sk_posenc.networks.settings import epochs_of
 from sk_posenc.networks.standardised import StandardisedTargets
 
 
@@ -75,9 +78,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     train_encoder : bool or "auto", default="auto"
         Whether training also changes the bandwidths, shifts or frequencies of `encoder` (see
         `EncoderModule`). "auto": only for a LearnableFourierEncoder and a MultigridEncoder.
-    lr_schedule : {"constant", "cosine", "linear", "auto"}, default="auto"
-        How the learning rate changes over the batches of a fit; "cosine" and "linear" end at 0.
-        "auto": as the encoder says, else "constant".
+    lr_schedule : {"constant", "cosine", "linear", "warmup_cosine", "auto"}, default="auto"
+        How the learning rate changes over the batches of a call of `fit` or `partial_fit`. All but
+        "constant" end at 0; "warmup_cosine" rises over the first twentieth of the batches.
+        "auto": as the encoder says, else "warmup_cosine".
         For other schedules, put a `skorch.callbacks.LRScheduler` in `callbacks`.
     early_stopping : int, default=None
         Number of epochs without a better validation loss after which training stops and goes
@@ -100,11 +104,13 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     optimizer : type, default=torch.optim.Adam
         The optimiser; `optimizer__betas` and the like set its parameters.
     lr : float or "auto", default="auto"
-        Learning rate. "auto": as the encoder says, else 1e-3.
+        Learning rate, the highest of a schedule. "auto": as the encoder says; else 3e-3, and 1e-4
+        for networks of sines.
     max_epochs : int or "auto", default="auto"
-        Passes over the rows in each `fit` or `partial_fit`. "auto": as many as make 1,000
-        batches, within limits, unless the encoder says otherwise; the guide's page *Defaults* has
-        the numbers.
+        Passes over the rows in each `fit` or `partial_fit`. "auto": 40 or as many as make 640
+        batches, fewer of many rows, but 10 at least, unless the encoder says otherwise. A first
+        `fit` takes a quarter where rows that are left out are predicted as well by more of their
+        neighbours, that is, where targets are noisy. The guide's page *Defaults* has the numbers.
     batch_size : int or "auto", default="auto"
         Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits,
         unless the encoder says otherwise; the guide's page *Defaults* has the numbers.
@@ -153,6 +159,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     different units, put a StandardScaler in front. The criterion and the losses in `history_`
     are those of targets with mean 0 and standard deviation 1; `predict` and scorers have the
     units of y.
+
+    *Fits that learn nothing.* A `PoorFitWarning` is given where a first fit of a hundred batches or
+    more ends no better than a constant on its own rows, or where `early_stopping` goes back to
+    such an epoch.
 
     *Interruption and errors.* A fit that raises an error leaves the estimator unchanged. After
     Ctrl-C, a first fit, a `partial_fit` and a warm start keep the training so far, and
@@ -272,7 +282,8 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         TypeError
             For settings of the wrong type, and for `fit_params` without a `train_split`.
         FloatingPointError
-            Where training diverges.
+            Where training diverges: the loss is not finite, or ends at a hundred times that of a
+            constant.
         torch.cuda.OutOfMemoryError
             Where a batch does not fit into the memory of the device.
         """
@@ -392,6 +403,19 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
 
     def _scales_targets(self) -> bool:
         return self.output_activation is None
+
+    def _epochs_for(self, rows: Any, targets: Any, batch_size: int, n_epochs: int) -> int:
+        asked = isinstance(self.max_epochs, str) and self._own_training().n_steps is None
+        held_out = self.early_stopping is not None or self.train_split is not None
+        if not asked or held_out or self.augmenter is not None or not is_noisy(rows, targets):
+            return n_epochs
+        return min(n_epochs, epochs_of("auto", len(rows), batch_size, NOISY))
+
+    def _loss_of_constant(self, targets: Any, weight: Any) -> float | None:
+        if not self._scales_targets() or type(self.criterion_) is not torch.nn.MSELoss:
+            return None
+        # scaled outputs have a variance of 1, but for those that do not vary
+        return float((self.module_.target_scale != 0).double().mean())
 
     def get_loss(
         self, y_pred: Tensor, y_true: Tensor, X: Tensor | None = None, training: bool = False

@@ -73,7 +73,8 @@ def epochs_of(max_epochs: object, n_samples: int, batch_size: int, own: OwnTrain
         n_batches = math.ceil(n_samples / batch_size)
         if own.n_steps is not None:
             return math.ceil(own.n_steps / n_batches)
-        return max(20, min(math.ceil(1000 / n_batches), math.ceil(2**20 / n_samples)))
+        enough = max(math.ceil(own.enough_batches / n_batches), own.enough_epochs)
+        return max(own.least_epochs, min(enough, math.ceil(own.most_rows / n_samples)))
     return parse_integer(max_epochs, "max_epochs", at_least=0, otherwise=" or 'auto'")
 
 

@@ -16,7 +16,7 @@ from skorch.dataset import ValidSplit, get_len
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.state import Before
-from sk_posenc.encoders.own_training import PLAIN, OwnTraining
+from sk_posenc.encoders.own_training import GENERAL, OwnTraining
 from sk_posenc.networks._callbacks import (
     CallbackSupportMixin,
     EpochTasks,
@@ -26,6 +26,7 @@ from sk_posenc.networks._callbacks import (
     with_callbacks,
 )
 from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file, state_to_go_on_from
+from sk_posenc.networks._judgement import judge
 from sk_posenc.networks._schedules import Schedule
 from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
@@ -108,6 +109,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         rows, targets = self._take(X, y, fresh)
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
+        if tell and fresh:
+            n_epochs = self._epochs_for(rows, targets, size, n_epochs)
         self._check_memory(size)
         data = rows, targets, weight, *self._learnt_from()
         file = checkpoint_file(self, n_epochs, *data) if fresh else None
@@ -123,6 +126,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         with self._told_as_task(run, X, y, tell):
             self._loop_and_notify(run, rows, targets, fit_params, "fit" if tell else "partial_fit")
         run.raise_interrupt()
+        if fresh:
+            judge(self, self._loss_of_constant(data[1], weight))
 
     def _for_split(self, fit_params: dict[str, Any]) -> dict[str, Any]:
         """The parameters of a fit that `train_split` takes."""
@@ -133,12 +138,20 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
             )
         return fit_params
 
+    def _epochs_for(self, rows: Any, targets: Any, batch_size: int, n_epochs: int) -> int:
+        """Epochs of a first fit, given its rows; `n_epochs` by their number alone."""
+        return n_epochs
+
     def _choose(self, rows: Any, targets: Any, weight: Any) -> None:
         """Set what is chosen by trials on the rows, before the network is made."""
 
     def _weigh(self, targets: Any, weight: Any) -> Any:
         """What each row counts, given its target and the weight that it came with."""
         return weight
+
+    def _loss_of_constant(self, targets: Any, weight: Any) -> float | None:
+        """Loss of the best constant on the rows of a first fit; None where it is not known."""
+        return None
 
     def _learnt_from(self) -> tuple[Any, ...]:
         """What a fit depends on besides settings, rows, targets and weights."""
@@ -162,7 +175,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
 
     def _own_training(self) -> OwnTraining:
         """What "auto" means in the settings of training."""
-        return PLAIN
+        return GENERAL
 
     def _chosen(self, name: str) -> Any:
         """A setting of training, with what "auto" means in its place."""

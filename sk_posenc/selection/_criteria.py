@@ -86,7 +86,7 @@ def _training_time(head: Any, n_samples: int) -> float:
 
         size = batch_size_of(head.batch_size, n_samples)
         epochs, rate = epochs_of(head.max_epochs, n_samples, size), float(chosen(head, "lr"))
-        if head.lr_schedule in ("cosine", "linear"):
+        if chosen(head, "lr_schedule") != "constant":
             rate /= 2  # the mean over training
     steps = epochs * math.ceil(n_samples / size)
     if steps == 0:

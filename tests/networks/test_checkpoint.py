@@ -19,6 +19,8 @@ small = partial(
     CoordinateMLPRegressor,
     hidden_layer_sizes=(4,),
     max_epochs=4,
+    lr=1e-3,
+    lr_schedule="constant",
     random_state=0,
     device="cpu",
     batch_size=20,

@@ -73,7 +73,7 @@ def test_booleans_and_a_single_class(data):
 
 def test_without_hidden_layers_it_is_logistic_regression(data):
     X, y = data
-    model = small(hidden_layer_sizes=(), batch_size=-1, max_epochs=300, lr=0.1).fit(X, y)
+    model = small(hidden_layer_sizes=(), batch_size=-1, max_epochs=300, lr=0.2).fit(X, y)
     expected = LogisticRegression(C=np.inf).fit(X, y).predict_proba(X)
     np.testing.assert_allclose(model.predict_proba(X), expected, rtol=0, atol=2e-3)
 

@@ -184,7 +184,8 @@ def test_learnable_encoders_are_trained_unless_told_otherwise(data):
     by_decay = {group["weight_decay"]: group["params"] for group in decayed.optimizer_.param_groups}
     assert [p.shape for p in by_decay[0.0]] == [(16, 2)]
     assert len(by_decay[0.1]) == 4 + 4
-    ours = small(encoder, optimizer__param_groups=[("encoder.angular", {"lr": 1e-4})]).fit(X, y)
+    slow = {"optimizer__param_groups": [("encoder.angular", {"lr": 1e-4})]}
+    ours = small(encoder, lr_schedule="constant", **slow).fit(X, y)
     assert [group["lr"] for group in ours.optimizer_.param_groups] == [1e-4, 1e-2]
 
 
@@ -278,6 +279,19 @@ def test_schedules_end_at_zero(data, schedule):
     model.partial_fit(*data)  # each call has its own
     np.testing.assert_allclose(rates, 1e-2 * expected)
     pickle.loads(pickle.dumps(model)).partial_fit(*data)
+
+
+def test_a_warm_up_rises_and_a_cosine_follows(data):
+    rates = Rates.seen = []
+    settings = {"lr_schedule": "warmup_cosine", "callbacks": [Rates()]}
+    small(batch_size=15, max_epochs=3, **settings).fit(*data)
+    done = np.arange(60)
+    # three batches of 60, a twentieth, come before the rate itself
+    warm = np.minimum(1, (done + 1) / 4)
+    np.testing.assert_allclose(rates, 1e-2 * warm * (1 + np.cos(np.pi * done / 60)) / 2)
+    rates.clear()
+    small(batch_size=-1, max_epochs=1, **settings).fit(*data)
+    assert rates == [1e-2]  # one batch has no warm-up
 
 
 def test_early_stopping_goes_back_to_the_best(data):
