@@ -13,7 +13,7 @@ from torch import Tensor
 _Muon: Any = getattr(torch.optim, "Muon", torch.optim.Optimizer)
 
 
-class SinglePrecisionMuon(_Muon):  # type: ignore[misc]
+class SinglePrecisionMuon(_Muon):
     """`torch.optim.Muon`, which computes in float32 on a CPU.
 
     Its own half precision takes 45 times as long on a CPU that multiplies no such matrices.
