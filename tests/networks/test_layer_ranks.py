@@ -3,6 +3,7 @@
 import json
 import math
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_each_record_has_the_ranks_before_and_after_its_epoch():
         model.partial_fit(X, Y)
     rows = model.history_
     assert rows[0]["stable_rank_before"] == pytest.approx(untrained)
-    for earlier, later in zip(rows[:-1], rows[1:], strict=True):
+    for earlier, later in pairwise(rows):
         assert later["stable_rank_before"] == earlier["stable_rank"]
         assert later["stable_rank"] != earlier["stable_rank"]
     assert [len(row["stable_rank"]) for row in rows] == [3, 3, 3]
