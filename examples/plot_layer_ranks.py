@@ -45,7 +45,7 @@ OPTIMIZERS = {"Adam": (torch.optim.Adam, 3e-3), "Muon": ("muon", 0.05)}
 
 
 def measure(
-    step: int = 4, width: int = 128, epochs: int = 40
+    step: int = 4, width: int = 128, epochs: int = 30, batch_size: int = 512
 ) -> dict[tuple[str, str], tuple[CoordinateMLPRegressor, float, float]]:
     """Fitted networks, with the PSNR of the pixels that were learnt, and of the others."""
     X, y = grid_samples(load_signal("astronaut")[0][::step, ::step], channels=True)
@@ -59,7 +59,7 @@ def measure(
                 optimizer=optimizer,
                 lr=lr,
                 lr_schedule="cosine",
-                batch_size=512,
+                batch_size=batch_size,
                 max_epochs=epochs,
                 log_stable_rank=True,
                 random_state=0,
@@ -112,6 +112,19 @@ def draw(
     axes[2].grid(alpha=0.3, which="both")
     axes[2].legend(fontsize="small")
     return figure
+
+
+# %%
+# The stable rank of the hidden matrices collapses under Adam, within five epochs, from 33 to
+# between 5 and 13: few directions carry the image. Muon keeps it at 21 or more, with an encoding
+# and without. It also learns more: its loss falls faster, and goes on falling where Adam's has
+# stopped. This is the order that theory expects. It is no proof that the one causes the other.
+#
+# The first and the last layer, which Adam moves in both networks, do not follow it: under Muon
+# they end lower. An encoding hands 34 directions to the first layer in place of two, and that gains
+# more than the optimiser does. What Muon learns beyond Adam is of use without an encoding (4.5 dB
+# on the other half of the pixels). With one it is memorised: 11 dB on the pixels that were given,
+# and nothing on the others.
 
 
 if __name__ == "__main__":

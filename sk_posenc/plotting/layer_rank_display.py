@@ -116,7 +116,8 @@ class LayerRankDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3, which="both")
         handles, labels = zip(*self._entries(), strict=True)
-        ax.legend(handles, labels, fontsize="small", framealpha=0.8)
+        n_columns = 1 if len(labels) < 5 else 2
+        ax.legend(handles, labels, fontsize="small", framealpha=0.8, ncols=n_columns)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
