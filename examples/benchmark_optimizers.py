@@ -142,84 +142,66 @@ def show(title: str, models: dict[str, Made], case: Case, seeds: Iterable[int]) 
     Console(width=120).print(table)
 
 
-# Rates of Adam, and of Muon and the Adam beside it.
-ADAMS = ((1e-3,), (2e-3,), (4e-3,))
+# Rates of Adam; of Muon, and of the Adam beside it.
+ADAMS = ((1e-3,), (2e-3,), (4e-3,), (8e-3,), (1.6e-2,))
 MUONS = ((0.025, 3e-3), (0.05, 3e-3), (0.1, 3e-3), (0.05, 1e-3), (0.05, 1e-2))
-BEST = {"Adam": (2e-3,), "muon": (0.05, 3e-3)}
+ON_IMAGES = ((2e-3,), (4e-3,), (0.02, 3e-3), (0.05, 3e-3))
+ADAM, MUON = (8e-3,), (0.05, 3e-3)
 
 
-def spreads(quick: bool) -> None:
-    n, epochs = (16, 2) if quick else (64, 10)
+def volume(n: int, plan: Iterable[tuple[int, tuple[float, ...]]], seeds: Iterable[int]) -> None:
+    """A plan of epochs and rates on the video."""
     case = volume_case(n)
     models = {
-        f"{named(rates)}, spread {spread:g}": of_volume(case, epochs, rates, spread)
-        for spread in (0.5, 0.7, 1.0)
-        for rates in BEST.values()
+        f"{named(rates)}, {epochs} epochs": of_volume(case, epochs, rates) for epochs, rates in plan
     }
-    show(f"video, {n}^3, {epochs} epochs", models, case, SEEDS[:1])
+    show(f"video, {n}^3", models, case, seeds)
 
 
 def rates(quick: bool) -> None:
-    # as many epochs as take about the same time
-    n, lengths = (16, (2, 1)) if quick else (64, (16, 10))
-    case = volume_case(n)
-    models = {
-        f"{named(each)}, {epochs} epochs": of_volume(case, epochs, each)
-        for epochs, several in zip(lengths, (ADAMS, MUONS), strict=True)
-        for each in several
-    }
-    show(f"video, {n}^3", models, case, SEEDS)
+    """As many epochs of both as take about the same time."""
+    n, adam, muon = (16, 2, 1) if quick else (64, 16, 10)
+    volume(n, [*((adam, each) for each in ADAMS), *((muon, each) for each in MUONS)], SEEDS)
 
 
 def race(quick: bool) -> None:
-    """Longer and shorter fits of the best rates."""
-    n = 16 if quick else 64
-    case, lengths = volume_case(n), {"Adam": (40, 60, 80), "muon": (20, 30, 40)}
-    models = {
-        f"{named(BEST[name])}, {epochs} epochs": of_volume(case, epochs, BEST[name])
-        for name in BEST
-        for epochs in (lengths[name][:1] if quick else lengths[name])
-    }
-    show(f"video, {n}^3", models, case, SEEDS[:1])
+    n, plan = (16, ((2, ADAM), (1, MUON))) if quick else (64, ((48, ADAM), (20, MUON)))
+    volume(n, plan, SEEDS[:1])
 
 
 def large(quick: bool) -> None:
     n = 16 if quick else 128
-    case, lengths = volume_case(n), {"Adam": 6, "muon": 5}
-    models = {
-        f"{named(BEST[name])}, {epochs} epochs": of_volume(case, epochs, BEST[name])
-        for name, epochs in lengths.items()
-    }
-    show(f"video, {n}^3", models, case, SEEDS[:1])
+    volume(n, ((3, ADAM), (2, MUON)), SEEDS[:1])
 
 
 def image(quick: bool, noise: float = 0.0) -> None:
-    case = image_case(noise)
-    lengths = {"Adam": 1, "muon": 1} if quick else {"Adam": 24, "muon": 16}
+    case, (adam, muon) = image_case(noise), (2, 1) if quick else (20, 13)
+    models = {}
+    for each in ON_IMAGES:
+        epochs = adam if len(each) == 1 else muon
+        models[f"{named(each)}, {epochs} epochs"] = of_image(case, epochs, each)
+    show(f"astronaut, a quarter of 256 x 256, noise {noise:g}", models, case, SEEDS[:1])
+
+
+def spreads(quick: bool) -> None:
+    """Frequencies that suit each optimiser."""
+    n, epochs = (16, 1) if quick else (64, 10)
+    case = volume_case(n)
     models = {
-        f"{named(each)}, {lengths[name]} epochs": of_image(case, lengths[name], each)
-        for name, each in PAIRS_ON_IMAGES
+        f"{named(rates)}, spread {spread:g}": of_volume(case, epochs, rates, spread)
+        for spread in (0.5, 0.7, 1.0)
+        for rates in ((3e-3,), MUON)
     }
-    show(f"astronaut, a quarter of 256 x 256, noise {noise:g}", models, case, SEEDS)
-
-
-PAIRS_ON_IMAGES = (
-    ("Adam", (1e-3,)),
-    ("Adam", (2e-3,)),
-    ("Adam", (4e-3,)),
-    ("muon", (0.01, 3e-3)),
-    ("muon", (0.02, 3e-3)),
-    ("muon", (0.05, 3e-3)),
-)
+    show(f"video, {n}^3, {epochs} epochs", models, case, SEEDS[:1])
 
 
 PARTS: dict[str, Callable[[bool], None]] = {
-    "spread": spreads,
     "rates": rates,
     "race": race,
     "large": large,
     "image": image,
     "noise": partial(image, noise=NOISE),
+    "spread": spreads,
 }
 
 

@@ -115,7 +115,7 @@ def draw(
 
 
 # %%
-# The stable rank of the hidden matrices collapses under Adam, within five epochs, from 33 to
+# The stable rank of the hidden matrices collapses under Adam, within ten epochs, from 33 to
 # between 5 and 13: few directions carry the image. Muon keeps it at 21 or more, with an encoding
 # and without. It also learns more: its loss falls faster, and goes on falling where Adam's has
 # stopped. This is the order that theory expects. It is no proof that the one causes the other.

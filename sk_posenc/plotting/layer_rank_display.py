@@ -1,5 +1,6 @@
 """Stable rank of the layers of a network, by epoch."""
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
@@ -116,8 +117,12 @@ class LayerRankDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.grid(alpha=0.3, which="both")
         handles, labels = zip(*self._entries(), strict=True)
-        n_columns = 1 if len(labels) < 5 else 2
-        ax.legend(handles, labels, fontsize="small", framealpha=0.8, ncols=n_columns)
+        n_columns = 4 if max(map(len, labels)) < 12 else 2
+        bottom, top = ax.get_ylim()
+        # room above the lines
+        room = 0.1 * math.ceil(len(labels) / n_columns)
+        ax.set_ylim(bottom, top * (top / bottom) ** room)
+        ax.legend(handles, labels, fontsize="small", loc="upper center", ncols=n_columns)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 
