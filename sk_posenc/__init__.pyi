@@ -45,6 +45,7 @@ from .networks.network_similarity import network_similarity, network_stable_rank
 from .networks.regressor import CoordinateMLPRegressor
 from .networks.tangent_kernel import tangent_kernel
 from .plotting.basis_display import BasisDisplay
+from .plotting.layer_rank_display import LayerRankDisplay
 from .plotting.reconstruction_display import ReconstructionDisplay
 from .plotting.spectrum_display import SpectrumDisplay
 from .plotting.tradeoff_display import TradeoffDisplay
@@ -73,6 +74,7 @@ __all__ = [
     "FourierEncoder",
     "KroneckerRidge",
     "KroneckerRidgeCV",
+    "LayerRankDisplay",
     "LearnableFourierEncoder",
     "LogFourierEncoder",
     "MultigridEncoder",

@@ -189,10 +189,13 @@ TESTS = {
     "networks/_labels": ["networks/classifier"],
     "networks/_noise_test": ["networks/noise_test"],
     "networks/_schedules": ["networks/training"],
+    "networks/_layer_ranks": ["networks/layer_ranks"],
     "networks/classifier": ["networks/classifier"],
     "networks/_doubles": ["networks/encoder_module"],
     "networks/_memory": ["networks/training"],
+    "networks/_muon": ["networks/muon"],
     "networks/_origin": ["networks/regressor"],
+    "networks/_orthogonal_steps": ["networks/muon"],
     "networks/_plain": ["networks/pickling"],
     "networks/hints": ["networks/hints"],
     "networks/_views": ["networks/views"],
@@ -210,7 +213,9 @@ TESTS = {
     "networks/coordinate_module": ["networks/regressor", "networks/coordinate_module"],
     "networks/encoder_module": ["networks/encoder_module"],
     "networks/estimator": ["networks/estimator", "networks/regressor", "networks/training"],
-    "networks/linear_layers": ["graphs/anchor_path", "graphs/node_predictors"],
+    "networks/linear_layers": [
+        *("graphs/anchor_path", "graphs/node_predictors", "networks/muon", "networks/layer_ranks")
+    ],
     "networks/network_similarity": ["networks/network_similarity", "plotting/plotting"],
     "networks/parameters": ["networks/estimator", "networks/regressor", "refits"],
     "networks/pickling": [
@@ -228,6 +233,7 @@ TESTS = {
     "networks/training": ["networks/estimator", "networks/training", "refits"],
     "networks/tangent_kernel": ["networks/tangent_kernel", "networks/network_similarity"],
     "plotting": ["plotting/plotting", "tables"],
+    "plotting/layer_rank_display": ["plotting/layer_rank_display"],
     "series": [
         "series/augmenter",
         "series/attention",

@@ -465,3 +465,15 @@ def test_properties_of_attention_hold(monkeypatch):
     assert script.products("float32") < 1e-5
     assert script.least_change_of_reversed() > 0.1
     assert script.moments(200_000) == pytest.approx((1, 1), rel=0.1)
+
+
+def test_muon_keeps_the_stable_rank_of_hidden_matrices():
+    script = load("plot_layer_ranks")
+    results = script.measure(step=16, width=32, epochs=20, batch_size=64)
+    for encoding in script.ENCODINGS:
+        adam, muon = (script.ranks_of(results[encoding, name][0]) for name in script.OPTIMIZERS)
+        np.testing.assert_array_equal(adam[0], muon[0])
+        assert np.all(muon[-1, 1:4] > 1.2 * adam[-1, 1:4])
+        assert results[encoding, "Muon"][1] > results[encoding, "Adam"][1]
+    assert "layer 5" in script.report(results)
+    assert len(drawn(script.draw(results))) == 3

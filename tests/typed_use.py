@@ -30,6 +30,7 @@ from sk_posenc import (
     FourierEncoder,
     KroneckerRidge,
     KroneckerRidgeCV,
+    LayerRankDisplay,
     LearnableFourierEncoder,
     LogFourierEncoder,
     MultigridEncoder,
@@ -221,6 +222,10 @@ def displays(X: Floats, y: Floats) -> None:
     assert_type(SpectrumDisplay.from_estimator(encoder, X).plot(), SpectrumDisplay)
     assert_type(TradeoffDisplay.from_estimator([encoder], X), TradeoffDisplay)
     assert_type(ReconstructionDisplay.from_estimator(ridge, X, y), ReconstructionDisplay)
+    network = CoordinateMLPRegressor(
+        encoder, optimizer="muon", max_epochs=1, log_stable_rank=True, device="cpu"
+    ).fit(X, y)
+    assert_type(LayerRankDisplay.from_estimator(network).plot(), LayerRankDisplay)
 
 
 def positions(X: Floats) -> None:

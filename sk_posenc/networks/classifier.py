@@ -89,6 +89,9 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         Folder in which `fit` saves its state after each epoch; see `CoordinateMLPRegressor`.
     mixed_precision : bool, default=False
         Whether layers compute in bfloat16, with weights, loss and encoding in float32.
+    log_stable_rank : bool, default=False
+        Whether the record of each epoch in `history_` has the stable ranks of the weights of all
+        layers, in the list "stable_rank"; `LayerRankDisplay` draws them.
     device : str or torch.device, default="auto"
         Where to compute. "auto": CUDA if a device is available when `fit` starts, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -97,10 +100,14 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         The network, a class that derives from `CoordinateModule`.
     criterion : type, default=torch.nn.CrossEntropyLoss
         The loss, of the outputs of the network and the numbers of the classes.
-    optimizer : type, default=torch.optim.Adam
-        The optimiser; `optimizer__betas` and the like set its parameters.
+    optimizer : type or "muon", default=torch.optim.Adam
+        The optimiser; `optimizer__betas` and the like set its parameters. "muon": Muon for the
+        matrices between the first and the last layer, Adam for all other parameters. It needs
+        PyTorch 2.9; the guide's page on the coordinate MLP says where it gains.
     lr : float or "auto", default="auto"
-        Learning rate, the highest of a schedule; see `CoordinateMLPRegressor`.
+        Learning rate, the highest of a schedule; see `CoordinateMLPRegressor`. With "muon" it is
+        that of the matrices, "auto" is 0.05, and `optimizer__adam_lr` is that of all other
+        parameters.
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`; see `CoordinateMLPRegressor`. Whether
         labels are noisy is not asked: hold out rows by `early_stopping`.
@@ -171,6 +178,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         early_stopping: Count | None = None,
         checkpoint: Folder | None = None,
         mixed_precision: bool = False,
+        log_stable_rank: bool = False,
         device: Device = "auto",
         random_state: Seed | None = None,
         module: Module = CoordinateMLP,
@@ -209,6 +217,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         self.train_encoder = train_encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.log_stable_rank = log_stable_rank
         self.class_weight = class_weight
 
     @property

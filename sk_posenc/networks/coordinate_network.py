@@ -20,6 +20,7 @@ from sk_posenc.core.augmenting import check_augmenter
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.settings import parse_flag
 from sk_posenc.encoders.base import check_encoder
 from sk_posenc.encoders.own_training import PLAIN, SINES, OwnTraining
 from sk_posenc.networks._building import (
@@ -29,7 +30,9 @@ from sk_posenc.networks._building import (
     settings_for_module,
 )
 from sk_posenc.networks._fixed_batches import FixedBatches
+from sk_posenc.networks._layer_ranks import LayerRanks
 from sk_posenc.networks._memory import check_training
+from sk_posenc.networks._muon import is_muon
 from sk_posenc.networks._origin import from_origin, origin_of
 from sk_posenc.networks._products import bytes_of_products
 from sk_posenc.networks._roughness import roughness
@@ -60,6 +63,7 @@ class CoordinateNetwork(SkorchEstimator):
     _of_a_run = ("_run", "_groups", "_views")
     _n_outputs: int
     augmenter: Any = None
+    log_stable_rank: Any = False
     _fitted_augmenter: Any = None
     _is_grouped = False
     # Labels of the rows that train, and the views of these rows.
@@ -229,9 +233,19 @@ class CoordinateNetwork(SkorchEstimator):
         args, kwargs = super().get_params_for_optimizer(prefix, named_parameters)
         plain = not {"fused", "foreach", "differentiable"} & kwargs.keys()
         known = self.device_.type in ("cpu", "cuda")
-        if self._own_training().fused and self.optimizer is torch.optim.Adam and plain and known:
+        own = self._own_training()
+        with_adam = self.optimizer is torch.optim.Adam or is_muon(self.optimizer)
+        if own.fused and with_adam and plain and known:
             kwargs["fused"] = True
+        if is_muon(self.optimizer) and own is not PLAIN:
+            kwargs.setdefault("adam_lr", own.lr)
         return args, kwargs
+
+    def _yield_callbacks(self) -> Iterator[tuple[str, Any, bool]]:
+        # first: what checkpoints save holds its record
+        if self.log_stable_rank:
+            yield "layer_ranks", LayerRanks(), True
+        yield from super()._yield_callbacks()
 
     def _smoothness(self) -> float:
         """What neighbouring codes pay for their differences, per training row."""
@@ -323,6 +337,7 @@ class CoordinateNetwork(SkorchEstimator):
         if self.augmenter is not None:
             check_augmenter(self.augmenter)
         super()._check_settings()
+        parse_flag(self.log_stable_rank, "log_stable_rank")
         check_module(self)
         trains = self.train_encoder
         wanted = f"train_encoder must be 'auto', True or False. Got {trains!r}."

@@ -90,7 +90,7 @@ class SkorchEstimator(ListedCheaply, TrainedInRuns, LiveParameters, PortableNet)
         mixed_precision: bool = False,
         device: str | torch.device = "auto",
         random_state: int | np.random.RandomState | None = None,
-        optimizer: type[torch.optim.Optimizer] = torch.optim.Adam,
+        optimizer: type[torch.optim.Optimizer] | str = torch.optim.Adam,
         lr: float | str = "auto",
         max_epochs: int | str = "auto",
         batch_size: int | str = "auto",

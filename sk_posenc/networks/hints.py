@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     Seed = int | np.random.RandomState
     Module = type[CoordinateModule]
     Criterion = type[torch.nn.Module]
-    Optimizer = type[torch.optim.Optimizer]
+    Optimizer = type[torch.optim.Optimizer] | Literal["muon"]
     ClassWeight = dict[Any, float] | str
     Augmenter: TypeAlias = Any
     Encoder: TypeAlias = Any

@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
+from sk_posenc.networks.encoder_module import EncoderModule
+
 
 def linear(
     n_in: int,
@@ -33,3 +35,18 @@ def layers_of(widths: Sequence[int], generator: torch.Generator | None) -> nn.Se
         gain = math.sqrt(2) if parts else 1.0
         parts += [linear(n_in, n_out, generator, gain=gain), nn.ReLU()]
     return nn.Sequential(*parts[:-1])
+
+
+def linears_in(module: nn.Module) -> list[nn.Linear]:
+    """The linear layers of a network outside its encoder, in the order that it names them."""
+    encoding = {
+        id(part)
+        for each in module.modules()
+        if isinstance(each, EncoderModule)
+        for part in each.modules()
+    }
+    return [
+        each
+        for each in module.modules()
+        if isinstance(each, nn.Linear) and id(each) not in encoding
+    ]

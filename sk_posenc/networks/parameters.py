@@ -10,6 +10,7 @@ from skorch import NeuralNet
 from torch import nn
 
 from sk_posenc.core.state import Before
+from sk_posenc.networks._muon import is_muon, optimizer_class, split_hidden
 from sk_posenc.networks.settings import check_optimizer
 
 # Parts whose parameters are read when they are next needed.
@@ -45,11 +46,14 @@ class LiveParameters(NeuralNet):
         undecayed = {id(each) for each in self._undecayed_parameters()}
         rest = args[0][-1]
         of_no_pattern = set(rest) == {"params"}  # parameters that match no pattern of the user
-        if undecayed and of_no_pattern and "weight_decay" in signature(self.optimizer).parameters:
+        kind = optimizer_class(self.optimizer)
+        if undecayed and of_no_pattern and "weight_decay" in signature(kind).parameters:
             kept = [p for p in rest["params"] if id(p) in undecayed]
             rest["params"] = [p for p in rest["params"] if id(p) not in undecayed]
             if kept:
                 args[0].append({"params": kept, "weight_decay": 0.0})
+        if is_muon(self.optimizer):
+            args = split_hidden(args[0], self.module_), *args[1:]
         for name in [each for each in kwargs if each.startswith("param_groups__")]:
             value, (_, index, option) = kwargs.pop(name), name.split("__", 2)
             if index not in map(str, range(len(args[0]))):
@@ -59,6 +63,17 @@ class LiveParameters(NeuralNet):
                 )
             args[0][int(index)][option] = value
         return args, kwargs
+
+    def initialize_optimizer(self, triggered_directly: Any = None) -> Self:
+        """Make `optimizer_`, for the parameters that the network has; see skorch.
+
+        Returns
+        -------
+        self : estimator
+        """
+        args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
+        self.optimizer_ = optimizer_class(self.optimizer)(*args, **kwargs)
+        return self
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters, including those of skorch's parts (`optimizer__betas`, ...).
@@ -107,7 +122,8 @@ class LiveParameters(NeuralNet):
         """Apply settings to the present optimiser; make a new one where groups change."""
         check_optimizer(self)
         args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
-        tuned, groups = self.optimizer(*args, **kwargs), self.optimizer_.param_groups
+        tuned = optimizer_class(self.optimizer)(*args, **kwargs)
+        groups = self.optimizer_.param_groups
         if (
             type(tuned) is not type(self.optimizer_)
             or len(tuned.param_groups) != len(groups)
@@ -115,7 +131,7 @@ class LiveParameters(NeuralNet):
         ):
             self._initialize_optimizer()
             return
-        for name in (each.split("__")[-1] for each in names):
+        for name in (each.split("__")[-1].removeprefix("adam_") for each in names):
             for group, new in zip(groups, tuned.param_groups, strict=True):
                 group[name] = new[name]
                 if name == "lr" and "initial_lr" in group:

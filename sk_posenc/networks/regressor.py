@@ -94,6 +94,9 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         on a CPU. Delete the folder to start again. None: nothing is saved.
     mixed_precision : bool, default=False
         Whether layers compute in bfloat16, with weights, loss and encoding in float32.
+    log_stable_rank : bool, default=False
+        Whether the record of each epoch in `history_` has the stable ranks of the weights of all
+        layers, in the list "stable_rank"; `LayerRankDisplay` draws them.
     device : str or torch.device, default="auto"
         Where to compute. "auto": CUDA if a device is available when `fit` starts, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -101,11 +104,14 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     module : type, default=CoordinateMLP
         The network, a class that derives from `CoordinateModule`; the guide's page *Add a
         network* shows how.
-    optimizer : type, default=torch.optim.Adam
-        The optimiser; `optimizer__betas` and the like set its parameters.
+    optimizer : type or "muon", default=torch.optim.Adam
+        The optimiser; `optimizer__betas` and the like set its parameters. "muon": Muon for the
+        matrices between the first and the last layer, Adam for all other parameters. It needs
+        PyTorch 2.9; the guide's page on the coordinate MLP says where it gains.
     lr : float or "auto", default="auto"
         Learning rate, the highest of a schedule. "auto": as the encoder says; else 3e-3, and 1e-4
-        for networks of sines.
+        for networks of sines. With "muon" it is that of the matrices, "auto" is 0.05, and
+        `optimizer__adam_lr` is that of all other parameters.
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`. "auto": 40 or as many as make 640
         batches, fewer of many rows, but 10 at least, unless the encoder says otherwise. A first
@@ -209,6 +215,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         early_stopping: Count | None = None,
         checkpoint: Folder | None = None,
         mixed_precision: bool = False,
+        log_stable_rank: bool = False,
         device: Device = "auto",
         random_state: Seed | None = None,
         module: Module = CoordinateMLP,
@@ -245,6 +252,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         self.train_encoder = train_encoder
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.log_stable_rank = log_stable_rank
         self.output_activation = output_activation
 
     def fit(

@@ -20,6 +20,7 @@ from sk_posenc.core.settings import (
     parse_number,
 )
 from sk_posenc.encoders.own_training import PLAIN, OwnTraining
+from sk_posenc.networks._muon import MUON_LR, check_muon, check_options, is_muon
 from sk_posenc.networks._schedules import SCHEDULES
 
 
@@ -81,6 +82,8 @@ def epochs_of(max_epochs: object, n_samples: int, batch_size: int, own: OwnTrain
 def chosen(net: Any, name: str, own: OwnTraining = PLAIN) -> Any:
     """A setting of training that "auto" leaves to the encoder."""
     value = getattr(net, name)
+    if name == "lr" and is_muon(net.optimizer) and isinstance(value, str):
+        return MUON_LR
     return getattr(own, name) if isinstance(value, str) and value == "auto" else value
 
 
@@ -134,7 +137,11 @@ def _check_callbacks(callbacks: Any) -> None:
 
 def check_optimizer(net: Any) -> None:
     """Raise for an impossible optimiser or learning rate."""
-    _check_class(net, "optimizer", "torch.optim.Adam")
+    if is_muon(net.optimizer):
+        check_muon()
+        check_options(net.get_params_for("optimizer"))
+    else:
+        _check_class(net, "optimizer", 'torch.optim.Adam, or "muon"')
     if not (isinstance(net.lr, str) and net.lr == "auto"):
         parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
 

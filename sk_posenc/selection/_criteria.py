@@ -104,7 +104,11 @@ def _layers_of(head: Any) -> Any:
 
 def _check_optimizer(head: Any) -> None:
     """Raise for optimisers for which the factor is not calibrated."""
-    name = head.solver if isinstance(head, MLPRegressor) else head.optimizer.__name__
+    name = (
+        head.solver
+        if isinstance(head, MLPRegressor)
+        else getattr(head.optimizer, "__name__", head.optimizer)
+    )
     if name.lower() not in ("adam", "adamw"):
         raise ValueError(
             "training_time is known for Adam only: pass it for other optimisers, as 10,000 times "
