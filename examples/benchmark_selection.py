@@ -307,7 +307,8 @@ def rules(keys: list[Key], fixed: int) -> dict[str, Rule]:
         ),
     }
     single = ("suggest_encoder", "spectrum of the untrained", *[f"{n} epochs of each" for n in FEW])
-    searches = ("perturbation", "perturbation, sub-grid", "magnitude", "Optuna")
+    alpha_trained = "perturbation, alpha trained"
+    searches = ("perturbation", alpha_trained, "perturbation, sub-grid", "magnitude", "Optuna")
     found |= {way: Rule((way,), best) for way in (*single, *searches)}
     found |= {
         f"the same, unless {way} is clear": Rule((way,), corrected(way), margins) for way in single
