@@ -50,6 +50,7 @@ from .plotting.reconstruction_display import ReconstructionDisplay
 from .plotting.spectrum_display import SpectrumDisplay
 from .plotting.tradeoff_display import TradeoffDisplay
 from .selection.coordinate_folds import CoordinateKFold
+from .selection.perturbation_search import PerturbationSearchCV
 from .selection.suggestion import Suggestion, suggest_encoder
 from .series.attention import ToeplitzAttention
 from .series.attention_regressor import ToeplitzAttentionRegressor
@@ -78,6 +79,7 @@ __all__ = [
     "LearnableFourierEncoder",
     "LogFourierEncoder",
     "MultigridEncoder",
+    "PerturbationSearchCV",
     "PoorFitWarning",
     "PositionAugmenter",
     "PositiveRandomFeatures",

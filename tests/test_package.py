@@ -49,6 +49,11 @@ SETTINGS = {
     "AnchorPathClassifier": PATHS,
     "AnchorPathEncoder": PATHS,
     "AnchorPathRegressor": PATHS,
+    "PerturbationSearchCV": {
+        "estimator": sk_posenc.CoordinateMLPRegressor(**SMALL),
+        "encoders": [sk_posenc.FourierEncoder(2), sk_posenc.ShiftedBasisEncoder(stable_rank=3)],
+        **{"search_epochs": 2, "tune_epochs": 1, "random_state": 0},
+    },
     "SeasonalRidge": {"periods": 2.5},
     "ToeplitzAttentionRegressor": SERIES,
     "CoordinateMLPClassifier": SMALL,
@@ -114,11 +119,15 @@ def public_estimators():
             yield value(**SETTINGS.get(name, {}))
 
 
-NETWORK = [each for each in public_estimators() if hasattr(each, "max_epochs")]
+def trains(estimator):
+    return hasattr(estimator, "max_epochs") or hasattr(estimator, "search_epochs")
+
+
+NETWORK = [each for each in public_estimators() if trains(each)]
 
 
 @pytest.mark.filterwarnings("ignore::sk_posenc.PoorFitWarning")  # checks fit on noise
-@parametrize_with_checks([each for each in public_estimators() if not hasattr(each, "max_epochs")])
+@parametrize_with_checks([each for each in public_estimators() if not trains(each)])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
@@ -142,7 +151,7 @@ def test_unknown_name():
 
 
 HEAVY = {"matplotlib", "skimage", "skorch", "torch", "xarray"}
-OF_NETWORKS = ("CoordinateM", "AnchorPath", "ToeplitzAttention")
+OF_NETWORKS = ("CoordinateM", "AnchorPath", "PerturbationSearch", "ToeplitzAttention")
 NEED_THEM = {"EncoderModule"} | {
     name
     for name in sk_posenc.__all__

@@ -34,6 +34,7 @@ from sk_posenc import (
     LearnableFourierEncoder,
     LogFourierEncoder,
     MultigridEncoder,
+    PerturbationSearchCV,
     PoorFitWarning,
     PositionAugmenter,
     PositiveRandomFeatures,
@@ -212,7 +213,17 @@ def reports(X: Floats, y: Floats) -> None:
     assert_type(report, EncodingReport)
     suggestion = suggest_encoder(X, y, KroneckerRidge(), [FourierEncoder(3), LogFourierEncoder(2)])
     assert_type(suggestion, Suggestion)
-    print(report, suggestion, suggestion.best_encoder)
+    doubts: tuple[str, ...] = suggestion.doubts
+    print(report, suggestion, suggestion.best_encoder, doubts)
+
+
+def searches(X: Floats, y: Floats) -> None:
+    network = CoordinateMLPRegressor(hidden_layer_sizes=4, max_epochs=1, device="cpu")
+    encoders = [FourierEncoder(2), ShiftedBasisEncoder(stable_rank=3)]
+    search = PerturbationSearchCV(network, encoders, search_epochs=1, tune_epochs=1)
+    assert_type(search.fit(X, y), PerturbationSearchCV)
+    assert_type(search.score(X, y), float)
+    assert len(search.predict(X)) == len(X)
 
 
 def displays(X: Floats, y: Floats) -> None:
@@ -288,6 +299,7 @@ def main() -> None:
     measures(X, y)
     networks_see(X)
     reports(X, y)
+    searches(X, y)
     displays(X, y)
     graphs()
     positions(X)

@@ -140,6 +140,7 @@ class Criterion(Protocol):
 
     name: str
     n_samples: int
+    exponent: float | None  # how rough the signal is, where that decides
 
     def error_of(self, encoder: Any) -> tuple[float, Any]:
         """The error, and the encoder, which is fitted."""
@@ -155,6 +156,7 @@ class _Network:
     ) -> None:
         cells = in_cells(X)
         rough = roughness(cells, Y, rng)
+        self.exponent: float | None = rough.exponent
         rows = neighbourhood(cells, n_rows)
         places = places_between(cells[rows], _PLACES, rng)
         self._all, self._n = X, len(rows)
@@ -185,6 +187,7 @@ class _Linear:
     """Leave-one-out of a linear model on encoded coordinates."""
 
     name = "By leave-one-out"
+    exponent = None
 
     def __init__(self, head: Any, X: NDArray, Y: NDArray, n_rows: int) -> None:
         rows = neighbourhood(in_cells(X), n_rows) if len(X) > n_rows else np.arange(len(X))
@@ -210,6 +213,7 @@ class _Kronecker:
     """Leave-one-out of a Kronecker ridge on the product of encodings, or its own folds."""
 
     name = "By the search of the Kronecker ridge"
+    exponent = None
 
     def __init__(self, head: Any, X: NDArray, y: NDArray) -> None:
         self._head, self._X, self._y, self.n_samples = head, X, y, len(X)

@@ -27,6 +27,7 @@ from sk_posenc.encoders.fourier import FourierEncoder
 from sk_posenc.encoders.random_fourier import RandomFourierEncoder
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.selection._criteria import Criterion, criterion_for, head_of
+from sk_posenc.selection._doubts import doubts_about, near_ties
 
 __all__ = ["Suggestion", "suggest_encoder"]
 
@@ -51,12 +52,15 @@ class Suggestion:
         "rank", from 1; "encoder", unfitted; "psnr", the expected PSNR in dB relative to the
         range of `y`; "mse", the expected squared error in units of `y`; "stable_rank", the
         mean over the axes (NaN for an encoder without); "n_features"; "index", the place in
-        the list of candidates.
+        the list of candidates; "near_tie", whether it is expected within 0.25 dB of the first.
     criterion : str
         The criterion of the ranking, in words.
     n_samples : int
         Number of rows that were used.
     seconds : float
+    doubts : tuple of str
+        What the ranking leaves open: near-ties, and a smooth signal that is fitted closely, on
+        which the ranking for networks is known to fail. Empty where there is nothing to say.
     """
 
     best_encoder: Any
@@ -64,6 +68,7 @@ class Suggestion:
     criterion: str
     n_samples: int
     seconds: float
+    doubts: tuple[str, ...] = ()
 
     def _lines(self) -> list[list[str]]:
         lines = [["rank", "dB", "stable rank", "columns", "encoder"]]
@@ -89,7 +94,7 @@ class Suggestion:
             "  ".join([*(c.rjust(w) for c, w in zip(line[:-1], widths, strict=False)), line[-1]])
             for line in lines
         ]
-        return "\n".join([self._title(), *shown])
+        return "\n".join([self._title(), *shown, *self.doubts])
 
     def _repr_html_(self) -> str:
         heading, *body = self._lines()
@@ -101,7 +106,9 @@ class Suggestion:
         rows = "".join(row(line, "td") for line in body)
         return (
             f"<div><p>{html.escape(self._title())}</p>"
-            f"<table>{row(heading, 'th')}{rows}</table></div>"
+            f"<table>{row(heading, 'th')}{rows}</table>"
+            + "".join(f"<p>{html.escape(doubt)}</p>" for doubt in self.doubts)
+            + "</div>"
         )
 
 
@@ -188,7 +195,8 @@ def suggest_encoder(
     The factor 10,000 was chosen on five of the ten signals of
     ``examples/choose_encoder.py``, for four hidden layers in CoordinateMLPRegressor. From a
     third of it to three times as much, the ranking there is about as good.
-    ``docs/choosing.md`` has the results for the other signals, and where the ranking fails.
+    ``docs/choosing.md`` has the results for the other signals, and where the ranking fails:
+    `doubts` of the result says so for a signal like that.
     The kernel does not include the features that a network learns.
 
     *Linear heads.* Leave-one-out keeps the encoder and its domain fixed. RidgeCV takes the
@@ -232,6 +240,7 @@ def suggest_encoder(
         criterion=criterion.name,
         n_samples=criterion.n_samples,
         seconds=time.perf_counter() - start,
+        doubts=doubts_about(table["psnr"], criterion.exponent),
     )
 
 
@@ -278,14 +287,16 @@ def _ranking(
     floor = np.finfo(np.float64).eps * value_range**2
     listed = np.empty(len(candidates), dtype=object)
     listed[:] = [clone(candidates[i]) for i in order]
+    psnr = 20 * np.log10(value_range) - 10 * np.log10(np.maximum(mse[order], floor))
     return {
         "rank": np.arange(1, len(candidates) + 1),
         "encoder": listed,
-        "psnr": 20 * np.log10(value_range) - 10 * np.log10(np.maximum(mse[order], floor)),
+        "psnr": psnr,
         "mse": mse[order],
         "stable_rank": stable_ranks[order],
         "n_features": widths[order].astype(np.intp),
         "index": order,
+        "near_tie": near_ties(psnr),
     }
 
 
