@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 # Rows that are predicted from their neighbours.
 _JUDGED = 2048
 # Fewer rows than this tell nothing.
-_LEAST_ROWS = 64
+LEAST_ROWS = 64
 # Neighbours that stand around a row: two along each axis, in space a few more than six.
 _AROUND = {1: 2, 2: 4}
 _AROUND_IN_SPACE = 8
@@ -36,7 +36,7 @@ def is_noisy(rows: NDArray, targets: NDArray) -> bool:
     """
     rows = _in_deviations(rows)
     targets = _in_deviations(targets.reshape(len(targets), -1))
-    if len(rows) < _LEAST_ROWS or not rows.shape[1] or not targets.shape[1]:
+    if len(rows) < LEAST_ROWS or not rows.shape[1] or not targets.shape[1]:
         return False
     few = _AROUND.get(rows.shape[1], _AROUND_IN_SPACE)
     judged = np.random.RandomState(0).permutation(len(rows))[:_JUDGED]

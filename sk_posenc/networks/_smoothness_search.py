@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from sk_posenc.core.poor_fit import poor_fits_untold
+from sk_posenc.networks._noise_test import LEAST_ROWS, is_noisy
 from sk_posenc.networks.batches import as_tensor
 
 # Rows of the short fits at most, rows a batch and batches of each.
@@ -47,6 +48,10 @@ def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, w
     if not 0 < held_out.sum() < len(held_out):
         encoder.smoothness_ = _FIRST
         return
+    if trial.on_grid and _is_clean(rows, targets):
+        # each node has its sample; short fits on half the grid would smooth what aliases there
+        encoder.smoothness_ = 0.0
+        return
     own_targets = targets[trial.kept]
     own_weight = None if weight is None else weight[trial.kept][~held_out]
 
@@ -59,6 +64,12 @@ def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, w
     chosen = climb(error_of)
     is_none = trial.on_grid and chosen == _FIRST  # each node has its sample
     encoder.smoothness_ = 0.0 if is_none else chosen
+
+
+def _is_clean(rows: NDArray, targets: NDArray) -> bool:
+    """Whether neighbours show that numbers have no noise; of labels they do not tell."""
+    told = targets.dtype.kind == "f" and len(rows) >= LEAST_ROWS
+    return told and not is_noisy(rows, targets)
 
 
 def climb(error_of: Callable[[float], float]) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.plotting._drawing import COLOURS, DASHES, make_panels, pyplot
+from sk_posenc.plotting._drawing import COLOURS, DASHES, make_panels, parse_style, pyplot
 from sk_posenc.plotting._names import by_name
 
 
@@ -98,6 +98,7 @@ class LayerRankDisplay:
         -------
         self
         """
+        given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         self.lines_: dict[str, list[Any]] = {}
         for number, (name, ranks) in enumerate(self.stable_rank.items()):
@@ -106,8 +107,7 @@ class LayerRankDisplay:
                 ax.plot(
                     np.arange(len(ranks)),
                     ranks[:, layer],
-                    **{"color": COLOURS[layer % len(COLOURS)], "linestyle": dashes}
-                    | dict(line_kwargs or {}),
+                    **{"color": COLOURS[layer % len(COLOURS)], "linestyle": dashes} | given,
                 )[0]
                 for layer in range(ranks.shape[1])
             ]
@@ -158,7 +158,7 @@ def _network(estimator: Any) -> Any:
         if hasattr(estimator, name):
             return _network(getattr(estimator, name))
     raise TypeError(
-        "expected a CoordinateMLPRegressor or CoordinateMLPClassifier, or a fitted Pipeline or "
+        "estimator must be a CoordinateMLPRegressor or CoordinateMLPClassifier, or a fitted Pipeline or "
         f"search that holds one. Got {estimator!r}."
     )
 
