@@ -19,6 +19,8 @@ from sk_posenc.networks.batches import as_tensor
 _ROWS = 8192
 _BATCH = 512
 _STEPS = 128
+# Batches where targets are noisy: codes need some time to learn the noise.
+_NOISY_STEPS = 384
 # Where the climb begins, its step, and the step that refines it.
 _FIRST = 1.0
 _STEP = 10.0
@@ -48,15 +50,18 @@ def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, w
     if not 0 < held_out.sum() < len(held_out):
         encoder.smoothness_ = _FIRST
         return
-    if trial.on_grid and _is_clean(rows, targets):
+    is_clean = _is_clean(rows, targets)
+    if trial.on_grid and is_clean:
         # each node has its sample; short fits on half the grid would smooth what aliases there
         encoder.smoothness_ = 0.0
         return
     own_targets = targets[trial.kept]
     own_weight = None if weight is None else weight[trial.kept][~held_out]
 
+    n_steps = _STEPS if is_clean else _NOISY_STEPS
+
     def error_of(smoothness: float) -> float:
-        short = _short(net, trial.encoder, smoothness, int((~held_out).sum()))
+        short = _short(net, trial.encoder, smoothness, int((~held_out).sum()), n_steps)
         with poor_fits_untold():  # the fit that follows says it itself
             short.fit(trial.rows[~held_out], own_targets[~held_out], own_weight)
         return _loss(short, trial.rows[held_out], own_targets[held_out])
@@ -67,7 +72,7 @@ def choose_smoothness(net: Any, encoder: Any, rows: NDArray, targets: NDArray, w
 
 
 def _is_clean(rows: NDArray, targets: NDArray) -> bool:
-    """Whether neighbours show that numbers have no noise; of labels they do not tell."""
+    """Whether neighbours show that numbers have no noise; they do not tell of labels."""
     told = targets.dtype.kind == "f" and len(rows) >= LEAST_ROWS
     return told and not is_noisy(rows, targets)
 
@@ -89,13 +94,13 @@ def climb(error_of: Callable[[float], float]) -> float:
     return best
 
 
-def _short(net: Any, encoder: Any, smoothness: float, n_rows: int) -> Any:
+def _short(net: Any, encoder: Any, smoothness: float, n_rows: int, n_steps: int) -> Any:
     """An estimator for one short fit."""
     size = min(_BATCH, n_rows)
     return clone(net).set_params(
         encoder=encoder.set_params(smoothness=smoothness),
         batch_size=size,
-        max_epochs=math.ceil(_STEPS / math.ceil(n_rows / size)),
+        max_epochs=math.ceil(n_steps / math.ceil(n_rows / size)),
         callbacks=None,
         checkpoint=None,
         early_stopping=None,

@@ -158,8 +158,8 @@ def _network(estimator: Any) -> Any:
         if hasattr(estimator, name):
             return _network(getattr(estimator, name))
     raise TypeError(
-        "estimator must be a CoordinateMLPRegressor or CoordinateMLPClassifier, or a fitted Pipeline or "
-        f"search that holds one. Got {estimator!r}."
+        "estimator must be a CoordinateMLPRegressor or CoordinateMLPClassifier, or a fitted "
+        f"Pipeline or search that holds one. Got {estimator!r}."
     )
 
 

@@ -26,6 +26,7 @@ from sk_posenc.networks.batches import TensorBatches
 @pytest.fixture(autouse=True)
 def short_trials(monkeypatch):
     monkeypatch.setattr(_smoothness_search, "_STEPS", 80)
+    monkeypatch.setattr(_smoothness_search, "_NOISY_STEPS", 80)
 
 
 @pytest.fixture(scope="module")

@@ -83,7 +83,7 @@ def test_what_it_refuses():
     for model in (small(log_stable_rank=False), small(max_epochs=0)):
         with pytest.raises(ValueError, match=r"no record of stable ranks: .* Got \d epochs"):
             LayerRankDisplay.from_estimator(model.fit(X, Y))
-    with pytest.raises(TypeError, match=r"expected a CoordinateMLPRegressor .*Got Ridge"):
+    with pytest.raises(TypeError, match=r"must be a CoordinateMLPRegressor .*Got Ridge"):
         LayerRankDisplay.from_estimator(Ridge().fit(X, Y))
     with pytest.raises(ValueError, match="at least one"):
         LayerRankDisplay.from_estimator([])
