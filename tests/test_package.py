@@ -81,8 +81,8 @@ class OfFirstColumn(sk_posenc.SeasonalRidge):
         tags.regressor_tags.poor_score = True  # targets follow the other columns
         return tags
 
-    def _clock(self, X):
-        return super()._clock(X[:, :1])
+    def _points(self, X):
+        return X[:, 0]
 
 
 class OfShares:

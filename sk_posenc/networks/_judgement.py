@@ -40,14 +40,22 @@ def judge(net: Any, constant: float | None) -> None:
     last = rows[-1]
     if net.early_stopping is not None and "valid_loss" in last:
         last = min(rows, key=lambda row: row["valid_loss"])  # its weights are those that are kept
-    share = float(last["train_loss"]) / constant
-    if share * constant > _DIVERGED * max(1.0, constant):
+    loss, share = _training_loss(last), _training_loss(last) / constant
+    if loss > _DIVERGED * max(1.0, constant):
         net._raise_diverged(f"the loss is {share:.3g} times that of a constant at the end")
     n_batches = sum("train_loss" in batch for row in rows for batch in row["batches"])
     # an epoch that ends far better than it begins has learnt, whatever its mean
     ends_well = float(last.get("valid_loss", math.inf)) < _ENDS_WELL * constant
     if share > 1 - _LEAST_LEARNT and n_batches >= _ENOUGH and not ends_well:
         tell(_no_better(net, 1 - share, len(rows)))
+
+
+def _training_loss(row: Any) -> float:
+    """Mean over the rows of an epoch; callbacks may have another name for it, or be disabled."""
+    batches = [batch for batch in row["batches"] if "train_loss" in batch]
+    sizes = [batch["train_batch_size"] for batch in batches]
+    losses = [batch["train_loss"] for batch in batches]
+    return math.fsum(n * loss for n, loss in zip(sizes, losses, strict=True)) / max(1, sum(sizes))
 
 
 def _no_better(net: Any, explained: float, n_epochs: int) -> str:

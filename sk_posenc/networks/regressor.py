@@ -115,8 +115,9 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     max_epochs : int or "auto", default="auto"
         Passes over the rows in each `fit` or `partial_fit`. "auto": 40 or as many as make 640
         batches, fewer of many rows, but 10 at least, unless the encoder says otherwise. A first
-        `fit` takes a quarter where rows that are left out are predicted as well by more of their
-        neighbours, that is, where targets are noisy. The guide's page *Defaults* has the numbers.
+        `fit` with an `encoder` takes a quarter where targets are noisy: where rows that are left
+        out are predicted as well by more of their neighbours. The guide's page *Defaults* has the
+        numbers.
     batch_size : int or "auto", default="auto"
         Rows per training batch, -1 for all. "auto": a sixteenth of the rows, within limits,
         unless the encoder says otherwise; the guide's page *Defaults* has the numbers.
@@ -415,7 +416,10 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
     def _epochs_for(self, rows: Any, targets: Any, batch_size: int, n_epochs: int) -> int:
         asked = isinstance(self.max_epochs, str) and self._own_training().n_steps is None
         held_out = self.early_stopping is not None or self.train_split is not None
-        if not asked or held_out or self.augmenter is not None or not is_noisy(rows, targets):
+        # without an encoder inside, a network is slow to learn any detail, or X is no place
+        if self.encoder is None or self.augmenter is not None or held_out or not asked:
+            return n_epochs
+        if not is_noisy(rows, targets):
             return n_epochs
         return min(n_epochs, epochs_of("auto", len(rows), batch_size, NOISY))
 

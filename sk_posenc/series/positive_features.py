@@ -14,8 +14,8 @@ from sk_posenc.core.state import taken_over_last
 from sk_posenc.series._directions import draw_directions
 
 _WAY_OUT = "lower n_components"
-# Entries beyond it have features that are 0 for all floats.
-_LONGEST = 100.0
+# Squares of larger entries are no floats.
+_LARGEST = 1e150
 
 
 class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -135,10 +135,10 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_memory((len(X), len(self.directions_)), 8, _WAY_OUT)
         exact = X.astype(np.float64)
         largest = float(np.max(np.abs(exact)))
-        if largest > _LONGEST:
+        if largest > _LARGEST:
             raise ValueError(
-                "X must have rows of a length of about 1, or all of their features are 0: scale "
-                f"them. Got an entry of size {largest:g}."
+                "X must have rows of a length of about 1: scale them. Got an entry of size "
+                f"{largest:g}."
             )
         logs = exact @ self.directions_.T - 0.5 * np.sum(exact**2, axis=1)[:, None]
         logs -= 0.5 * np.log(len(self.directions_))

@@ -70,6 +70,7 @@ def test_noisy_targets_have_fewer_epochs():
     noisy = clean + rng.standard_normal(600)
 
     def epochs(y, method="fit", **settings):
+        settings = {"encoder": ShiftedBasisEncoder(stable_rank=4)} | settings
         model = CoordinateMLPRegressor(hidden_layer_sizes=(4,), random_state=0, **settings)
         return len(getattr(model, method)(X, y).history_)
 
@@ -82,6 +83,8 @@ def test_noisy_targets_have_fewer_epochs():
     assert epochs(noisy, augmenter=PositionAugmenter(local_shift=0.01)) == 40
     assert epochs(noisy, early_stopping=1000) == 40
     assert epochs(noisy, "partial_fit") == 40
+    # a network without an encoder is slow to learn even the signal
+    assert epochs(noisy, encoder=None) == 40
 
 
 def test_an_encoder_that_states_its_training_keeps_it():
