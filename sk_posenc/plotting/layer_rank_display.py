@@ -100,6 +100,8 @@ class LayerRankDisplay:
         """
         given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
+        from matplotlib.ticker import LogLocator
+
         self.lines_: dict[str, list[Any]] = {}
         for number, (name, ranks) in enumerate(self.stable_rank.items()):
             dashes = DASHES[number % len(DASHES)]
@@ -112,6 +114,7 @@ class LayerRankDisplay:
                 for layer in range(ranks.shape[1])
             ]
         ax.set(yscale="log", xlabel="epochs trained", ylabel="stable rank of the weights")
+        ax.yaxis.set_minor_locator(LogLocator(subs=(2, 3, 5)))
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter("{x:g}")
         ax.xaxis.get_major_locator().set_params(integer=True)
