@@ -191,7 +191,8 @@ def test_choosing_an_encoder_is_compared_on_signals_that_were_trained():
     assert "HalvingGridSearchCV" in console.export_text()
 
 
-def test_the_table_of_ways_to_choose_is_that_of_its_file():
+def test_the_table_of_ways_to_choose_is_that_of_its_file(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
     found = load("benchmark_selection").results()
     fixed = found["always random Fourier at 0.12"]
     assert np.mean([*fixed.regret.values()]) == pytest.approx(0.44, abs=0.005)
