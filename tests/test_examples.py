@@ -200,7 +200,6 @@ def test_the_table_of_ways_to_choose_is_that_of_its_file(monkeypatch):
     assert found["5 epochs of each"].time["grass"] < 0.2
 
 
-
 def test_volumes_of_the_benchmark():
     script = load("benchmark_volumes")
     hard, soft, frames = (script.SIGNALS[name](24) for name in ("blobs", "soft blobs", "video"))
