@@ -191,6 +191,15 @@ def test_choosing_an_encoder_is_compared_on_signals_that_were_trained():
     assert "HalvingGridSearchCV" in console.export_text()
 
 
+def test_the_table_of_ways_to_choose_is_that_of_its_file(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    found = load("benchmark_selection").results()
+    fixed = found["always random Fourier at 0.12"]
+    assert np.mean([*fixed.regret.values()]) == pytest.approx(0.44, abs=0.005)
+    assert max(found["perturbation"].regret.values()) == pytest.approx(5.93, abs=0.005)
+    assert found["5 epochs of each"].time["grass"] < 0.2
+
+
 def test_volumes_of_the_benchmark():
     script = load("benchmark_volumes")
     hard, soft, frames = (script.SIGNALS[name](24) for name in ("blobs", "soft blobs", "video"))

@@ -139,7 +139,7 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
     accuracy. Encoders are fitted to all coordinates, as the refit fits them; targets of validation
     rows stay unseen.
 
-    *Where it fails.* Candidates that are nearly the same stand in for each other when one is
+    *Where it fails.* Candidates that are nearly the same may stand in for each other when one is
     removed, and a warning names them. Where the layers after the mixture are not linear, the
     removal of any candidate of large weight disturbs them, needed or not: leave
     :math:`\alpha` equal. A MultigridEncoder is trained without its penalty in the search.
