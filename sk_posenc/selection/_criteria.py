@@ -183,7 +183,7 @@ class _Linear:
     """Leave-one-out of a linear model on encoded coordinates."""
 
     name = "By leave-one-out"
-    exponent = None
+    exponent: float | None = None
 
     def __init__(self, head: Any, X: NDArray, Y: NDArray, n_rows: int) -> None:
         rows = neighbourhood(in_cells(X), n_rows) if len(X) > n_rows else np.arange(len(X))
@@ -209,7 +209,7 @@ class _Kronecker:
     """Leave-one-out of a Kronecker ridge on the product of encodings, or its own folds."""
 
     name = "By the search of the Kronecker ridge"
-    exponent = None
+    exponent: float | None = None
 
     def __init__(self, head: Any, X: NDArray, y: NDArray) -> None:
         self._head, self._X, self._y, self.n_samples = head, X, y, len(X)
