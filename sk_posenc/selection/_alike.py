@@ -57,8 +57,8 @@ def warn_of_duplicates(encoders: Sequence[Any], features: Sequence[NDArray], whe
                       for s, i, j in found[:_NAMED])  # fmt: skip
     warnings.warn(
         f"{len(found)} pairs of candidates{where} are nearly the same encoding (similarity of "
-        f"{NEARLY_SAME} or more). When one is removed, its twin stands in, so that neither seems "
-        f"to be needed, and the search may choose a worse one: leave one of each pair out. "
+        f"{NEARLY_SAME} or more). When one is removed, its twin may stand in, so that neither "
+        f"seems to be needed, and the search may choose a worse one: leave one of each pair out. "
         f"Candidates {named}.",
         UserWarning,
         stacklevel=2,
