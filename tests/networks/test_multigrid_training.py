@@ -52,7 +52,7 @@ def test_auto_is_what_the_encoder_states_and_else_what_it_was(scattered):
     assert grids.optimizer_.param_groups[0]["lr"] < 1e-3  # cosine
     assert grids.optimizer_.defaults["fused"]
     few = {"max_epochs": 2, "device": "cpu", "random_state": 0}
-    spelt = {"hidden_layer_sizes": PLAIN.hidden_layer_sizes, "lr": 1e-3, "lr_schedule": "constant"}
+    spelt = {name: getattr(PLAIN, name) for name in ("hidden_layer_sizes", "lr", "lr_schedule")}
     encoder = RandomFourierEncoder(16, random_state=0)
     plain = CoordinateMLPRegressor(encoder, **few).fit(X, y)
     given = CoordinateMLPRegressor(encoder, **few, **spelt).fit(X, y)

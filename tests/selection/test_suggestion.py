@@ -328,7 +328,7 @@ def test_what_training_is_worth_follows_its_settings(series):
         return suggest_encoder(*series, head, encoders, **settings).table["mse"]
 
     # 120 samples in batches of 32 are 4 batches; max_epochs 50 makes 200 steps
-    settings = {"max_epochs": 50, "lr": 2e-3}
+    settings = {"max_epochs": 50, "lr": 2e-3, "lr_schedule": "constant"}
     same = errors(CoordinateMLPRegressor(), training_time=4000.0)
     np.testing.assert_array_equal(errors(CoordinateMLPRegressor(**settings)), same)
     cosine = CoordinateMLPRegressor(lr_schedule="cosine", max_epochs=50, lr=4e-3)
