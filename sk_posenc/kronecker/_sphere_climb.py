@@ -38,7 +38,7 @@ class SphereClimb(Climb):
     """
 
     # fewer directions leave time for a third step
-    _steps = (1.0, 0.5, 0.25)
+    _steps: Sequence[float] = (1.0, 0.5, 0.25)
 
     def __init__(
         self,
