@@ -12,7 +12,7 @@ constant, the better of "rbf" and Matern 5/2 by marginal likelihood on 500 stati
 length and noise from up to 1,000. All stations make the prediction. Its errors are stored in
 benchmark_sphere.csv, as they take half an hour; --gp finds those that are not there.
 
-    OMP_NUM_THREADS=1 python examples/benchmark_sphere.py [--quick] [--gp]
+    OMP_NUM_THREADS=1 python examples/benchmark_sphere.py [--quick] [--gp] [--stations 1000]
 """
 
 import argparse
@@ -167,8 +167,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="200 stations and one seed")
     parser.add_argument("--gp", action="store_true", help="find errors that are not stored")
+    parser.add_argument(
+        "--stations", type=int, nargs="+", default=SIZES, help="a part of the sizes"
+    )
     asked = parser.parse_args()
-    sizes, n_seeds = (SIZES[:1], 1) if asked.quick else (SIZES, SEEDS)
+    sizes, n_seeds = (SIZES[:1], 1) if asked.quick else (asked.stations, SEEDS)
     groups = list(itertools.product(sizes, FIELDS, LAYOUTS, NOISES))
     if asked.gp:
         find_gaussian_process([(*group, seed) for group in groups for seed in range(n_seeds)])

@@ -55,6 +55,10 @@ class Limits:
     part_size: int = 400
     # Places that judge what the parts have found.
     judged_up_to: int = 1_000
+    # Places on a sphere that judge it again, by centres.
+    polished_up_to: int = 8_000
+    # Products (places x centres x centres) that one of these judgements may take.
+    judged_steps: int = 15 * 10**9
     # Condition number past which float64 keeps fewer than four digits.
     ill_conditioned: float = 1e12
     # Numbers (cells x columns x candidates) up to which leave-one-out is found for all candidates.

@@ -4,6 +4,7 @@ import math
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from sk_posenc.core.arrays import Array, to_numpy
@@ -12,8 +13,9 @@ from sk_posenc.core.settings import parse_choice
 # A quarter of a turn in each unit.
 _QUARTERS = {"degrees": 90.0, "radians": math.pi / 2}
 
-# Latitudes that come out of other formulas may be beyond a pole by so many roundings.
-_ROUNDINGS = 4
+# Latitudes that come out of other formulas or of float32 may be beyond a pole by this share of a
+# quarter of a turn, ten metres: they count as the pole.
+_BEYOND = 1e-6
 
 
 def parse_metric(metric: Any) -> str:
@@ -53,11 +55,13 @@ def check_places(X: Array, unit: str, names: Any = None, more: bool = False) -> 
     xp = array_namespace(X)
     latitude = X[:, 1]
     farthest = float(to_numpy(xp.max(xp.abs(latitude))))
-    if farthest > quarter * (1 + _ROUNDINGS * float(xp.finfo(X.dtype).eps)):
+    if farthest > quarter * (1 + _BEYOND):
+        row = int(np.argmax(to_numpy(xp.abs(latitude))))
         raise ValueError(
-            f"Latitudes, the second column of X, must be from {-quarter:g} to {quarter:g} {unit}: "
-            "check that the order is longitude, latitude, and that unit is the one of X. "
-            f"Got one of {farthest:g}, up to its sign."
+            f"Latitudes, the second column of X, must be from {-quarter:g} to {quarter:g} {unit}, "
+            f"up to rounding by {_BEYOND * quarter:.1e}: check that the order is longitude, "
+            "latitude, and that unit is the one of X. "
+            f"Got {float(to_numpy(latitude[row])):.10g} in row {row}."
         )
 
 
@@ -76,9 +80,12 @@ def unit_vectors(
     """Points (x, y, z) on the unit sphere, of angles whose quarter of a turn is that long.
 
     Each angle is folded to the nearest multiple of a half turn first, where sines are exact: all
-    longitudes are one point at a pole, and both ends of the date line are one meridian.
+    longitudes are one point at a pole, and both ends of the date line are one meridian. A latitude
+    that rounding has put beyond a pole counts as the pole.
     """
     per_unit = math.pi / (2 * quarter)
+    beyond = xp.abs(latitude) > quarter
+    latitude = xp.where(beyond, xp.sign(latitude) * quarter, latitude)
     wrapped = longitude - 4 * quarter * xp.round(longitude / (4 * quarter))
     away = xp.abs(wrapped)
     folded = xp.where(away > quarter, 2 * quarter * xp.sign(wrapped) - wrapped, wrapped)

@@ -46,7 +46,8 @@ class SphereCoordinates(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     The columns are longitude first and latitude second. A longitude may have any number of turns:
-    190 and -170 degrees are the same. A latitude beyond a pole is refused.
+    190 and -170 degrees are the same. A latitude beyond a pole is refused, unless
+    by rounding: up to 9e-5 degrees, ten metres, it counts as the pole.
 
     The distance of two points is the chord :math:`2 \sin(\gamma / 2)`, where :math:`\gamma` is the
     angle between them as seen from the centre. One degree is 0.01745, about 111 km.

@@ -63,7 +63,8 @@ class SphericalHarmonicEncoder(CoordinateEncoder):
     Notes
     -----
     The columns of `X` are longitude first and latitude second. A longitude may have any number of
-    turns. A latitude beyond a pole is refused.
+    turns. A latitude beyond a pole is refused, unless by rounding: up to 9e-5 degrees, ten
+    metres, it counts as the pole.
 
     The similarity of two places that are the angle :math:`\gamma` apart is, by the addition
     theorem of the Legendre polynomials :math:`P_l`,

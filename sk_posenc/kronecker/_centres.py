@@ -45,6 +45,8 @@ class ByCentres(LeavesOut, Solver):
     design : SimilarityDesign
     alpha : float
         The least to come.
+    steps : int, default=None
+        Products that it may take. None: `centre_steps` of the limits.
 
     Attributes
     ----------
@@ -54,10 +56,11 @@ class ByCentres(LeavesOut, Solver):
 
     design: SimilarityDesign
 
-    def __init__(self, design: SimilarityDesign, alpha: float) -> None:
+    def __init__(self, design: SimilarityDesign, alpha: float, steps: int | None = None) -> None:
         super().__init__(design)
         n, now = design.n_occupied, limits_now()
-        most = max(1, min(now.centres_up_to, n, int(math.sqrt(now.centre_steps / n))))
+        steps = now.centre_steps if steps is None else steps
+        most = max(1, min(now.centres_up_to, n, int(math.sqrt(steps / n))))
         check_memory((min(n, now.centre_numbers // most), most), 24, WAY_OUT)
         pool = _pool(n, now.centre_numbers // most)
         found = _draw_centres(design.at(pool), design.root_weights()[pool], most, alpha * _LEFT)
@@ -146,6 +149,10 @@ class ByCentres(LeavesOut, Solver):
             gram += features.T @ features
         values, vectors = linalg.eigh(gram, overwrite_a=True, driver="evd", check_finite=False)
         return np.maximum(values, 0.0), vectors
+
+    def white_rows(self) -> NDArray[np.float64]:
+        """White features of all samples, times the roots of their weights; (n, r)."""
+        return np.concatenate([features for _, features in self._blocks()])
 
     def white(self, features: Sequence[NDArray]) -> NDArray[np.float64]:
         """What similarities along each axis are as features whose norm is the penalty; (m, r)."""

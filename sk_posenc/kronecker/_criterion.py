@@ -103,10 +103,7 @@ def judge(
         inverse = apply_along_axes((1 / values).reshape(-1, *shape), squares).reshape(-1, n)
         diagonal = np.maximum(inverse - dual[:, -1] ** 2 / ones[:, None], _LEAST)[:, None]
         residuals = dual[:, :-1]
-        errors = residuals / diagonal  # times the roots of the weights
-        loo = np.mean(np.abs(errors) * roots.ravel(), axis=2)  # (m, q)
-        lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
-        squares_left_out = np.mean(errors**2, axis=2)
+        squares_left_out = np.mean((residuals / diagonal) ** 2, axis=2)
         if cross is None:
             lines = _without_lines(shrunk, values, factors)
             far = np.mean(np.log((lines + _LEAST) / (squares_left_out + _LEAST)), axis=1)
@@ -115,12 +112,31 @@ def judge(
             unsure += (1 - of_one @ cross.T) ** 2 / ones[:, None] + alphas[at, None]
             far = np.log(np.mean(unsure, axis=1)) + np.mean(np.log(diagonal[:, 0]), axis=1)
         fit = np.mean(shrunk * centred, axis=2)
-        density = np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2) / 2
-        of_outputs = np.log(loo + _LEAST) + density + share * np.log(fit + _LEAST)
-        volume = share * (np.sum(np.log(values), axis=1) + np.log(ones)) / n
-        criterion[at] = np.mean(of_outputs, axis=1) + np.maximum(far, 0.0) + volume
+        volume = (np.sum(np.log(values), axis=1) + np.log(ones)) / n
+        left_out = log_errors(residuals, diagonal, roots.ravel())
+        density = share * (np.log(fit + _LEAST) + volume[:, None])
+        criterion[at] = np.mean(left_out + density, axis=1) + np.maximum(far, 0.0)
         squared[at] = np.mean(squares_left_out, axis=1)
     return Judged(criterion, squared)
+
+
+def log_errors(residuals: NDArray, diagonal: NDArray, roots: NDArray) -> NDArray[np.float64]:
+    """Log LOO + log LPL of each alpha and output, (m, q).
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (m, q, n)
+        Dual ones, freed of the constant.
+    diagonal : ndarray of shape (m, 1, n)
+        Of the inverse of A, likewise.
+    roots : ndarray of shape (n,)
+        Of the weights.
+    """
+    loo = np.mean(np.abs(residuals / diagonal) * roots, axis=2)
+    lpl = np.mean(np.abs(residuals) / np.sqrt(diagonal), axis=2)
+    return np.asarray(
+        np.log(loo + _LEAST) + np.log(lpl + _LEAST) - np.mean(np.log(diagonal), axis=2) / 2
+    )
 
 
 def _without_lines(

@@ -21,7 +21,7 @@ _AS_LARGE = 1.5
 _ALL_BUT = 1e-3
 
 
-def few_show_all(stage: Stage, alphas: NDArray) -> bool:
+def few_show_all(stage: Stage, alphas: NDArray, n_asked: int = _ASKED) -> bool:
     """Whether few places predict each other as well as nearest neighbours of all do.
 
     Half the mean squared difference of neighbours is noise, and detail finer than their distance.
@@ -32,8 +32,10 @@ def few_show_all(stage: Stage, alphas: NDArray) -> bool:
     stage : Stage
         Of all places.
     alphas : ndarray
+    n_asked : int, default=256
+        How many are few.
     """
-    few = stage.few(_ASKED)
+    few = stage.few(n_asked)
     judged = [few.judge(each, alphas) for each in first_steps(few.n_axes, few.n_places)]
     error = min(each.squared_error[np.argmin(each.criterion)] for each in judged)
     return bool(error <= max(_AS_LARGE * _of_neighbours(stage), _ALL_BUT))

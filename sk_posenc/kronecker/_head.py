@@ -84,7 +84,8 @@ class KroneckerHead(
         holes = None
         if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
-        with missing_targets_explained("set nan_is_hole=True to leave these rows out"):
+        way_out = "set nan_is_hole=True to leave these rows out"
+        with missing_targets_explained(way_out), self._missing_explained(X):
             X, y = checked_data(
                 self,
                 X,
@@ -161,7 +162,8 @@ class KroneckerHead(
         self._settle()
         place, tensor = place_of(X), X
         (X,) = to_host([X])
-        X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
+        with self._missing_explained(X):
+            X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
         X, beside = self._columns.split(X)
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0

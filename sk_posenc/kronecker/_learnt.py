@@ -1,24 +1,22 @@
 """The resolution of a signal, learnt from samples of it."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._climb import RADIAL_BASES, SPACINGS, Climb, first_of_least
-from sk_posenc.kronecker._criterion import Judged
+from sk_posenc.kronecker._climb import first_of_least
 from sk_posenc.kronecker._device import Place
+from sk_posenc.kronecker._judgements import Judgements
 from sk_posenc.kronecker._parts import parts_of
 from sk_posenc.kronecker._patterns import Pattern, places_in
 from sk_posenc.kronecker._problem import Problem
-from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import Choice, problem_of, search_results
-from sk_posenc.kronecker._sphere_climb import SphereClimb
+from sk_posenc.kronecker._sphere_polish import polished
 from sk_posenc.kronecker._stage import Resolution, Stage
 from sk_posenc.kronecker._stages import Stages
 from sk_posenc.kronecker._targets import Units
@@ -51,39 +49,6 @@ def is_uneven(samples: Samples) -> bool:
     return unlike or max(each.moves() for each in spacings) >= _UNEVEN
 
 
-@dataclass(eq=False)
-class Judgements:
-    """Resolutions judged on the places of one stage."""
-
-    stage: Stage | Stages
-    alphas: NDArray[np.float64]
-    known: dict[Resolution, Judged] = field(default_factory=dict)
-    seconds: dict[Resolution, float] = field(default_factory=dict)
-
-    def score(self, resolution: Resolution) -> float:
-        """That of the best alpha."""
-        if resolution not in self.known:
-            start = time.perf_counter()
-            self.known[resolution] = self.stage.judge(resolution, self.alphas)
-            self.seconds[resolution] = time.perf_counter() - start
-            scored()
-        return float(self.known[resolution].criterion.min())
-
-    def climb(self) -> Resolution:
-        stage = self.stage
-        if stage.sphere is not None:
-            lengths = [each.high - each.low for each in stage.spacings]
-            octaves = stage.sphere.octaves(lengths)
-            return SphereClimb(self.score, stage.sphere, octaves, stage.n_places).run()
-        return Climb(
-            self.score,
-            stage.n_axes,
-            stage.n_places,
-            spacings=SPACINGS[:1] if stage.is_even else SPACINGS,
-            radial=() if stage.is_grid or stage.n_axes == 1 else RADIAL_BASES,
-        ).run()
-
-
 def learnt_search(
     samples: Samples,
     columns: NDArray,
@@ -105,6 +70,8 @@ def learnt_search(
     """
     whole = stage_of(samples, columns, units, patterns, beside)
     judgements = judged_parts(whole, SIMILARITY.alphas)
+    if isinstance(whole, Stage):
+        judgements = polished(judgements, whole, samples)
     resolutions, stage = list(judgements.known), judgements.stage
     paths = [
         Candidate(stage.encoders(each), None, RADIAL if each.radial else SIMILARITY, each.spacing)
@@ -117,7 +84,7 @@ def learnt_search(
     times = np.repeat([judgements.seconds[each] / n_alphas for each in resolutions], n_alphas)
     scores = units.scores(-errors[:, None])
     results = search_results(paths, judgements.alphas, scores, times[:, None], None)
-    results["mean_test_criterion"] = -criterion
+    results["mean_test_criterion"] = np.where(np.isfinite(criterion), -criterion, np.nan)
     best = first_of_least(criterion)
     path = paths[best // n_alphas]
     alpha = judgements.alphas[[best % n_alphas]]
@@ -184,11 +151,11 @@ def few_outputs(stage: Stage | Stages) -> Stage | Stages:
 def judged_parts(whole: Stage | Stages, alphas: NDArray) -> Judgements:
     """All that a climb sees, or what it finds on each of several parts, judged on more places."""
     now = limits_now()
-    if whole.sphere is not None and whole.n_places > now.judged_up_to:
+    if whole.spheres is not None and whole.n_places > now.judged_up_to:
         places = np.column_stack(whole.scattered.shares())
         whole = whole.part(parts_of(places, now.judged_up_to)[0])
     # a climb on a sphere has few directions
-    few = whole.largest <= (now.climbed_up_to if whole.sphere is None else now.judged_up_to)
+    few = whole.largest <= (now.climbed_up_to if whole.spheres is None else now.judged_up_to)
     if few and whole.is_light(_OUTPUTS):
         judgements = Judgements(whole, alphas)
         judgements.climb()

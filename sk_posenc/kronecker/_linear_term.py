@@ -1,12 +1,13 @@
 """What a head shows of its covariates: coefficients, their errors, and what they add."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.incoming import Dates
+from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._fit import Fit
@@ -37,6 +38,34 @@ class LinearTerm:
     def _find_columns(self, n_columns: int) -> None:
         names = getattr(self, "feature_names_in_", None)
         self._columns = Columns.of(self.covariates, names, n_columns)
+
+    @contextmanager
+    def _missing_explained(self, X: Any) -> Iterator[None]:
+        """Say in which column NaN or infinity is, and what to do: scikit-learn's error does not."""
+        try:
+            yield
+        except ValueError as error:
+            if not str(error).startswith("Input X contains"):
+                raise
+            raise ValueError(self._told_of_missing(X)) from None
+
+    def _told_of_missing(self, X: Any) -> str:
+        numbers = np.asarray(coordinates_in(X)[0], dtype=np.float64)
+        bad = ~np.isfinite(numbers)
+        place = int(np.flatnonzero(bad.any(axis=0))[0])
+        rows = np.flatnonzero(bad[:, place])
+        names = getattr(self, "feature_names_in_", None)
+        columns = Columns.of(self.covariates, names, numbers.shape[1])
+        cure = "drop these rows, as without a place they tell nothing"
+        if place in columns.covariates:
+            cure = "drop these rows, or fill it in, with its mean for instance"
+        what = "NaN (or a masked value or NaT)" if np.isnan(numbers[rows[0], place]) else "infinity"
+        return (
+            f"Input X contains {what} in column {place if names is None else repr(names[place])}, "
+            f"{'a covariate' if place in columns.covariates else 'an axis'}: {cure}. "
+            f"Got {numbers[rows[0], place]} in {len(rows):,} of {len(bad):,} rows, first in row "
+            f"{rows[0]}."
+        )
 
     def _split(
         self, X: NDArray, weights: NDArray | None

@@ -46,10 +46,17 @@ class Learnt:
 
 
 def sphere_shows_all(samples: Samples, columns: NDArray, units: Units) -> bool:
-    """Whether many places lie on a sphere, and few of them show all their detail."""
+    """Whether many places lie on a sphere, and a part of them shows all their detail.
+
+    Or nearly all: where the part is no small one.
+    """
     stage = stage_of(samples, columns, units)
     assert isinstance(stage, Stage)
-    return stage.sphere is not None and few_show_all(stage, SIMILARITY.alphas)
+    if stage.spheres is None or not stage.spheres.has_globe:
+        return False
+    now = limits_now()
+    few = stage.n_places <= now.dual_up_to
+    return few or few_show_all(stage, SIMILARITY.alphas, now.judged_up_to)
 
 
 def learnt_of_many(samples: Samples, columns: NDArray, units: Units) -> Learnt | None:

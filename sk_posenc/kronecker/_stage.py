@@ -13,7 +13,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._criterion import Judged, judge
 from sk_posenc.kronecker._factors import AxisFactor, factor_kernel
-from sk_posenc.kronecker._on_sphere import Sphere, sphere_of
+from sk_posenc.kronecker._on_sphere import Spheres, spheres_of
 from sk_posenc.kronecker._samples import Samples
 
 # Points between places, where a model may know less than at a place that is left out: 128 tell
@@ -26,11 +26,11 @@ _BY_CHANCE = 3.0
 
 # Variance of the coefficients of covariates, over that of the smooth function, all in spreads: so
 # large that they are free, and so small that rounding of it is below the least alpha.
-_OF_COVARIATES = 100.0
+OF_COVARIATES = 100.0
 
 # How much the likelihood counts on a sphere. Stations are often in clusters, as on continents. One
 # of these is easy to predict where it is left out, and an ocean is not.
-_LIKELIHOOD_ON_SPHERE = 10.0
+LIKELIHOOD_ON_SPHERE = 10.0
 
 # A map that moves no sample by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6
@@ -85,7 +85,7 @@ class Stage:
         Of the weights, 1 in the mean; of each axis of a grid, or of each place.
     beside : ndarray of shape (p, n) or None
         Covariates of the places, about 0 and in their spreads; None on a grid of several axes.
-    sphere : Sphere or None
+    spheres : Spheres or None
         On which the places lie.
     """
 
@@ -97,12 +97,12 @@ class Stage:
         cells: NDArray[np.float64],
         roots: list[NDArray],
         beside: NDArray[np.float64] | None = None,
-        sphere: Sphere | None = None,
+        spheres: Spheres | None = None,
     ) -> None:
         self.spacings, self.coordinates, self.is_grid = spacings, coordinates, is_grid
-        self.cells, self._roots, self.beside, self.sphere = cells, roots, beside, sphere
+        self.cells, self._roots, self.beside, self.spheres = cells, roots, beside, spheres
         between = _between(coordinates, is_grid)
-        self._between = between if sphere is None else sphere.onto(between)
+        self.between = between if spheres is None else spheres.onto(between)
         self._factors: dict[tuple, AxisFactor] = {}
         self._mapped: dict[tuple, NDArray[np.float64]] = {}
 
@@ -129,8 +129,8 @@ class Stage:
         of_cells = np.ones(samples.shape) if samples.weights is None else samples.weights
         cells = cells.reshape(len(cells), -1)[:, occupied]
         roots = [np.sqrt(of_cells.ravel()[occupied])]
-        sphere = sphere_of(coordinates)
-        return cls(spacings, coordinates, False, cells, roots, beside, sphere)
+        spheres = spheres_of(coordinates)
+        return cls(spacings, coordinates, False, cells, roots, beside, spheres)
 
     @property
     def n_places(self) -> int:
@@ -167,7 +167,7 @@ class Stage:
             return self
         rows = [each.ravel() for each in np.meshgrid(*self.coordinates, indexing="ij")]
         cells = self.cells.reshape(len(self.cells), -1)
-        return Stage(self.spacings, rows, False, cells, [self._all_roots().ravel()], self.beside)
+        return Stage(self.spacings, rows, False, cells, [self.all_roots().ravel()], self.beside)
 
     def part(self, rows: NDArray[np.intp]) -> "Stage":
         """Some of the places, not as a grid."""
@@ -175,7 +175,7 @@ class Stage:
         coordinates = [x[rows] for x in whole.coordinates]
         beside = None if whole.beside is None else whole.beside[:, rows]
         cells, roots = whole.cells[:, rows], [whole._roots[0][rows]]
-        return Stage(self.spacings, coordinates, False, cells, roots, beside, self.sphere)
+        return Stage(self.spacings, coordinates, False, cells, roots, beside, self.spheres)
 
     def few(self, n_places: int) -> "Stage":
         """About so many of the places: of a grid lines spread over it, else any."""
@@ -195,7 +195,7 @@ class Stage:
         """At most so many outputs, spread over all of them."""
         every = -(-len(self.cells) // n_outputs)
         cells = self.cells[::every]
-        of_all = self.is_grid, cells, self._roots, self.beside, self.sphere
+        of_all = self.is_grid, cells, self._roots, self.beside, self.spheres
         return Stage(self.spacings, self.coordinates, *of_all)
 
     def shares(self) -> list[NDArray[np.float64]]:
@@ -206,7 +206,7 @@ class Stage:
         """Of all alphas; one that maps the axes must be better by more than chance."""
         factors = self._factored(resolution)
         across, likelihood = self._across(resolution), self._likelihood
-        judged = judge(factors, self.cells, self._all_roots(), across, alphas, likelihood)
+        judged = judge(factors, self.cells, self.all_roots(), across, alphas, likelihood)
         if resolution.spacing == 0:
             return judged
         chance = _BY_CHANCE / math.sqrt(self.n_places)
@@ -214,9 +214,10 @@ class Stage:
 
     @property
     def _likelihood(self) -> float | None:
-        return None if self.sphere is None else _LIKELIHOOD_ON_SPHERE
+        on_globe = self.spheres is not None and self.spheres.has_globe
+        return LIKELIHOOD_ON_SPHERE if on_globe else None
 
-    def _all_roots(self) -> NDArray[np.float64]:
+    def all_roots(self) -> NDArray[np.float64]:
         roots = np.ones(())
         for each in self._roots:
             roots = np.multiply.outer(roots, each)
@@ -228,7 +229,7 @@ class Stage:
             return [self._factor(resolution, axis) for axis in axes]
         kernel = self._joint(resolution, [self._apart(resolution, axis) for axis in axes])
         if self.beside is not None:
-            kernel += _OF_COVARIATES * self.beside.T @ self.beside
+            kernel += OF_COVARIATES * self.beside.T @ self.beside
         return [factor_kernel(kernel * np.multiply.outer(self._roots[0], self._roots[0]))]
 
     def _joint(self, resolution: Resolution, apart: list[NDArray]) -> NDArray[np.float64]:
@@ -254,7 +255,7 @@ class Stage:
             roots = self._roots[axis]
             kernel = self._joint(resolution, [self._apart(resolution, axis)])
             if self.beside is not None:
-                kernel += _OF_COVARIATES * self.beside.T @ self.beside
+                kernel += OF_COVARIATES * self.beside.T @ self.beside
             kernel *= np.multiply.outer(roots, roots)
             self._factors[key] = factor_kernel(kernel)
         return self._factors[key]
@@ -266,7 +267,7 @@ class Stage:
         """
         if self.is_grid and self.n_axes > 1:
             return None
-        apart = [self._apart(resolution, axis, self._between[axis]) for axis in range(self.n_axes)]
+        apart = [self._apart(resolution, axis, self.between[axis]) for axis in range(self.n_axes)]
         return self._joint(resolution, apart) * self._roots[0]
 
 

@@ -37,7 +37,7 @@ class Stages:
             stage.spacings = self.whole.spacings  # of one domain, and one map
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("n_places", "n_axes", "is_even", "shares", "encoders", "spacings", "sphere"):
+        if name in ("n_places", "n_axes", "is_even", "shares", "encoders", "spacings", "spheres"):
             return getattr(self.whole, name)
         raise AttributeError(name)
 

@@ -70,7 +70,7 @@ def test_tensors_have_the_same_formula_with_gradients_that_are_right_at_the_pole
         (np.zeros((3, 3)), None, False, "must have two columns.*n_features=3"),
         (np.zeros((3, 1)), None, True, "must start with two columns.*n_features=1"),
         (np.array([[5.0, 90.1]]), None, False, "from -90 to 90 degrees.*order is longitude"),
-        (np.array([[5.0, -123.0], [0.0, 0.0]]), None, True, "Got one of 123"),
+        (np.array([[5.0, -123.0], [0.0, 0.0]]), None, True, r"Got -123 in row 0\."),
         (np.zeros((3, 2)), ["latitude", "longitude"], False, "swap its columns"),
         (np.zeros((3, 3)), ["Lat", "lng", "t"], True, "longitude first"),
     ],
@@ -78,6 +78,18 @@ def test_tensors_have_the_same_formula_with_gradients_that_are_right_at_the_pole
 def test_columns_that_are_no_places_are_refused(X, names, more, words):
     with pytest.raises(ValueError, match=words):
         check_places(X, "degrees", names, more)
+
+
+def test_a_latitude_beyond_a_pole_by_rounding_is_the_pole():
+    for unit, quarter in (("degrees", 90.0), ("radians", np.pi / 2)):
+        latitude = quarter * np.array([1 + 9e-7, -1 - 9e-7, 1 + 1e-12, 1.0, 0.5])
+        X = np.column_stack([np.full(5, 0.7), latitude])
+        check_places(X, unit)
+        points = np.stack(unit_vectors(X[:, 0], X[:, 1], quarter, np), axis=1)
+        np.testing.assert_array_equal(points[:4], [[0, 0, 1], [0, 0, -1], [0, 0, 1], [0, 0, 1]])
+        assert points[4, 2] == pytest.approx(np.sin(np.pi / 4))
+        with pytest.raises(ValueError, match=r"up to rounding by \d\.\de-0\d.* in row 2\."):
+            check_places(np.vstack([X[3:], [0.0, -quarter * (1 + 1.1e-6)]]), unit)
 
 
 def test_places_are_accepted_to_a_few_roundings():

@@ -417,3 +417,27 @@ def test_three_axes_do_not_try_adaptive():
 @parametrize_with_checks([KroneckerRidge(alpha=0.1, penalty="similarity", covariates=[-1])])
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("kind", [KroneckerRidge, KroneckerRidgeCV])
+def test_missing_numbers_are_told_by_column_and_row(kind, rng):
+    X = rng.uniform(size=(30, 3))
+    y = X @ [1.0, 2.0, 3.0]
+    model = kind(covariates=[2]).fit(X, y)
+    cases = [
+        ((7, 2), np.nan, r"NaN \(or.*column {2}, a covariate: .*fill it in.* nan in 2 of 30 rows"),
+        ((7, 0), np.nan, r"NaN \(or.*column {0}, an axis: drop these rows, as"),
+        ((7, 1), -np.inf, r"infinity in column {1}, an axis: .* Got -inf in 2 of 30 rows"),
+    ]
+    names = ["lon", "lat", "height"]
+    for (row, column), value, words in cases:
+        Z = X.copy()
+        Z[[row, 20], column] = value
+        told = words.replace(f"{{{column}}}", str(column)) + rf".*first in row {row}\."
+        for call in (lambda Z=Z: model.predict(Z), lambda Z=Z: clone(model).fit(Z, y)):
+            with pytest.raises(ValueError, match=f"^Input X contains {told}"):
+                call()
+        frame = pd.DataFrame(Z, columns=names)
+        told = words.replace(f"{{{column}}}", repr(names[column]))
+        with pytest.raises(ValueError, match=told):
+            kind(covariates="height").fit(frame, y)

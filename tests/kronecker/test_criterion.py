@@ -218,7 +218,7 @@ def test_all_places_are_judged(layout, resolution, rng):
     assert (stage.n_places, stage.n_axes) == (len(places), 2)
     assert stage.largest == (6 if stage.is_grid else len(places))
     K = dense_kernel(places, places, X, resolution)
-    cross = dense_kernel(np.column_stack(stage._between), places, X, resolution)
+    cross = dense_kernel(np.column_stack(stage.between), places, X, resolution)
     judged = stage.judge(resolution, ALPHAS)
     for i, alpha in enumerate(ALPHAS):
         shape = stage.cells.shape[1:] if stage.is_grid else None
@@ -235,7 +235,7 @@ def test_points_between_lie_between(is_grid, rng):
     spacings = [AxisSpacing.through(x, 1.0, axis) for axis, x in enumerate(coordinates)]
     shape, roots = ((30, 30), [np.ones(30)] * 2) if is_grid else ((30,), [np.ones(30)])
     one, two = (
-        Stage(spacings, coordinates, is_grid, np.zeros((1, *shape)), roots)._between
+        Stage(spacings, coordinates, is_grid, np.zeros((1, *shape)), roots).between
         for _ in range(2)
     )
     np.testing.assert_array_equal(one, two)

@@ -30,7 +30,7 @@ def test_the_criterion_is_that_of_dense_kernels(basis, spacing, octave, rng):
     stage = Stage.of(samples, samples.to_cells(units.relative(y - units.mean)))
     cells = Cells.of(x, stage.cells, samples.weights, AxisSpacing.through(x, 1.0, 0), 1_000)
     # the same points between places
-    stage._between, judge = [cells.between], CellJudge(cells)
+    stage.between, judge = [cells.between], CellJudge(cells)
     resolution, alphas = Resolution(basis, (octave,), spacing), np.array([1e-3, 1e-2, 0.3])
     judged = stage.judge(resolution, alphas)
     wanted = judged.criterion
