@@ -45,6 +45,7 @@ from sk_posenc import (
     LearnableFourierEncoder,
     LogFourierEncoder,
     MultigridEncoder,
+    PerturbationSearchCV,
     PoorFitWarning,
     PositionAugmenter,
     PositiveRandomFeatures,
@@ -256,7 +257,9 @@ PLAUSIBLE: dict[str, list[Any]] = {
     "derivative": [None, 1, (1, 0), 10**15],
 }  # fmt: skip
 # Not by chance: they write files, take long, or are objects of other libraries.
+# The names of columns are checked by scikit-learn in some transformers.
 LEFT = {
+    "input_features",
     "checkpoint",
     "module",
     "criterion",
@@ -477,6 +480,11 @@ def _figure(display: Callable[..., Any]) -> Callable[..., Any]:
     return drawn
 
 
+def _logged() -> CoordinateMLPRegressor:
+    """A network that has recorded the stable ranks of its layers."""
+    return CoordinateMLPRegressor(**NETWORK, log_stable_rank=True, random_state=0).fit(X, y)
+
+
 def _images(holes: bool = True) -> dict[str, Callable[[], Any]]:
     shapes = {"image": IMAGE, "line": IMAGE[0], "volume": IMAGE[None], "number": np.array(1.0)}
     shapes |= {"whole": (9 * IMAGE).astype(int), "empty": IMAGE[:0], "words": IMAGE.astype(str)}
@@ -621,6 +629,16 @@ def heavy() -> dict[str, Any]:
             (SERIES, SERIES[:, 0]),
             ("predict", "score"),
         ),
+        "PerturbationSearchCV": estimator(
+            PerturbationSearchCV(
+                CoordinateMLPRegressor(**small),
+                [FourierEncoder(2), ShiftedBasisEncoder(stable_rank=3)],
+                search_epochs=1,
+                tune_epochs=1,
+            ),
+            plain,
+            ("predict", "score"),
+        ),
         "suggest_encoder": function(
             sk_posenc.suggest_encoder,
             {"X": X, "y": y, "regressor": KroneckerRidge(), "random_state": 0},
@@ -636,7 +654,11 @@ def heavy() -> dict[str, Any]:
         ),
     }
     displays = {
-        "BasisDisplay": {"from_bases": {}, "from_estimator": {"estimator": FITTED}},
+        "BasisDisplay": {
+            "from_bases": {"bases": "gaussian"},
+            "from_estimator": {"estimator": FITTED},
+        },
+        "LayerRankDisplay": {"from_estimator": {"estimator": _logged()}},
         "SpectrumDisplay": {"from_estimator": {"estimator": FITTED, "X": X}},
         "TradeoffDisplay": {"from_estimator": {"estimator": FITTED, "X": X}},
         "ReconstructionDisplay": {

@@ -199,5 +199,9 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 def _like(X: Array, values: NDArray[np.float64]) -> Array:
     """Values in the namespace, device and precision of an array."""
     xp = array_namespace(X)
-    with np.errstate(over="ignore"):  # of places far outside, in float32
-        return xp.asarray(values, dtype=X.dtype, device=device_of(X))
+    if np.max(np.abs(values), initial=0.0) > float(xp.finfo(X.dtype).max):
+        raise ValueError(
+            "X must lie nearer to the samples of fit: mapped values are beyond all numbers of "
+            f"{X.dtype}."
+        )
+    return xp.asarray(values, dtype=X.dtype, device=device_of(X))

@@ -205,7 +205,8 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         """Keep the classes that `fit` has found; see skorch."""
 
     def _take_targets(self, y: Any, fresh: bool) -> NDArray:
-        check_classification_targets(y)
+        with np.errstate(invalid="ignore"):  # it casts numbers that are no labels
+            check_classification_targets(y)
         classes = np.unique(y)
         if fresh:
             if len(classes) < 2:

@@ -160,6 +160,8 @@ def _cosines(
     E: NDArray[np.float64], first: NDArray[np.intp], second: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """Cosine similarity of pairs of rows; 0 where a row is 0."""
+    largest = np.max(np.abs(E), axis=1, keepdims=True, initial=0.0)
+    E = E / np.where(largest > 0, largest, 1)  # squares of large numbers are no floats
     norms = np.linalg.norm(E, axis=1, keepdims=True)
     unit = E / np.where(norms > 0, norms, 1)
     cosines: NDArray[np.float64] = np.einsum("ij,ij->i", unit[first], unit[second])

@@ -58,17 +58,19 @@ def make_panels(
     return np.ravel(grid.subplots(squeeze=False))
 
 
-def parse_style(given: Any, name: str, artist: str) -> dict[str, Any]:
+def parse_style(display: Any, given: Any, name: str, artist: str) -> dict[str, Any]:
     """Keywords for an artist of matplotlib, by their full names.
 
     Parameters
     ----------
+    display : Display
     given : Mapping or None
     name : str
         The parameter that holds them.
     artist : {"lines.Line2D", "collections.PathCollection"}
         The class that they are for, below `matplotlib`.
     """
+    pyplot(f"{type(display).__name__}.plot")
     from matplotlib.artist import ArtistInspector
     from matplotlib.cbook import normalize_kwargs
 

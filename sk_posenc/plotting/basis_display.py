@@ -258,7 +258,7 @@ class BasisDisplay:
         -------
         self
         """
-        given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
+        given = parse_style(self, line_kwargs, "line_kwargs", "lines.Line2D")
         n_panels = 1 + bool(self.phi) + bool(self.network)
         axes = make_panels(self, ax, 1, n_panels, (4.8 * n_panels, 3.6))
         at_similarity = axes[1 if self.phi else 0]

@@ -180,7 +180,7 @@ class SpectrumDisplay:
         -------
         self
         """
-        given = parse_style(line_kwargs, "line_kwargs", "lines.Line2D")
+        given = parse_style(self, line_kwargs, "line_kwargs", "lines.Line2D")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         self.lines_ = {}
         for (name, values), style in zip(

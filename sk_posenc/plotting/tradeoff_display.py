@@ -78,6 +78,13 @@ class TradeoffDisplay:
         self.stable_rank = np.asarray(stable_rank, dtype=np.float64)
         self.distance_preservation = np.asarray(distance_preservation, dtype=np.float64)
         self.psnr = None if psnr is None else np.asarray(psnr, dtype=np.float64)
+        for name in ("stable_rank", "distance_preservation", "psnr"):
+            given = getattr(self, name)
+            if given is not None and given.ndim != 1:
+                raise ValueError(
+                    f"{name} must have shape (n_encodings,), a number for each encoding. "
+                    f"Got shape {given.shape}."
+                )
         if names is not None and (isinstance(names, str) or not np.iterable(names)):
             raise TypeError(f"names must be a sequence, a name for each encoding. Got {names!r}.")
         self.names = None if names is None else [str(name) for name in names]
@@ -144,7 +151,7 @@ class TradeoffDisplay:
         pyplot(f"{cls.__name__}.from_estimator")
         encoders = list(estimator) if isinstance(estimator, list | tuple) else [estimator]
         if not encoders:
-            raise ValueError("expected at least one encoder. Got none.")
+            raise ValueError("estimator must hold at least one encoder. Got none.")
         for each in encoders:
             if isinstance(each, type) or not hasattr(each, "fit") or not hasattr(each, "transform"):
                 raise TypeError(
@@ -286,7 +293,7 @@ class TradeoffDisplay:
         -------
         self
         """
-        given = parse_style(scatter_kwargs, "scatter_kwargs", "collections.PathCollection")
+        given = parse_style(self, scatter_kwargs, "scatter_kwargs", "collections.PathCollection")
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         names = np.array(self.names if self.names is not None else [""] * len(self.stable_rank))
         distinct = list(dict.fromkeys(names.tolist()))

@@ -13,12 +13,12 @@ from sklearn.compose import ColumnTransformer
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import ShuffleSplit, check_cv
 from sklearn.pipeline import Pipeline
-from sklearn.utils import Tags, check_random_state
+from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.checks import checked_data
-from sk_posenc.core.settings import parse_flag, parse_integer, parse_number
+from sk_posenc.core.settings import parse_flag, parse_integer, parse_number, random_state_of
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.networks.regressor import CoordinateMLPRegressor
 from sk_posenc.selection._candidates_of_edges import check_candidates, columns_of, mixture_of
@@ -236,7 +236,7 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
         columns = columns_of(self.edges, checked.shape[1])
         alpha = self._first_alpha(len(columns), len(encoders))
         seed = self.random_state  # None must not draw from NumPy's global generator
-        rng = np.random.RandomState() if seed is None else check_random_state(seed)
+        rng = np.random.RandomState() if seed is None else random_state_of(seed)
         rows = self._split(checked, targets, rng)
         self.scorer_ = check_scoring(self.estimator, self.scoring)
         self._search(checked, targets, rows, encoders, columns, alpha, rng, progress)

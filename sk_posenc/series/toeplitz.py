@@ -129,15 +129,19 @@ def _checked(c: Any, X: Any) -> tuple[ModuleType, Array, Array]:
             )
     dtype = xp.result_type(c, X)
     c, X = xp.astype(c, dtype), xp.astype(X, dtype)
-    largest = [
-        max(1.0, float(xp.max(xp.abs(each)))) if math.prod(each.shape) else 1.0 for each in (c, X)
-    ]
+    largest = [_largest(each, xp) for each in (c, X)]
     if largest[0] > float(xp.finfo(dtype).max) / math.prod(c.shape) / largest[1]:
         raise ValueError(
             f"c and X must have a product within {dtype}: scale them. Got entries up to "
             f"{largest[0]:g} and {largest[1]:g}."
         )
     return xp, c, X
+
+
+def _largest(array: Array, xp: ModuleType) -> float:
+    """The size of the largest entry, 1 at least."""
+    array = array.detach() if hasattr(array, "detach") else array
+    return max(1.0, float(xp.max(xp.abs(array)))) if math.prod(array.shape) else 1.0
 
 
 def _real(array: Array, name: str, xp: ModuleType) -> Array:

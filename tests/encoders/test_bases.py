@@ -243,7 +243,7 @@ def test_phi_that_is_wrong(value, message):
 
 
 def test_basis_without_phi():
-    with pytest.raises(NotImplementedError, match="phi"):
+    with pytest.raises(TypeError, match="must define phi"):
         ShiftedBasisEncoder(Basis()).fit(np.eye(3))
 
 

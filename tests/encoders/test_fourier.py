@@ -312,7 +312,7 @@ def test_independent_frequencies_warn():
         (RandomFourierEncoder("auto"), TypeError, "n_frequencies"),
         (RandomFourierEncoder(sampling="sobol"), ValueError, "sampling"),
         (RandomFourierEncoder(sampling=None), TypeError, "sampling"),
-        (RandomFourierEncoder(random_state="x"), ValueError, "RandomState"),
+        (RandomFourierEncoder(random_state="x"), TypeError, "random_state must be"),
     ],
     ids=str,
 )

@@ -313,7 +313,7 @@ def test_memory_of_inner_layers_does_not_follow_the_rows(settings):
         ({"n_frequencies": "auto"}, TypeError, "whole number"),
         ({"n_frequencies": 10**14}, ValueError, "lower n_frequencies"),
         ({"mlp": (10**13, 8)}, ValueError, "lower n_frequencies or mlp"),
-        ({"random_state": "x"}, ValueError, "RandomState"),
+        ({"random_state": "x"}, TypeError, "random_state must be"),
     ],
 )
 def test_bad_settings(settings, error, message):

@@ -315,7 +315,11 @@ def test_encoders_within_other_estimators():
     ("arguments", "error", "match"),
     [
         ((Ridge(), LINE), TypeError, "encoder of sk_posenc"),
-        ((Pipeline([("a", StandardScaler()), ("b", Ridge())]), LINE), TypeError, "holds one"),
+        (
+            (Pipeline([("a", StandardScaler()), ("b", Ridge())]), LINE),
+            TypeError,
+            "regressor of one",
+        ),
         ((KroneckerRidge(), LINE), TypeError, "encoder of sk_posenc"),
         ((ShiftedBasisEncoder(), LINE + np.nan), ValueError, "NaN"),
         ((ShiftedBasisEncoder(), LINE[:1]), ValueError, "at least 2 samples"),

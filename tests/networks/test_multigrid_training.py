@@ -44,8 +44,8 @@ def model(smoothness=1.0, encoder=None, **settings):
 def test_auto_is_what_the_encoder_states_and_else_what_it_was(scattered):
     X, y = scattered
     grids = CoordinateMLPRegressor(MultigridEncoder(smoothness=0.0), device="cpu")
-    assert grids._batches_and_epochs(700) == (43, 38)
-    assert grids._batches_and_epochs(2**16) == (2048, 20)
+    assert grids._batches_and_epochs(700) == (43, 34)
+    assert grids._batches_and_epochs(2**16) == (2048, 18)
     grids.set_params(max_epochs=9).fit(X, y)
     assert [layer.out_features for layer in grids.module_.linears] == [64, 64, 1]
     assert grids.optimizer_.defaults["lr"] == 1e-2

@@ -276,7 +276,7 @@ def test_the_given_rows_are_not_touched():
         ({"global_scale": [1.4, 1.2]}, TypeError, "global_scale must be a number"),
         ({"center": "mean"}, TypeError, "center must be True or False. Got 'mean'"),
         ({"random_state": True}, TypeError, "random_state must be a whole number.*Got True"),
-        ({"random_state": "seed"}, ValueError, "seed"),
+        ({"random_state": "seed"}, TypeError, "random_state must be"),
     ],
 )
 def test_bad_settings(settings, error, message):
