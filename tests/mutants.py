@@ -57,6 +57,8 @@ TESTS = {
     "core": BASES,
     "core/arrays": ["array_api"],
     "core/encoding": [*HELD, *BASES],
+    "core/callback_support": ["kronecker/progress", "selection/perturbation_search"],
+    "core/r_squared": ["kronecker/scoring", "networks/regressor"],
     "core/checks": ["core/checks", "tables", "measures/psnr"],
     "core/date_columns": ["core/dates", "core/incoming"],
     "core/dates": ["core/dates", "encoders/domains"],

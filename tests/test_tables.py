@@ -55,7 +55,7 @@ def test_models_take_dates_of_any_unit(name):
         assert model.score(X, y) > 0.99
     with pytest.raises(TypeError, match="column 't' of X must hold dates, as it did in fit"):
         model.predict(X.assign(t=np.arange(60.0)))
-    with pytest.raises(ValueError, match="X contains NaN|all dates of one are missing"):
+    with pytest.raises(ValueError, match="X contains NaN"):
         model.predict(X.assign(t=pd.NaT))
 
 
@@ -98,7 +98,7 @@ def test_missing_dates_in_targets_are_missing():
 def test_masked_coordinates_and_weights_are_refused():
     X = np.ma.masked_equal(np.arange(60.0)[:, None], 7)
     for estimator in (sp.KroneckerRidge(), sp.ShiftedBasisEncoder()):
-        with pytest.raises(ValueError, match="X contains NaN|all dates of one are missing"):
+        with pytest.raises(ValueError, match="X contains NaN"):
             estimator.fit(X, WAVE)
     weights = np.ma.masked_equal(np.arange(60.0) + 1, 7)
     with pytest.raises(ValueError, match="sample_weight contains NaN"):

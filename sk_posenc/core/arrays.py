@@ -11,6 +11,9 @@ from sklearn import get_config
 # An array of any namespace that array_api_compat knows.
 Array = Any
 
+# Squares of larger numbers, and sums of some of them, may be no floats.
+SQUARED_UP_TO = 1e150
+
 
 def float_dtypes(X: Any) -> list[Any]:
     """float64 and float32 of the namespace in which scikit-learn checks `X`: its own under

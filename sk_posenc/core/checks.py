@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import get_config
 from sklearn.utils import check_array, check_X_y
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from sk_posenc.core.arrays import float_dtypes, to_numpy
@@ -121,3 +122,9 @@ def in_precision_of(X: NDArray, y: NDArray) -> NDArray:
             f"Got values up to {np.nanmax(np.abs(y)):.3g}."
         )
     return y.astype(X.dtype, copy=False)
+
+
+def check_labels(y: Any) -> None:
+    """scikit-learn's `check_classification_targets`, which casts numbers that are no labels."""
+    with np.errstate(invalid="ignore"):
+        check_classification_targets(y)

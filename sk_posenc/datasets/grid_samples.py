@@ -113,8 +113,8 @@ def grid_samples(
             "values must hold at least one number: check how the array was sliced. "
             f"Got shape {values.shape}."
         )
-    n_columns = len(shape) + math.prod(values.shape) / math.prod(shape)
-    check_memory((math.prod(shape), math.ceil(n_columns)), 8, "take a part of the grid")
+    n_columns = len(shape) + (values.shape[-1] if channels else 1)
+    check_memory((math.prod(shape), n_columns), 8, "take a part of the grid")
     coordinates = unit_axes(shape) if axes is None else _checked_axes(axes, shape)
     X = np.empty((math.prod(shape), len(shape)), dtype=np.result_type(*coordinates))
     for column, coordinate in zip(

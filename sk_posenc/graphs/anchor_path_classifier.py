@@ -8,10 +8,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.multiclass import check_classification_targets
 from skorch import NeuralNet, NeuralNetClassifier
 from torch import Tensor
 
+from sk_posenc.core.checks import check_labels
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
 
@@ -205,8 +205,7 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         """Keep the classes that `fit` has found; see skorch."""
 
     def _take_targets(self, y: Any, fresh: bool) -> NDArray:
-        with np.errstate(invalid="ignore"):  # it casts numbers that are no labels
-            check_classification_targets(y)
+        check_labels(y)
         classes = np.unique(y)
         if fresh:
             if len(classes) < 2:

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.kronecker._covariates import CovariateFit
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
@@ -13,9 +14,6 @@ from sk_posenc.kronecker._targets import Units
 
 # A fit that leaves less freedom, as a share of the samples, passes through all of them.
 _NO_FREEDOM = 1e-13
-
-# Spreads of y whose square would be no float.
-_LARGEST = 1e150
 
 
 @dataclass(eq=False)
@@ -75,7 +73,7 @@ class Fit:
                 "the fit passes through all samples, which then tell nothing of their noise: raise "
                 f"alpha. Got alpha={self.alpha / self.problem.scale:g}."
             )
-        if np.any(self.units.exact > _LARGEST):
+        if np.any(self.units.exact > SQUARED_UP_TO):
             raise ValueError(
                 "y is too large for its noise variance to be a number: divide it by its spread. "
                 f"Got a spread of {self.units.exact.max():.1g}."

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.callback_support import CallbackSupport
 from sk_posenc.core.checks import (
     check_weights,
     checked_array,
@@ -35,7 +36,7 @@ from sk_posenc.kronecker._patterns import Pattern, joined
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._predict import evaluate, evaluate_grid, variance_at, variance_on_grid
 from sk_posenc.kronecker._problem import Problem
-from sk_posenc.kronecker._progress import CallbackSupport, stage
+from sk_posenc.kronecker._progress import stage
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._settings import (
@@ -85,7 +86,8 @@ class KroneckerHead(
         if parse_flag(self.nan_is_hole, "nan_is_hole"):
             y, holes = fill_holes(y)
         way_out = "set nan_is_hole=True to leave these rows out"
-        with missing_targets_explained(way_out), self._missing_explained(X):
+        known = None if reset else self.dates_
+        with missing_targets_explained(way_out), self._missing_explained(X, known):
             X, y = checked_data(
                 self,
                 X,
@@ -162,7 +164,7 @@ class KroneckerHead(
         self._settle()
         place, tensor = place_of(X), X
         (X,) = to_host([X])
-        with self._missing_explained(X):
+        with self._missing_explained(X, self.dates_):
             X = np.asarray(checked_data(self, X, dtype=[np.float64, np.float32], reset=False))
         X, beside = self._columns.split(X)
         orders = parse_orders(derivative, X.shape[1])

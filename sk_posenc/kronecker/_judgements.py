@@ -27,10 +27,13 @@ class Judgements:
         """That of the best alpha."""
         if resolution not in self.known:
             start = time.perf_counter()
-            self.known[resolution] = self.stage.judge(resolution, self.alphas)
+            self.known[resolution] = self._judge(resolution)
             self.seconds[resolution] = time.perf_counter() - start
             scored()
         return float(self.known[resolution].criterion.min())
+
+    def _judge(self, resolution: Resolution) -> Judged:
+        return self.stage.judge(resolution, self.alphas)
 
     def climb(self) -> Resolution:
         stage = self.stage

@@ -40,17 +40,20 @@ class LinearTerm:
         self._columns = Columns.of(self.covariates, names, n_columns)
 
     @contextmanager
-    def _missing_explained(self, X: Any) -> Iterator[None]:
-        """Say in which column NaN or infinity is, and what to do: scikit-learn's error does not."""
+    def _missing_explained(self, X: Any, dates: Dates | None = None) -> Iterator[None]:
+        """Say in which column NaN or infinity is, and what to do: scikit-learn's error does not.
+
+        `dates` are those that `fit` has learnt, where it has.
+        """
         try:
             yield
         except ValueError as error:
             if not str(error).startswith("Input X contains"):
                 raise
-            raise ValueError(self._told_of_missing(X)) from None
+            raise ValueError(self._told_of_missing(X, dates)) from None
 
-    def _told_of_missing(self, X: Any) -> str:
-        numbers = np.asarray(coordinates_in(X)[0], dtype=np.float64)
+    def _told_of_missing(self, X: Any, dates: Dates | None) -> str:
+        numbers = np.asarray(coordinates_in(X, dates)[0], dtype=np.float64)
         bad = ~np.isfinite(numbers)
         place = int(np.flatnonzero(bad.any(axis=0))[0])
         rows = np.flatnonzero(bad[:, place])

@@ -6,24 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import numpy as np
-
-from sk_posenc.core.settings import parse_integer
-from sk_posenc.core.state import taken_over_last
-
-try:
-    from sklearn.callback import CallbackSupportMixin as _Support
-    from sklearn.callback import with_callbacks as _with_callbacks
-except ImportError:  # before scikit-learn 1.9
-
-    class _Support:  # type: ignore[no-redef]
-        """Nothing to support."""
-
-    def _with_callbacks(method: Any) -> Any:
-        return method
-
-
-CallbackSupport: Any = _Support
+from sk_posenc.core.callback_support import fit_told, managed, parse_verbose
 
 _Head = TypeVar("_Head")
 
@@ -133,32 +116,17 @@ def fit_aloud(
     X, y, sample_weight
         What callbacks are shown.
     """
-    _with_callbacks(_fit_managed)(estimator, fit, X, y, sample_weight)
+    managed(_fit_managed)(estimator, fit, X, y, sample_weight)
 
 
 def _fit_managed(estimator: Any, fit: Callable[[Any], None], X: Any, y: Any, weight: Any) -> None:
-    verbose = _parsed(estimator.verbose)
+    verbose = parse_verbose(estimator.verbose)
     shown: dict[str, Any] = {"X": X, "y": y}
     if weight is not None:
         shown["metadata"] = {"sample_weight": weight}
-    context = None
-    if getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx"):
-        context = estimator._init_callback_context(max_subtasks=None)
-    with taken_over_last(estimator) as fitted:
+    with fit_told(estimator, **shown) as (fitted, context):
         token = _now.set(Progress(fitted, verbose, context))
         try:
-            if context is not None:
-                context.call_on_fit_task_begin(estimator=fitted, **shown)
             fit(fitted)
-            if context is not None:
-                context.call_on_fit_task_end(
-                    estimator=fitted, reconstruction_attributes={}, **shown
-                )
         finally:
             _now.reset(token)
-
-
-def _parsed(verbose: Any) -> int:
-    if isinstance(verbose, bool | np.bool_):
-        return int(verbose)
-    return parse_integer(verbose, "verbose", 0)

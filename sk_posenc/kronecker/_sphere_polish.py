@@ -1,7 +1,5 @@
 """What a part of many places on a sphere has chosen, judged again on all of them."""
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +7,6 @@ from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._criterion import Judged
 from sk_posenc.kronecker._judged_by_centres import judge_by_centres
 from sk_posenc.kronecker._judgements import Judgements
-from sk_posenc.kronecker._progress import scored
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._sphere_climb import BasisClimb, best_of_bases
 from sk_posenc.kronecker._stage import LIKELIHOOD_ON_SPHERE, Resolution, Stage
@@ -42,7 +39,7 @@ def polished(judgements: Judgements, whole: Stage, samples: Samples) -> Judgemen
     scores = {each: judgements.score(each) for each in judgements.known}
     rows = np.sort(np.random.default_rng(0).permutation(whole.n_places)[: now.polished_up_to])
     stage, starts = whole.part(rows), best_of_bases(scores)
-    known = _Known(stage, samples.scattered(rows), judgements)
+    known = _ByCentres(stage, samples.scattered(rows), judgements)
     if not np.isfinite(known.score(starts[0])):
         return judgements
     lengths = [each.high - each.low for each in stage.spacings]
@@ -50,38 +47,32 @@ def polished(judgements: Judgements, whole: Stage, samples: Samples) -> Judgemen
         if known.score(start) > min(map(known.score, starts)) + _WORSE:
             continue
         _Polish(known.score, whole.spheres, lengths, stage.n_places, start).run()
-    return Judgements(judgements.stage, judgements.alphas, known.judged, known.seconds)
+    return Judgements(judgements.stage, judgements.alphas, known.known, known.seconds)
 
 
-class _Known:
-    """Judgements by centres; of each resolution only alphas near the best so far."""
+class _ByCentres(Judgements):
+    """Judgements by centres; of each resolution only of alphas near the best so far."""
 
     def __init__(self, stage: Stage, samples: Samples, begun: Judgements) -> None:
-        self._stage, self._samples, self._alphas = stage, samples, begun.alphas
+        super().__init__(stage, begun.alphas)
+        self._all, self._samples = stage, samples
         best = min(begun.known, key=begun.score)
         self._near = int(np.argmin(begun.known[best].criterion))
         self._least = np.inf
-        self.judged: dict[Resolution, Judged] = {}
-        self.seconds: dict[Resolution, float] = {}
-
-    def score(self, resolution: Resolution) -> float:
-        if resolution not in self.judged:
-            start = time.perf_counter()
-            self.judged[resolution] = self._judge(resolution)
-            self.seconds[resolution] = time.perf_counter() - start
-            scored()
-        criterion = self.judged[resolution].criterion
-        least = float(criterion.min())
-        if least < self._least:
-            self._least, self._near = least, int(np.argmin(criterion))
-        return least
 
     def _judge(self, resolution: Resolution) -> Judged:
-        n, first = len(self._alphas), max(self._near - _BELOW, 0)
+        judged = self._judge_from_near(resolution)
+        least = float(judged.criterion.min())
+        if least < self._least:
+            self._least, self._near = least, int(np.argmin(judged.criterion))
+        return judged
+
+    def _judge_from_near(self, resolution: Resolution) -> Judged:
+        n, first = len(self.alphas), max(self._near - _BELOW, 0)
         criterion, squared = np.full(n, np.inf), np.full(n, np.nan)
         while True:
             found = judge_by_centres(
-                self._samples, self._stage, resolution, self._alphas[first:], LIKELIHOOD_ON_SPHERE
+                self._samples, self._all, resolution, self.alphas[first:], LIKELIHOOD_ON_SPHERE
             )
             if found is None:
                 break

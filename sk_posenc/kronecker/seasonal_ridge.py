@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.callback_support import CallbackSupport
 from sk_posenc.core.checks import (
     check_weights,
     checked_array,
@@ -19,7 +20,7 @@ from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
-from sk_posenc.kronecker._progress import CallbackSupport, fit_aloud
+from sk_posenc.kronecker._progress import fit_aloud
 from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._series import Series
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import accuracy_score
-from sklearn.utils.multiclass import check_classification_targets
 from skorch import NeuralNetClassifier
 from skorch.utils import is_dataset
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import check_labels
 from sk_posenc.networks._judgement import loss_of_shares
 from sk_posenc.networks._labels import (
     check_class_weight,
@@ -386,8 +386,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.int64]]:
         checked, y = self._checked(X, y, reset=fresh, labels=True)
-        with np.errstate(invalid="ignore"):  # it casts numbers that are no labels
-            check_classification_targets(y)
+        check_labels(y)
         told = self.__dict__.get("_told_classes")
         if fresh:
             given = self.classes if told is None else told

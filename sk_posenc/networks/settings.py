@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
 
-import numpy as np
 import torch
 from skorch.callbacks import Callback
 
@@ -18,6 +17,7 @@ from sk_posenc.core.settings import (
     parse_flag,
     parse_integer,
     parse_number,
+    random_state_of,
 )
 from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._muon import MUON_LR, check_muon, check_options, is_muon
@@ -114,10 +114,7 @@ def _check_parts(net: Any) -> None:
             "train_split must be None or a callable, such as skorch.dataset.ValidSplit(0.2). "
             f"Got {net.train_split!r}."
         )
-    if isinstance(net.random_state, bool | np.bool_):
-        raise TypeError(
-            f"random_state must be a whole number, a RandomState or None. Got {net.random_state!r}."
-        )
+    random_state_of(net.random_state)
     _check_callbacks(net.callbacks)
 
 

@@ -1,7 +1,6 @@
 """What all Displays draw with: matplotlib, palette, panels."""
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -58,19 +57,21 @@ def make_panels(
     return np.ravel(grid.subplots(squeeze=False))
 
 
-def parse_style(display: Any, given: Any, name: str, artist: str) -> dict[str, Any]:
-    """Keywords for an artist of matplotlib, by their full names.
+def line_style(display: Any, given: Any) -> dict[str, Any]:
+    """The parameter `line_kwargs` of a Display, by the full names of matplotlib's keywords."""
+    return _parse_style(given, "line_kwargs", pyplot(f"{type(display).__name__}.plot").Line2D)
 
-    Parameters
-    ----------
-    display : Display
-    given : Mapping or None
-    name : str
-        The parameter that holds them.
-    artist : {"lines.Line2D", "collections.PathCollection"}
-        The class that they are for, below `matplotlib`.
-    """
+
+def scatter_style(display: Any, given: Any) -> dict[str, Any]:
+    """The parameter `scatter_kwargs` likewise."""
     pyplot(f"{type(display).__name__}.plot")
+    from matplotlib.collections import PathCollection
+
+    return _parse_style(given, "scatter_kwargs", PathCollection, _OF_SCATTER)
+
+
+def _parse_style(given: Any, name: str, artist: Any, beside: Sequence[str] = ()) -> dict[str, Any]:
+    """Keywords for an artist of matplotlib, and others `beside` them, from a dict or None."""
     from matplotlib.artist import ArtistInspector
     from matplotlib.cbook import normalize_kwargs
 
@@ -78,16 +79,15 @@ def parse_style(display: Any, given: Any, name: str, artist: str) -> dict[str, A
         return {}
     if not isinstance(given, Mapping):
         raise TypeError(f"{name} must be a dict of matplotlib's keywords. Got {given!r}.")
-    module, of_class = artist.split(".")
-    drawn = getattr(import_module(f"matplotlib.{module}"), of_class)
     try:
-        style: dict[str, Any] = normalize_kwargs(dict(given), drawn)
+        style: dict[str, Any] = normalize_kwargs(dict(given), artist)
     except TypeError as error:  # one by two names
         raise TypeError(f"{name} must name each keyword once: {error}. Got {given!r}.") from None
-    known = set(ArtistInspector(drawn).get_setters()) | set(_OF_SCATTER if "Path" in artist else ())
+    known = {*ArtistInspector(artist).get_setters(), *beside}
     if unknown := [str(key) for key in style if key not in known]:
         raise TypeError(
-            f"{name} must hold keywords of matplotlib's {of_class}. Got {', '.join(unknown)}."
+            f"{name} must hold keywords of matplotlib's {artist.__name__}. "
+            f"Got {', '.join(unknown)}."
         )
     return style
 

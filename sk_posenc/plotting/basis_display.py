@@ -13,7 +13,7 @@ from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
 from sk_posenc.measures.similarity_radius import similarity_radius
 from sk_posenc.networks.network_similarity import basis_kernel, network_similarity
-from sk_posenc.plotting._drawing import draw_legend, line_styles, make_panels, parse_style, pyplot
+from sk_posenc.plotting._drawing import draw_legend, line_style, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
 
 # What displacements are in where nothing says more.
@@ -258,7 +258,7 @@ class BasisDisplay:
         -------
         self
         """
-        given = parse_style(self, line_kwargs, "line_kwargs", "lines.Line2D")
+        given = line_style(self, line_kwargs)
         n_panels = 1 + bool(self.phi) + bool(self.network)
         axes = make_panels(self, ax, 1, n_panels, (4.8 * n_panels, 3.6))
         at_similarity = axes[1 if self.phi else 0]

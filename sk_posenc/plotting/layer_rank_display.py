@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from sk_posenc.plotting._drawing import COLOURS, DASHES, make_panels, parse_style, pyplot
+from sk_posenc.plotting._drawing import COLOURS, DASHES, line_style, make_panels, pyplot
 from sk_posenc.plotting._names import by_name
 
 
@@ -98,7 +98,7 @@ class LayerRankDisplay:
         -------
         self
         """
-        given = parse_style(self, line_kwargs, "line_kwargs", "lines.Line2D")
+        given = line_style(self, line_kwargs)
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         from matplotlib.ticker import LogLocator
 

@@ -19,7 +19,7 @@ from sk_posenc.measures.spectrum import (
     spectrum_of_matrix,
     subsample,
 )
-from sk_posenc.plotting._drawing import line_styles, make_panels, parse_style, pyplot
+from sk_posenc.plotting._drawing import line_style, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import estimators_by_name
 
 
@@ -180,7 +180,7 @@ class SpectrumDisplay:
         -------
         self
         """
-        given = parse_style(self, line_kwargs, "line_kwargs", "lines.Line2D")
+        given = line_style(self, line_kwargs)
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         self.lines_ = {}
         for (name, values), style in zip(

@@ -24,8 +24,8 @@ from sk_posenc.plotting._drawing import (
     MARKS,
     draw_legend,
     make_panels,
-    parse_style,
     pyplot,
+    scatter_style,
 )
 from sk_posenc.plotting._names import name_of
 from sk_posenc.selection.coordinate_folds import CoordinateKFold
@@ -293,7 +293,7 @@ class TradeoffDisplay:
         -------
         self
         """
-        given = parse_style(self, scatter_kwargs, "scatter_kwargs", "collections.PathCollection")
+        given = scatter_style(self, scatter_kwargs)
         ax = make_panels(self, ax, 1, 1, (6.4, 4.4))[0]
         names = np.array(self.names if self.names is not None else [""] * len(self.stable_rank))
         distinct = list(dict.fromkeys(names.tolist()))

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
 from skorch.callbacks import Callback
 
-from sk_posenc.core.settings import parse_integer
-
-try:
-    from sklearn.callback import CallbackSupportMixin as _Support
-    from sklearn.callback import with_callbacks as _with_callbacks
-except ImportError:  # before scikit-learn 1.9  # pragma: no cover
-
-    class _Support:  # type: ignore[no-redef]
-        """Nothing to support."""
-
-    def _with_callbacks(method: Any) -> Any:
-        return method
-
-
-CallbackSupport: Any = _Support
-managed: Callable[[Any], Any] = _with_callbacks
+from sk_posenc.core.callback_support import parse_verbose
 
 
 class SearchProgress:
@@ -40,9 +24,7 @@ class SearchProgress:
     """
 
     def __init__(self, estimator: Any, context: Any) -> None:
-        verbose = estimator.verbose
-        flag = isinstance(verbose, bool | np.bool_)
-        self._verbose = int(verbose) if flag else parse_integer(verbose, "verbose", 0)
+        self._verbose = parse_verbose(estimator.verbose)
         self._estimator, self._context = estimator, context
         self._start = time.perf_counter()
 

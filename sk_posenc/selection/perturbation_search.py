@@ -17,18 +17,13 @@ from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.callback_support import CallbackSupport, fit_told, managed
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_number, random_state_of
-from sk_posenc.core.state import taken_over_last
 from sk_posenc.networks.regressor import CoordinateMLPRegressor
 from sk_posenc.selection._candidates_of_edges import check_candidates, columns_of, mixture_of
 from sk_posenc.selection._perturbation import Found, decide
-from sk_posenc.selection._search_progress import (
-    CallbackSupport,
-    EpochsTold,
-    SearchProgress,
-    managed,
-)
+from sk_posenc.selection._search_progress import EpochsTold, SearchProgress
 from sk_posenc.selection._supernet import AlphaSteps, Supernet
 
 __all__ = ["PerturbationSearchCV"]
@@ -405,12 +400,5 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
 
 
 def _fit_managed(search: PerturbationSearchCV, X: Any, y: Any) -> None:
-    context = None
-    if getattr(search, "_skl_callbacks", None) or hasattr(search, "_parent_callback_ctx"):
-        context = search._init_callback_context(max_subtasks=None)
-    with taken_over_last(search) as fitted:
-        if context is not None:
-            context.call_on_fit_task_begin(estimator=fitted, X=X, y=y)
+    with fit_told(search, X=X, y=y) as (fitted, context):
         fitted._fit(X, y, SearchProgress(fitted, context))
-        if context is not None:
-            context.call_on_fit_task_end(estimator=fitted, X=X, y=y, reconstruction_attributes={})

@@ -280,10 +280,6 @@ def _parse_shift(value: Any, name: str) -> float:
 def _generator(random_state: Any) -> np.random.Generator:
     if random_state is None:
         return np.random.default_rng()
-    if isinstance(random_state, bool | np.bool_):
-        raise TypeError(
-            f"random_state must be a whole number, a RandomState or None. Got {random_state!r}."
-        )
     return np.random.default_rng(random_state_of(random_state).randint(2**31 - 1))
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.core.incoming import refuse_unordered
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, random_state_of
@@ -14,8 +15,6 @@ from sk_posenc.core.state import taken_over_last
 from sk_posenc.series._directions import draw_directions
 
 _WAY_OUT = "lower n_components"
-# Squares of larger entries are no floats.
-_LARGEST = 1e150
 
 
 class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -135,7 +134,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         check_memory((len(X), len(self.directions_)), 8, _WAY_OUT)
         exact = X.astype(np.float64)
         largest = float(np.max(np.abs(exact)))
-        if largest > _LARGEST:
+        if largest > SQUARED_UP_TO:
             raise ValueError(
                 "X must have rows of a length of about 1: scale them. Got an entry of size "
                 f"{largest:g}."

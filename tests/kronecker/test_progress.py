@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from sk_posenc import KroneckerRidge, KroneckerRidgeCV, SeasonalRidge, ShiftedBasisEncoder
+from sk_posenc.core import callback_support
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker import _progress
 
@@ -189,12 +190,19 @@ def test_inside_a_search_of_scikit_learn(listener):
     assert search.best_estimator_.predict(X_ONE).shape == (1,)
 
 
+def loaded_anew(module):
+    spec = importlib.util.spec_from_file_location("earlier", module.__file__)
+    again = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(again)
+    return again
+
+
 def test_before_scikit_learn_had_callbacks(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sklearn.callback", None)
-    spec = importlib.util.spec_from_file_location("earlier", _progress.__file__)
-    earlier = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(earlier)
-    assert not hasattr(earlier.CallbackSupport, "set_callbacks")
+    support = loaded_anew(callback_support)
+    monkeypatch.setitem(sys.modules, callback_support.__name__, support)
+    earlier = loaded_anew(_progress)
+    assert not hasattr(support.CallbackSupport, "set_callbacks")
     model = KroneckerRidge(ENCODER, verbose=1)
 
     def fit(fitted):
