@@ -62,7 +62,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
     "ignore_pattern": r"^(attention|benchmark|calibrate|choose|compare|folds|graph|learnable|panel"
-    r"|search|series)_",
+    r"|search|selection|series)_",
     # These run in seconds. The others show the figure that they drew, which lies beside the pages.
     "filename_pattern": r"/(quickstart|three_signals|anchors|classes|demand|edges|geographic"
     r"|hourly_demand|inpainting|sea_temperatures|seasons|soundings|stations|volume"

@@ -22,7 +22,7 @@ SPACINGS = (0.0, 0.5, 0.9)
 
 # Stable ranks as powers of 2, from a plane (of a Gaussian 4.5 domains wide) to two functions for
 # each place.
-_LEAST = -4.0
+LEAST_OCTAVE = -4.0
 _BEYOND_PLACES = 1.0
 
 # The start: every second power of 2 up to that of the places per axis, and half a step more.
@@ -136,7 +136,7 @@ class Climb:
             before = self.best
 
     def _moved(self, octaves: Sequence[float], move: NDArray) -> tuple[float, ...]:
-        moved = np.clip(np.add(octaves, move), _LEAST, self._highest)
+        moved = np.clip(np.add(octaves, move), LEAST_OCTAVE, self._highest)
         return tuple(map(float, moved))
 
     def _try(self, resolution: Resolution) -> None:

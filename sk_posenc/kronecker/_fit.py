@@ -56,16 +56,8 @@ class Fit:
         This is the estimate of Wahba, "Bayesian confidence intervals for the cross-validated
         smoothing spline", 1983.
         """
-        samples, centred = self.problem.samples, self.centred
-        cells = samples.to_cells(centred) if samples.repeats else centred
-        solution = self.units.scaled(self.solution)
-        residuals, freedom = self.problem.left_over(
-            cells, self.alpha, solution, lambda: self.posterior
-        )
-        of_samples = samples.to_samples(residuals)
-        if samples.repeats:
-            of_samples += centred - samples.to_samples(cells)
-            freedom += samples.n_present - len(samples.occupied)
+        samples = self.problem.samples
+        of_samples, freedom = self._residuals
         if self.covariates is not None:
             freedom -= self.covariates.taken
         if freedom <= _NO_FREEDOM * samples.n_present:
@@ -80,6 +72,30 @@ class Fit:
             )
         share = freedom / samples.n_present
         return samples.mean(of_samples**2) / share * self.units.exact**2
+
+    @cached_property
+    def _residuals(self) -> tuple[NDArray, float]:
+        """Of all samples (n, q), in exact units, and the freedom that the fit leaves them."""
+        samples, centred = self.problem.samples, self.centred
+        cells = samples.to_cells(centred) if samples.repeats else centred
+        solution = self.units.scaled(self.solution)
+        residuals, freedom = self.problem.left_over(
+            cells, self.alpha, solution, lambda: self.posterior
+        )
+        of_samples = samples.to_samples(residuals)
+        if samples.repeats:
+            of_samples += centred - samples.to_samples(cells)
+            freedom += samples.n_present - len(samples.occupied)
+        return of_samples, freedom
+
+    @cached_property
+    def varies_as_claimed(self) -> NDArray[np.float64]:
+        """What the fitted function varies over the samples to what the fit says it does, (q,)."""
+        samples = self.problem.samples
+        fitted = (self.targets() - self.units.mean) / self.units.exact - self._residuals[0]
+        varies = samples.mean((fitted - samples.mean(fitted)) ** 2) * self.units.exact**2
+        claimed = self.noise_variance * samples.thinning / self.alpha
+        return varies / np.maximum(claimed, np.finfo(np.float64).tiny)
 
     def targets(self) -> NDArray:
         """Of all samples, (n, q), in the unit of y."""

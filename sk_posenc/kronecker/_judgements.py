@@ -23,6 +23,10 @@ class Judgements:
     known: dict[Resolution, Judged] = field(default_factory=dict)
     seconds: dict[Resolution, float] = field(default_factory=dict)
 
+    @property
+    def best(self) -> Resolution:
+        return min(self.known, key=self.score)
+
     def score(self, resolution: Resolution) -> float:
         """That of the best alpha."""
         if resolution not in self.known:

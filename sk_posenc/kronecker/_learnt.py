@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._climb import first_of_least
+from sk_posenc.kronecker._climb import LEAST_OCTAVE, first_of_least
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._judgements import Judgements
 from sk_posenc.kronecker._parts import parts_of
@@ -31,6 +31,9 @@ _OUTPUTS = 30
 # A map that moves no knot farther, in widths of the domain, is taken for chance: 100 samples at
 # random move one by 0.1 or more once in five times, 1,000 never.
 _UNEVEN = 0.1
+
+# Beside what parts find, all places judge so much coarser ones too: stable ranks, as powers of 2.
+_COARSER = 2.0
 
 # Axes whose domains differ by less are taken for alike.
 _LONGER = 3.0
@@ -113,7 +116,7 @@ def best_of_parts(
 ) -> Resolution:
     """The resolution that parts of many places find and judge best."""
     judgements = judged_parts(stage_of(samples, columns, units, patterns), SIMILARITY.alphas)
-    return min(judgements.known, key=judgements.score)
+    return judgements.best
 
 
 def stage_of(
@@ -173,4 +176,16 @@ def judged_parts(whole: Stage | Stages, alphas: NDArray) -> Judgements:
         found = Judgements(few_outputs(stage), alphas).climb()
         judgements.score(found)
         judgements.score(replace(found, spacing=0.0))
+    if not few:
+        _coarser(judgements)
     return judgements
+
+
+def _coarser(judgements: Judgements) -> None:
+    """Fewer places take waves that pauses hide for finer ones with more noise."""
+    while True:
+        best = judgements.best
+        octaves = tuple(max(each - _COARSER, LEAST_OCTAVE) for each in best.octaves)
+        judgements.score(replace(best, octaves=octaves))
+        if judgements.best == best:
+            return

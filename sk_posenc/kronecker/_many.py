@@ -75,7 +75,7 @@ def learnt_of_many(samples: Samples, columns: NDArray, units: Units) -> Learnt |
     if not (uneven or few_show_all(stage, alphas)):
         return None
     judgements = _judged(stage, alphas)
-    best = min(judgements.known, key=judgements.score)
+    best = judgements.best
     alpha = float(alphas[np.argmin(judgements.known[best].criterion)])
     penalty = RADIAL if best.radial else SIMILARITY
     return Learnt(best, Candidate(stage.encoders(best), None, penalty, best.spacing), alpha)

@@ -85,6 +85,18 @@ def scales_of(fit: Fit) -> Scales:
     return Scales(noise, np.where(known, np.maximum(signal, least), 1.0), samples.thinning)
 
 
+def scales_of_learnt(fit: Fit) -> Scales | None:
+    """Those of a process that was learnt: None, or more signal where the function varies more.
+
+    The criterion asks for good predictions. In pauses that are as long as waves these are best
+    where much is smoothed away, as if the signal were no larger than its noise.
+    """
+    varies = fit.varies_as_claimed
+    if np.all(varies <= 1):
+        return None
+    return Scales(fit.noise_variance, np.maximum(varies, 1.0), fit.problem.samples.thinning)
+
+
 def _goes_round(fit: Fit) -> bool:
     boundaries = (getattr(axis.encoder, "boundary", None) for axis in fit.problem.design.axes)
     return any(each == "periodic" for each in boundaries)

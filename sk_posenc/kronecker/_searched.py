@@ -17,7 +17,7 @@ from sk_posenc.kronecker._gap_spacing import with_gaps
 from sk_posenc.kronecker._head import KroneckerHead
 from sk_posenc.kronecker._patterns import Pattern
 from sk_posenc.kronecker._posterior import Posterior
-from sk_posenc.kronecker._scales import Scales, scales_of
+from sk_posenc.kronecker._scales import Scales, scales_of, scales_of_learnt
 from sk_posenc.kronecker._search import Choice, best_linear, problem_of
 from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker._targets import Units
@@ -32,14 +32,15 @@ class SearchedHead(KroneckerHead):
     _linear: tuple[Candidate, float] | None
     _linear_fit: "SearchedHead | None"
     _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
-    _scales: dict[Fit, Scales] | None  # None where the resolution was learnt
+    _is_learnt: bool  # the resolution
+    _scales: dict[Fit, Scales | None]
 
     def _choose_linear(
         self, paths: list[Candidate], results: dict[str, Any], *, learnt: bool
     ) -> None:
         """Keep which candidate tells deviations where "adaptive" was chosen."""
         self._linear = self._linear_fit = None
-        self._in_gaps, self._scales = {}, None if learnt else {}
+        self._in_gaps, self._scales, self._is_learnt = {}, {}, learnt
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
 
@@ -107,7 +108,8 @@ class SearchedHead(KroneckerHead):
     def _spread(
         self, fit: Fit | FitOfSums, at_points: Callable[[Expansion, Posterior], NDArray | None]
     ) -> NDArray[np.float64] | None:
-        if self._scales is None:
+        scales = self._scales_of(fit)
+        if scales is None:
             return super()._spread(fit, at_points)
         expansion, posterior = self._deviating(fit)
         whole = at_points(expansion, posterior)
@@ -115,18 +117,17 @@ class SearchedHead(KroneckerHead):
             return None
         of_noise = at_points(expansion, posterior.of_noise)
         assert of_noise is not None
-        return self._scales_of(fit).deviations(whole, of_noise)
+        return scales.deviations(whole, of_noise)
 
     def _noise_of(self, fit: Fit | FitOfSums) -> NDArray[np.float64]:
-        if self._scales is None:
-            return super()._noise_of(fit)
-        return self._scales_of(fit).noise
+        scales = self._scales_of(fit)
+        return super()._noise_of(fit) if scales is None else scales.noise
 
-    def _scales_of(self, fit: Fit | FitOfSums) -> Scales:
+    def _scales_of(self, fit: Fit | FitOfSums) -> Scales | None:
+        """None where they are those of the fit."""
         assert isinstance(fit, Fit)
-        assert self._scales is not None
         if fit not in self._scales:
-            self._scales[fit] = scales_of(fit)
+            self._scales[fit] = scales_of_learnt(fit) if self._is_learnt else scales_of(fit)
         return self._scales[fit]
 
     def _linear_head(self) -> "SearchedHead":
@@ -140,7 +141,7 @@ class SearchedHead(KroneckerHead):
                 path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
             )
             other = copy(self)
-            other._linear, other._scales = None, {}
+            other._linear, other._scales, other._is_learnt = None, {}, False
             fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
             if len(fits) > 1:
                 y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))

@@ -30,7 +30,7 @@ OF_COVARIATES = 100.0
 
 # How much the likelihood counts on a sphere. Stations are often in clusters, as on continents. One
 # of these is easy to predict where it is left out, and an ocean is not.
-LIKELIHOOD_ON_SPHERE = 10.0
+LIKELIHOOD_ON_SPHERE = 30.0
 
 # A map that moves no sample by more, in widths of the domain, moves it by rounding.
 _NO_MOVE = 1e-6

@@ -131,6 +131,51 @@ def test_a_fit_that_interpolates_knows_the_noise():
     assert np.sqrt(fixed.noise_variance_) < 0.025  # takes alpha at its word
 
 
+def bursts(waves, n=700):
+    """A wave with noise in 25 bursts, each as long as the pause after it."""
+    rng = np.random.default_rng(0)
+    x = np.sort((rng.integers(25, size=n) + 0.5 * rng.uniform(size=n)) / 25)[:, None]
+    y = np.sin(2 * np.pi * waves * x[:, 0]) + 0.2 * rng.standard_normal(n)
+    at = rng.uniform(x.min(), x.max(), (1_000, 1))
+    return x, y, at, np.sin(2 * np.pi * waves * at[:, 0])
+
+
+def test_pauses_as_long_as_waves():
+    """The best predictions there are near the mean; deviations know that the function is not."""
+    x, y, at, truth = bursts(50)
+    model = KroneckerRidgeCV().fit(x, y)
+    values, std = model.predict(at, return_std=True)
+    assert np.mean(np.abs(values - truth) < 1.96 * std) > 0.95
+    in_bursts = at[:, 0] * 25 % 1 < 0.5
+    assert np.median(std[~in_bursts]) > 0.6  # of a wave 0.7
+    assert np.median(std[in_bursts]) < 0.2
+    two = KroneckerRidgeCV().fit(x, np.column_stack([y, 1e3 * y]))
+    close(two.predict(at, return_std=True)[1], std[:, None] * [1.0, 1e3], 1e-6)
+
+
+def test_waves_that_parts_take_for_finer_ones():
+    x, y, at, truth = bursts(33)
+    model = KroneckerRidgeCV().fit(x, y)
+    assert model.encoders_[0].stable_rank == 16
+    values, std = model.predict(at, return_std=True)
+    assert np.sqrt(np.mean((values - truth) ** 2)) < 0.2  # from a quarter of its stable rank 0.43
+    assert np.mean(np.abs(values - truth) < 1.96 * std) > 0.9
+
+
+def test_a_process_that_varies_as_it_says():
+    """Scales of a long wave are those of the fit itself."""
+    x, y, _, _ = bursts(3)
+    model = KroneckerRidgeCV().fit(x, y)
+    (_, fit), *_ = model._fits
+    values = model.predict(x)
+    claimed = model.noise_variance_ / model.alpha_
+    close(fit.varies_as_claimed, np.var(values) / claimed, 1e-6)
+    assert fit.varies_as_claimed < 1
+    _, std = model.predict(x, return_std=True)
+    posterior = variance_at(x, (0,), fit.problem.solver.expansion, fit.posterior)
+    close(std, np.sqrt(posterior * model.noise_variance_), 1e-10)
+
+
 def test_where_the_default_takes_adaptive():
     """In three axes, with many samples of an edge: those of the best linear candidate."""
     rng = np.random.default_rng(0)
