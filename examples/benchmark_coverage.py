@@ -36,7 +36,7 @@ class Case(NamedTuple):
 
     Attributes
     ----------
-    places : {"even", "random", "holes"}
+    places : {"even", "random", "holes", "bursts"}
     n, n_axes : int
     noise : float
         In spreads of the signal.
@@ -55,6 +55,10 @@ class Case(NamedTuple):
     def draw(self, rng: np.random.Generator) -> NDArray:
         if self.places == "random":
             return rng.uniform(size=(self.n, self.n_axes))
+        if self.places == "bursts":  # of the first axis, each as long as the pause after it
+            rows = rng.uniform(size=(self.n, self.n_axes))
+            rows[:, 0] = (rng.integers(12, size=self.n) + 0.5 * rows[:, 0]) / 12
+            return rows
         side = round(self.n ** (1 / self.n_axes))
         axis = np.linspace(0, 1, side)
         grid = np.stack(np.meshgrid(*[axis] * self.n_axes, indexing="ij"), axis=-1)
@@ -71,6 +75,7 @@ CASES = {
         Case("random", 100, 1, 0.1, None),
         Case("even", 400, 2, 0.1, None),
         Case("random", 200, 2, 0.05, None),
+        Case("bursts", 150, 1, 0.1, None),
     ],
     "smoothness": [
         Case("even", 144, 2, 0.1, LISTED),

@@ -179,7 +179,8 @@ def test_many_places_are_judged_by_parts(n, least, most, found, monkeypatch):
         fitted(*noisy(n))
     assert least <= max(sizes) <= most
     assert sizes[0] == found
-    assert sizes.count(max(sizes)) <= 3 or most == found
+    # three that parts find, and coarser ones as long as these are better
+    assert sizes.count(max(sizes)) <= 5 or most == found
 
 
 def test_a_distance_is_learnt_where_it_tells():
