@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils.estimator_checks import parametrize_with_checks
 from skorch.callbacks import Callback, LRScheduler
 from torch.optim.lr_scheduler import StepLR
 
@@ -288,6 +289,11 @@ def test_skops_trusts_no_optimiser(tmp_path):
     loaded = sio.load(tmp_path / "m.skops", trusted=asked)
     np.testing.assert_array_equal(loaded.partial_fit(X, Y).predict(X),
                                   model.partial_fit(X, Y).predict(X))  # fmt: skip
+
+
+@parametrize_with_checks([small(hidden_layer_sizes=(16, 16), batch_size=32, max_epochs=15)])
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
 
 
 def test_a_search_over_optimisers():
