@@ -18,7 +18,7 @@ from sk_posenc.kronecker._conjugate_gradients import Iteration, principal_column
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._gradients import Gradients
 from sk_posenc.kronecker._hole_copies import (
-    Judged,
+    JudgedBy,
     best_in_holes,
     fills_holes,
     judged_holes,
@@ -98,7 +98,7 @@ class HeldOut:
 
     Parameters
     ----------
-    judged : Judged
+    judged : JudgedBy
     tolerance : float
     max_iter : int
 
@@ -112,7 +112,7 @@ class HeldOut:
         Whether some lie far from others.
     """
 
-    def __init__(self, judged: Judged, tolerance: float, max_iter: int) -> None:
+    def __init__(self, judged: JudgedBy, tolerance: float, max_iter: int) -> None:
         samples, columns, self.problems, size, far = judged
         self._samples = samples
         self._tolerance, self._max_iter = tolerance, max_iter
@@ -246,7 +246,7 @@ def held_out_search(
         Whether all samples must judge, also where those around some holes would do.
     """
     columns = units.scaled((y.reshape(len(y), -1) - units.mean).T).T
-    judged = Judged(samples, columns, problems, units.size)
+    judged = JudgedBy(samples, columns, problems, units.size)
     if place.device is None and all(map(fills_holes, problems)):
         judged = judged_holes(
             judged, X, weights, paths, alphas, units=units, place=place, whole=whole

@@ -98,7 +98,7 @@ class WideHoles:
         return max(parts, key=at_stake)
 
 
-class Judged(NamedTuple):
+class JudgedBy(NamedTuple):
     """What candidates are judged by.
 
     Attributes
@@ -131,7 +131,7 @@ def fills_holes(problem: Problem) -> bool:
 
 
 def judged_holes(
-    judged: Judged,
+    judged: JudgedBy,
     X: NDArray,
     weights: NDArray | None,
     paths: list[Candidate],
@@ -140,7 +140,7 @@ def judged_holes(
     units: Units,
     place: Place,
     whole: bool,
-) -> Judged:
+) -> JudgedBy:
     """With copies of wide holes held out, on a part of the grid unless all of it must judge."""
     samples, columns, problems, size, _ = judged
     holes = WideHoles.of(samples)
@@ -154,7 +154,7 @@ def judged_holes(
             samples, problems, holes, columns = part, of_part, own, columns[rows]
             columns = columns - samples.mean(columns)
             size = Units(samples, units.back(columns.T).T).size
-    return Judged(samples, columns, problems, size, holes.copies())
+    return JudgedBy(samples, columns, problems, size, holes.copies())
 
 
 def best_in_holes(scores: NDArray, near: NDArray) -> int:

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._line import ByLine
-from sk_posenc.kronecker._line_judged import Judged
+from sk_posenc.kronecker._line_judged import LineJudged
 from sk_posenc.kronecker._line_ranks import other_ranks
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._samples import Samples
@@ -31,9 +31,9 @@ def line_leave_one_out(
     "adaptive" goes by the directions that all samples have told.
     """
     columns = units.standardised(y.reshape(len(y), -1))
-    judged: list[Judged] = []
+    judged: list[LineJudged] = []
     for path, problem in zip(paths, problems, strict=True):
-        own = Judged(path, problem, columns, alphas)
+        own = LineJudged(path, problem, columns, alphas)
         judged.append(own)
         if automatic:
             own.downhill(int(np.argmin(np.abs(alphas - _FIRST_ALPHA))))
@@ -45,7 +45,7 @@ def line_leave_one_out(
     return _choice(judged, samples, alphas, units)
 
 
-def _choice(judged: list[Judged], samples: Samples, alphas: NDArray, units: Units) -> Choice:
+def _choice(judged: list[LineJudged], samples: Samples, alphas: NDArray, units: Units) -> Choice:
     errors = np.stack([each.errors for each in judged])
     scores = np.where(np.isfinite(errors), -errors, np.nan)
     seconds = np.concatenate([each.seconds for each in judged])

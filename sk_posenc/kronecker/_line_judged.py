@@ -19,7 +19,7 @@ _STEPS = (4, 2, 1)
 
 
 @dataclass
-class Judged:
+class LineJudged:
     """Leave-one-out errors of one candidate, for the strengths that were asked for.
 
     Attributes

@@ -12,7 +12,7 @@ from sk_posenc.encoders.bases import resolve_basis
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._axis import is_sized
 from sk_posenc.kronecker._candidates import Candidate
-from sk_posenc.kronecker._line_judged import Judged
+from sk_posenc.kronecker._line_judged import LineJudged
 from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._search import problem_of
 from sk_posenc.kronecker.penalties import Smoothness
@@ -55,12 +55,12 @@ def _climbs(path: Candidate) -> bool:
     return by_rank and math.isfinite(basis.support)
 
 
-def other_ranks(first: Judged, samples: Samples) -> list[Judged]:
+def other_ranks(first: LineJudged, samples: Samples) -> list[LineJudged]:
     """Errors of finer ones as long as these are better, else of coarser ones.
 
     Parameters
     ----------
-    first : Judged
+    first : LineJudged
         The candidate at its first stable rank; only the best of all is not forgotten.
     """
     noise = difference(samples, first.columns)
@@ -84,15 +84,15 @@ def other_ranks(first: Judged, samples: Samples) -> list[Judged]:
     return found[1:]
 
 
-def _at(first: Judged, share: float | None, samples: Samples, at: int) -> Judged:
+def _at(first: LineJudged, share: float | None, samples: Samples, at: int) -> LineJudged:
     path = replace(first.path, share=share)
     problem = problem_of(path, samples, first.alphas, whole=True)
-    judged = Judged(path, problem, first.columns, first.alphas)
+    judged = LineJudged(path, problem, first.columns, first.alphas)
     judged.downhill(at)
     return judged
 
 
-def _better(best: Judged, own: Judged, misses: int) -> tuple[Judged, int]:
+def _better(best: LineJudged, own: LineJudged, misses: int) -> tuple[LineJudged, int]:
     """The better one, and how often in turn nothing was gained."""
     misses = 0 if own.least < (1 - _GAIN) * best.least else misses + 1
     better, other = (own, best) if own.least < best.least else (best, own)
