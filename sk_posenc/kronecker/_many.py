@@ -28,6 +28,7 @@ from sk_posenc.kronecker._search import (
     ranks,
     search_results,
 )
+from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker._stage import Resolution, Stage
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import RADIAL, SIMILARITY
@@ -115,7 +116,9 @@ def on_cells(
     problem = learnt.problem(samples)
     cells = samples.to_cells(units.standardised(columns))
     solver, occupied, held = problem.solver, samples.occupied, held_out.held
-    assert isinstance(solver, ByCentres)
+    if not isinstance(solver, ByCentres):  # a grid that lacks lines: its rest is no grid
+        assert isinstance(problem.design, SimilarityDesign)
+        solver = ByCentres(problem.design, learnt.alpha)
     residuals = solver.left_out_together(cells, held[occupied], learnt.alpha)
     weights = problem.design.root_weights()[held[occupied]] ** 2
     error = held_out.mean(np.mean(residuals**2, axis=0), weights)

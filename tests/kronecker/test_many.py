@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sk_posenc import KroneckerRidge, KroneckerRidgeCV, grid_samples
+from sk_posenc import KroneckerRidge, KroneckerRidgeCV, ShiftedBasisEncoder, grid_samples
 from sk_posenc.core.limits import limits
+from sk_posenc.kronecker._centres import ByCentres
+from sk_posenc.kronecker._problem import Problem
+from sk_posenc.kronecker._samples import Samples
+from sk_posenc.kronecker.penalties import SIMILARITY
 
 FEW = {"learnt_up_to": 150, "climbed_up_to": 100, "part_size": 80, "judged_up_to": 150}
 FEW |= {"direct_up_to": 100, "dual_up_to": 300}
@@ -63,6 +67,51 @@ def test_smooth_signals_are_learnt_from_parts(layout, noise):
     assert results["rank_test_score"][-1] >= 1
     if layout != "grid":  # on cells held out of all candidates
         assert results["rank_test_score"][-1] == 1
+
+
+@pytest.mark.parametrize("shape", [(40, 30), (12, 11, 10)])
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_a_grid_that_lacks_a_line(shape, noise):
+    """Its rest without held-out cells is no grid, and the chosen one is still fitted as one."""
+    rng = np.random.default_rng(0)
+    X = grid_samples(np.zeros(shape))[0]
+    lost = X[:, 0] == np.unique(X[:, 0])[5]
+    y = waves(X)
+    with limits(**FEW):
+        model = KroneckerRidgeCV().fit(
+            X[~lost], y[~lost] + noise * rng.standard_normal(np.sum(~lost))
+        )
+    assert model.penalty_ == "similarity"
+    assert model.layout_ == "grid"
+    errors = model.predict(X[lost]) - y[lost]
+    assert np.sqrt(np.mean(errors**2)) < (0.01 if noise == 0 else 0.06)
+
+
+@pytest.mark.parametrize("layout", ["grid", "random"])
+def test_cells_that_are_held_out_are_those_of_a_fit_without_them(layout):
+    rng = np.random.default_rng(0)
+    if layout == "grid":
+        X, weights = (
+            grid_samples(np.zeros((12, 9)), [np.arange(12) / 12, np.arange(9) / 9])[0],
+            None,
+        )
+    else:
+        X, weights = rng.uniform(size=(108, 2)), rng.choice([0.5, 2.0], size=108)
+    samples = Samples(X, weights)
+    encoder = ShiftedBasisEncoder("gaussian", bandwidth=0.3, domain=(-1.0, 2.0))
+    problem = Problem(samples, encoder, SIMILARITY, whole=True, alphas=[0.01])
+    cells = samples.to_cells(rng.standard_normal((len(X), 1)))
+    held = rng.uniform(size=len(X)) < 0.2
+    found = ByCentres(problem.design, 0.01).left_out_together(cells, held, 0.01)
+    places = samples.coordinates
+    if layout == "grid":
+        places = [each.ravel() for each in np.meshgrid(*places, indexing="ij")]
+    squares = sum(np.subtract.outer(each, each) ** 2 for each in places)
+    kernel = np.exp(-squares / (4 * 0.3**2))  # the width of a similarity is that of two bumps
+    noise = 0.01 if weights is None else 0.01 / samples.weights
+    rest, values = (kernel + noise * np.eye(len(X)))[~held][:, ~held], cells.ravel()
+    fitted = kernel[held][:, ~held] @ np.linalg.solve(rest, values[~held])
+    assert_allclose(found[0], values[held] - fitted, atol=0.01 * np.std(values))
 
 
 @pytest.mark.parametrize("layout", ["grid", "random"])
