@@ -13,6 +13,9 @@ from sk_posenc.core.settings import parse_choice
 # A quarter of a turn in each unit.
 _QUARTERS = {"degrees": 90.0, "radians": math.pi / 2}
 
+# Squared norms of points on the unit sphere, in float32.
+_ROUNDING = 1e-5
+
 # Latitudes that come out of other formulas or of float32 may be beyond a pole by this share of a
 # quarter of a turn, ten metres: they count as the pole.
 _BEYOND = 1e-6
@@ -48,6 +51,12 @@ def check_places(X: Array, unit: str, names: Any = None, more: bool = False) -> 
             f"X must {first} two columns, longitude and latitude in {unit}. "
             f"Got n_features={n_columns}."
         )
+    if n_columns > 2 and _are_on_sphere(X):
+        raise ValueError(
+            "X must start with longitude and latitude, and seems to hold points x, y, z on the "
+            "unit sphere already: give it the places before SphereCoordinates, or take the metric "
+            f"'euclidean'. Got columns of rows of norm 1, {n_columns} of them."
+        )
     if names is not None:
         _check_order([str(name) for name in names])
     if not X.shape[0]:
@@ -63,6 +72,13 @@ def check_places(X: Array, unit: str, names: Any = None, more: bool = False) -> 
             "latitude, and that unit is the one of X. "
             f"Got {float(to_numpy(latitude[row])):.10g} in row {row}."
         )
+
+
+def _are_on_sphere(X: Array) -> bool:
+    """Whether three columns are points of the unit sphere, as no angles are by chance."""
+    points = to_numpy(X[:, :3])
+    squares = np.sum(np.asarray(points, dtype=np.float64) ** 2, axis=1)
+    return len(points) > 1 and bool(np.all(np.abs(squares - 1) < _ROUNDING))
 
 
 def _check_order(names: list[str]) -> None:

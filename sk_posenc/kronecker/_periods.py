@@ -36,6 +36,7 @@ def _period(value: Any, dates: DateAxis | None) -> float:
         return dates.days(value, "periods")
     if is_period(value):
         raise TypeError(
-            f"periods must be numbers in the unit of X, as X has no dates. Got {value!r}."
+            "periods must be numbers in the unit of X, as X has no dates (those of its index "
+            f"do not count: reset_index() makes them a column). Got {value!r}."
         )
     return parse_positive(value, "periods")

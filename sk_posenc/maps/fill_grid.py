@@ -34,7 +34,8 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool | None = None) -
     -------
     ndarray, DataArray or Dataset
         As `values`, without gaps: names, coordinates, attributes and chunks are kept. Floats where
-        there were gaps.
+        there were gaps, which may lie beyond the range of the others: clip them before you turn
+        an image back into whole numbers.
 
     Raises
     ------

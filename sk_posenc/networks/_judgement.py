@@ -63,8 +63,9 @@ def _no_better(net: Any, explained: float, n_epochs: int) -> str:
     longer = "train longer" if patience is None else f"raise early_stopping (from {patience})"
     return (
         f"{type(net).__name__} is no better than a constant: after {n_epochs} epochs it explains "
-        f"{max(explained, 0.0):.1%} of its own training rows. To learn a signal, lower lr "
-        f"({net._chosen('lr')}), {longer}, or give it an encoder that resolves the signal. Where y "
+        f"{max(explained, 0.0):.1%} of its own training rows. To learn a signal, change lr "
+        f"({net._chosen('lr')}): lower it where the loss jumps, raise it where it hardly moves; "
+        f"or {longer}, or give it an encoder that resolves the signal. Where y "
         "is noise, there is nothing to learn."
     )
 

@@ -42,8 +42,16 @@ def check_candidates(encoders: Any) -> list[Any]:
     return list(encoders)
 
 
-def columns_of(edges: Any, n_columns: int) -> list[list[int]]:
-    """The columns of X that each edge reads: every one in one edge."""
+def columns_of(edges: Any, n_columns: int, names: NDArray | None = None) -> list[list[int]]:
+    """The columns of X that each edge reads: every one in one edge.
+
+    Parameters
+    ----------
+    edges : list of lists of int or str, or None
+    n_columns : int
+    names : ndarray of str, default=None
+        Of the columns, where they have any.
+    """
     if edges is None:
         return [list(range(n_columns))]
     wanted = "edges must be lists of columns, such as [[0, 1], [2]], or None"
@@ -55,13 +63,22 @@ def columns_of(edges: Any, n_columns: int) -> list[list[int]]:
             raise TypeError(f"{wanted}. Got {edges!r}.")
         if not len(edge):
             raise ValueError(f"{wanted}, and edges[{number}] is empty. Got {edges!r}.")
-        columns.append([parse_integer(each, f"edges[{number}]", at_least=0) for each in edge])
+        columns.append([_column(each, f"edges[{number}]", names) for each in edge])
     if sorted(chain.from_iterable(columns)) != list(range(n_columns)):
         raise ValueError(
             f"edges must hold each of the {n_columns} columns of X once, counted from 0. "
             f"Got {edges!r}."
         )
     return columns
+
+
+def _column(given: Any, setting: str, names: NDArray | None) -> int:
+    if not isinstance(given, str):
+        return parse_integer(given, setting, at_least=0)
+    if names is None or given not in names:
+        known = "X has no names of columns" if names is None else f"X has {list(map(str, names))}"
+        raise ValueError(f"{setting} must hold columns of X, and {known}. Got {given!r}.")
+    return list(names).index(given)
 
 
 def mixture_of(

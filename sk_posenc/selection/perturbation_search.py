@@ -64,9 +64,9 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
         refit alone.
     encoders : list of encoders
         Two or more candidates of this package, unfitted.
-    edges : list of list of int, default=None
-        Groups of columns of `X`, each with a choice of its own from `encoders`; each column is in
-        one. None: one choice for all columns.
+    edges : list of list of int or str, default=None
+        Groups of columns of `X`, by number or by name, each with a choice of its own from
+        `encoders`; each column is in one. None: one choice for all columns.
     validation : float, splitter or iterable of splits, default=0.5
         The rows that judge. A share of the rows, drawn at random; or a splitter, such as
         :class:`CoordinateKFold`, whose first split is used.
@@ -228,7 +228,7 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
             self, X, y, multi_output=True, y_numeric=True, dtype=[np.float64, np.float32]
         )
         targets = np.asarray(targets, dtype=np.float64)
-        columns = columns_of(self.edges, checked.shape[1])
+        columns = columns_of(self.edges, checked.shape[1], getattr(self, "feature_names_in_", None))
         alpha = self._first_alpha(len(columns), len(encoders))
         seed = self.random_state  # None must not draw from NumPy's global generator
         rng = np.random.RandomState() if seed is None else random_state_of(seed)

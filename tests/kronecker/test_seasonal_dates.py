@@ -103,7 +103,7 @@ def test_dates_and_numbers_do_not_mix(model):
             predict(frame.assign(when=DAYS))
     with pytest.raises(TypeError, match=r"periods must be a period of dates.*Got 7\."):
         SeasonalRidge(7).fit(frame, Y)
-    with pytest.raises(TypeError, match=r"as X has no dates. Got '7D'\."):
+    with pytest.raises(TypeError, match=r"as X has no dates .*reset_index.* Got '7D'\."):
         clone(dated).fit(DAYS[:, None], Y)
     with pytest.raises(TypeError, match="column 'when' of X must hold numbers or dates"):
         clone(dated).fit(frame.astype(str), Y)

@@ -156,6 +156,10 @@ def test_frames_dates_and_several_targets():
     search = search_of(network(), PAIR, edges=[[0], [1]]).fit(frame, np.column_stack([y, -y]))
     assert search.feature_names_in_.tolist() == ["day", "depth"]
     assert search.predict(frame).shape == (80, 2)
+    named = search_of(network(), PAIR, edges=[["depth"], ["day"]], refit=False)
+    assert named.fit(frame, y).alpha_.shape == (2, 2)
+    with pytest.raises(ValueError, match=r"edges\[1\] must hold.*'depth'\]. Got 'deep'"):
+        search_of(network(), PAIR, edges=[["day"], ["deep"]]).fit(frame, y)
 
 
 def test_scoring_and_splitter_are_those_given():
@@ -342,6 +346,7 @@ def test_a_search_that_fails_or_is_interrupted_changes_nothing():
         ({"edges": [[0, 1], []]}, ValueError, r"edges\[1\] is empty"),
         ({"edges": [0, 1]}, TypeError, "must be lists of columns"),
         ({"edges": 1}, TypeError, "must be lists of columns"),
+        ({"edges": [["day"], [1]]}, ValueError, r"edges\[0\].*no names of columns. Got 'day'"),
         ({"validation": 0.0}, ValueError, "validation must be greater than 0"),
         ({"validation": 3}, TypeError, "a share of the rows"),
         ({"validation": None}, TypeError, "a share of the rows"),

@@ -106,3 +106,13 @@ def test_what_is_refused():
 def test_many_blocks_of_few_places():
     points = SphereCoordinates().fit_transform(globe(11))
     np.testing.assert_array_equal(np.sort(sphere_blocks(points, 11)), np.arange(11))
+
+
+def test_points_of_the_sphere_are_no_places():
+    X = np.column_stack([np.linspace(-170, 170, 40), np.linspace(-80, 80, 40)])
+    points = SphereCoordinates().fit_transform(X)
+    cv = CoordinateKFold(4, scheme="block", metric="great_circle")
+    for rows in (points, points.astype(np.float32), np.column_stack([points, X[:, 0]])):
+        with pytest.raises(ValueError, match="seems to hold points x, y, z"):
+            next(cv.split(rows))
+    next(cv.split(np.column_stack([X, points[:, 2]])))  # a third column of its own
