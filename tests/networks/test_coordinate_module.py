@@ -175,5 +175,5 @@ def test_outputs_of_another_shape_are_refused(estimator, shape):
 
 @pytest.mark.parametrize("widths", [(10**15, 1), (1, 10**15)])
 def test_networks_beyond_memory_are_refused(widths):
-    with pytest.raises(ValueError, match="too large.*GiB"):
+    with pytest.raises(ValueError, match=r"too large.*GiB"):
         CoordinateMLP(*widths, hidden_layer_sizes=(4,))

@@ -335,7 +335,7 @@ def test_means_of_huge_positions_do_not_overflow(place):
     huge = np.zeros((60, 2))
     huge[place] = 1.7e308
     centred = PositionAugmenter(random_state=0).fit(X).transform(huge, GROUPS)
-    group = GROUPS == GROUPS[place]
+    group = np.equal(GROUPS, GROUPS[place])
     expected = huge[group] - 1.7e308 / np.count_nonzero(group)
     np.testing.assert_allclose(centred[group], expected, rtol=1e-12)
     assert not centred[~group].any()
