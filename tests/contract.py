@@ -198,7 +198,7 @@ TABLES, TARGETS_ = tables(), targets()
 PLAUSIBLE: dict[str, list[Any]] = {
     "stable_rank": ["auto", 2, 3.5, (3, 4)],
     "stable_ranks": [None, "auto", [0.2, 0.4]],
-    "bandwidth": [None, 0.1, (0.1, 0.2), 1e-4, 1e6],
+    "bandwidth": [None, 0.1, (0.1, 0.2), 0.01, 1e-12, 1e6],
     "basis": ["gaussian", "triangle", "rectangle", "impulse", "bspline", "sine", "matern32"],
     "boundary": ["extend", "periodic", "cut", ("extend", "periodic")],
     "domain": [None, (0, 1), [(0, 1), None], (0, 1e-12), (-1e9, 1e9), (5, 6)],
@@ -206,7 +206,7 @@ PLAUSIBLE: dict[str, list[Any]] = {
     "tensor_product": [False, True],
     "sparse_output": [False, True],
     "n_frequencies": ["auto", 1, 4],
-    "max_frequency": [None, "auto", 0.5, 3.0, 1e4],
+    "max_frequency": [None, "auto", 0.5, 3.0, 100.0, 1e12],
     "sampling": ["qmc", "independent"],
     "alpha": ["auto", 0, 1e-6, 1.0, 1e300],
     "alphas": [None, "auto", [1e-3, 1.0], [1e-300, 1e300], [1.0]],
