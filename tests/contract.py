@@ -19,7 +19,9 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -61,6 +63,7 @@ from sk_posenc import (
 
 SLOW = 20.0
 MOST_EPOCHS = 10
+MEMORY = SimpleNamespace(available=2**28)  # so that nothing large is made, and all of it refused
 REFUSALS = (ValueError, TypeError, NotFittedError)
 # What scikit-learn calls what it was given, where it has no name for it.
 ARRAYS = re.compile(
@@ -355,7 +358,7 @@ def answer(
     """
     before = [copy.deepcopy(each) for each in args if isinstance(each, np.ndarray)]
     started = time.process_time()
-    with warnings.catch_warnings():
+    with mock.patch("psutil.virtual_memory", return_value=MEMORY), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", RuntimeWarning)
         warnings.simplefilter("error", DeprecationWarning)
