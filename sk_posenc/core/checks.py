@@ -2,6 +2,8 @@
 
 import contextlib
 import numbers
+import re
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,16 +21,34 @@ from sk_posenc.core.incoming import coordinates_in, settled, targets_in
 
 
 def checked_array(array: Any, **checks: Any) -> Any:
-    """scikit-learn's `check_array`, without NumPy's warning of the sum of inf and -inf."""
-    array = targets_in(array, checks.get("input_name") or "the array")
-    with np.errstate(invalid="ignore"):
+    """scikit-learn's `check_array`, without NumPy's warning of the sum of inf and -inf.
+
+    Errors name the array by ``input_name``.
+    """
+    name = checks.get("input_name") or "the array"
+    array = targets_in(array, name)
+    with _named(name, array):
         return check_array(array, **checks)
+
+
+@contextlib.contextmanager
+def _named(name: str, array: Any) -> Iterator[None]:
+    """Say which argument holds no numbers, where NumPy does not; and be silent of inf - inf."""
+    try:
+        with np.errstate(invalid="ignore"):
+            yield
+    except TypeError as error:
+        if re.search(rf"\b{re.escape(name)}\b", str(error)):
+            raise
+        raise TypeError(
+            f"{name} must be an array of numbers: {error}. Got {reprlib.repr(array)}."
+        ) from error
 
 
 def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
     """Coordinates, constant where only rounding varies them, and the dates of each axis."""
     numbers, dates = coordinates_in(X)
-    with np.errstate(invalid="ignore"):
+    with _named("X", X):
         checked = check_array(numbers, input_name="X", **checks)
     if checks.get("ensure_all_finite", True) is True:
         checked = settled(checked, array_namespace(checked))
@@ -38,7 +58,7 @@ def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
 def checked_pair(X: Any, y: Any, **checks: Any) -> tuple[Any, Any, Any]:
     """scikit-learn's `check_X_y`, without the same warning, and the dates of each axis."""
     numbers, dates = coordinates_in(X)
-    with np.errstate(invalid="ignore"):
+    with _named("X", X):
         X, y = check_X_y(numbers, targets_in(y), **checks)
     return settled(X, np), y, dates or (None,) * X.shape[1]
 
@@ -56,7 +76,7 @@ def checked_data(
     numbers, dates = coordinates_in(X, None if reset else getattr(estimator, "dates_", None))
     if not labels:
         y = tuple(targets_in(each) for each in y)
-    with np.errstate(invalid="ignore"):
+    with _named("X", X):
         if numbers is X:
             checked = validate_data(estimator, X, *y, reset=reset, **checks)
         else:

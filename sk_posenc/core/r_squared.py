@@ -3,16 +3,57 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
-from sk_posenc.core.arrays import SQUARED_UP_TO
+from sk_posenc.core.arrays import SQUARED_UP_TO, to_numpy
+from sk_posenc.core.checks import check_weights, checked_array
+from sk_posenc.core.incoming import targets_in
 
 
-def r_squared(y_true: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> float:
-    """scikit-learn's `r2_score`, of numbers of any size: it does not depend on their unit."""
-    largest = float(np.max(np.abs(np.asarray(y_pred, dtype=np.float64)), initial=0.0))
-    if largest > SQUARED_UP_TO:
-        unit = 2.0 ** np.floor(np.log2(largest))
-        y_true, y_pred = np.asarray(y_true) / unit, np.asarray(y_pred) / unit
-    return float(r2_score(y_true, y_pred, sample_weight=sample_weight))
+def r_squared(y: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> float:
+    """scikit-learn's `r2_score`, of numbers and weights of any size: it has no unit.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets, of any kind that heads take.
+    y_pred : array-like of the same shape
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Raises
+    ------
+    ValueError
+        For shapes that differ, numbers that are not finite, negative weights, and weights that are
+        all 0.
+    """
+    true, predicted = (_numbers(each, name) for each, name in ((y, "y"), (y_pred, "y_pred")))
+    if sample_weight is not None:
+        sample_weight = check_weights(to_numpy(sample_weight), len(predicted))
+        if not sample_weight.any():
+            raise ValueError("sample_weight must be above 0 for some sample. Got 0 for all.")
+        sample_weight = sample_weight / _powers(sample_weight)
+    if true.shape == predicted.shape:  # r2_score says what is wrong otherwise
+        unit = _powers(np.concatenate([true, predicted]))
+        true, predicted = true / unit, predicted / unit
+    return float(r2_score(true, predicted, sample_weight=sample_weight))
+
+
+def _numbers(y: Any, name: str) -> NDArray:
+    array = np.asarray(
+        checked_array(
+            to_numpy(targets_in(y, name)),
+            ensure_2d=False,
+            dtype=[np.float64, np.float32],
+            input_name=name,
+        )
+    )
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _powers(array: NDArray) -> NDArray[np.float64]:
+    """Powers of 2 near the largest entry of each column; 1 where it can be squared."""
+    largest = np.max(np.abs(array), axis=0, initial=0.0).astype(np.float64)
+    extreme = (largest > 0) & ~((largest < SQUARED_UP_TO) & (largest > 1 / SQUARED_UP_TO))
+    exponents = np.where(extreme, np.frexp(largest)[1] - 1, 0)
+    return np.ldexp(1.0, exponents)

@@ -161,7 +161,8 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
     Parameters
     ----------
     y : array-like of shape (n_samples,) or (n_samples, n_channels)
-        One value, or one row of channels, for each grid point in C order.
+        One value, or one row of channels, for each grid point in C order. They may be of any kind;
+        NaN and infinity stay, and what is masked becomes NaN.
     shape : int or sequence of int
         The number of grid points along each axis, without the channels.
 
@@ -189,7 +190,7 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
     array([[1, 2, 3],
            [4, 5, 6]])
     """
-    y = np.array(to_numpy(y), order="C")
+    y = np.array(targets_in(y) if isinstance(y, np.ma.MaskedArray) else to_numpy(y), order="C")
     lengths = tuple(shape) if isinstance(shape, Sequence | np.ndarray) else (shape,)
     lengths = tuple(parse_integer(n, f"shape[{axis}]") for axis, n in enumerate(lengths))
     if not lengths:

@@ -11,6 +11,9 @@ from sk_posenc.encoders.axis_settings import auto_stable_rank, check_bandwidth
 from sk_posenc.encoders.bases import Impulse, Rectangle
 from sk_posenc.encoders.basis import ROUNDING, Basis
 
+# Shifts that are this many units in the last digit apart are different numbers.
+_LAST_DIGITS = 2
+
 # Bytes that fit needs per shift: its place, and the work for the stable rank.
 _FIT_BYTES = 100
 
@@ -69,6 +72,7 @@ class Placement:
             self._refuse_too_many(covered / period * per_period)
             count = max(1, round(covered / period * per_period))
         self._refuse_too_many(count)
+        self._refuse_too_close(covered / count)
         middle = (self.low + self.high) / 2
         return width, middle + ((np.arange(count) + 0.5) / count - 0.5) * covered
 
@@ -114,6 +118,7 @@ class Placement:
         extends = self.boundary == "extend" and not isinstance(basis, Impulse)
         beyond = basis.reach * width / spacing if extends else 0.0
         self._refuse_too_many(inside + 2 * beyond)
+        self._refuse_too_close(spacing)
         if periodic:
             exact = round(inside) if isinstance(basis, Rectangle) else math.ceil(inside - ROUNDING)
             n = count or max(1, exact)
@@ -125,6 +130,16 @@ class Placement:
         below = 0 if basis._one_sided else extra
         index = np.arange(-below, n + extra) - (n - 1) / 2
         return (self.low + self.high) / 2 + index * spacing, spacing
+
+    def _refuse_too_close(self, spacing: float) -> None:
+        """Raise for shifts that are the same numbers."""
+        largest = max(abs(self.low), abs(self.high))
+        if spacing < _LAST_DIGITS * np.spacing(largest):
+            raise ValueError(
+                f"shifts of axis {self.axis} are closer than floats tell: lower n_shifts or "
+                "stable_rank, raise bandwidth, or subtract an offset from X. Got a spacing of "
+                f"{spacing:.3g} at coordinates of {largest:.3g}."
+            )
 
     def _refuse_too_many(self, count: float) -> None:
         way_out = f"lower n_shifts or stable_rank, or raise bandwidth, of axis {self.axis}"

@@ -262,11 +262,13 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         return []
 
 
-def check_encoder(encoder: Any, expected: str = "an encoder of sk_posenc") -> None:
+def check_encoder(
+    encoder: Any, expected: str = "an encoder of sk_posenc", name: str = "encoder"
+) -> None:
     """Raise where something is not an encoder with a formula."""
     if not isinstance(encoder, CoordinateEncoder):
         raise TypeError(
-            f"encoder must be {expected}: put other transformers in a Pipeline, before the "
+            f"{name} must be {expected}: put other transformers in a Pipeline, before the "
             f"network. Got {encoder!r}."
         )
 

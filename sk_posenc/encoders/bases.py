@@ -312,8 +312,8 @@ _BASES: dict[str, Basis] = {
 }
 
 
-def resolve_basis(basis: str | Basis) -> Basis:
-    """The basis of a name, or the basis itself.
+def resolve_basis(basis: str | Basis, what: str = "basis") -> Basis:
+    """The basis of a name, or the basis itself; errors call it `what`.
 
     Raises
     ------
@@ -324,11 +324,11 @@ def resolve_basis(basis: str | Basis) -> Basis:
     """
     if isinstance(basis, str):
         if basis not in _BASES:
-            raise ValueError(f"basis must be one of {sorted(_BASES)} or a Basis. Got {basis!r}.")
+            raise ValueError(f"{what} must be one of {sorted(_BASES)} or a Basis. Got {basis!r}.")
         return _BASES[basis]
     if not isinstance(basis, Basis):
         raise TypeError(
-            f"basis must be one of {sorted(_BASES)} or an instance of sk_posenc.Basis. "
+            f"{what} must be one of {sorted(_BASES)} or an instance of sk_posenc.Basis. "
             f"Got {basis!r}."
         )
     return basis

@@ -12,6 +12,7 @@ from skorch import NeuralNetRegressor
 from torch import Tensor
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
 from sk_posenc.networks.batches import weights_of
@@ -178,6 +179,23 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
         if not np.isfinite(y).all():
             self._raise_diverged("predictions are not finite")
         return y[:, 0] if self._target_ndim == 1 else y
+
+    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix
+            As in :meth:`predict`.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+        """
+        return r_squared(y, self.predict(X), sample_weight)
 
     @property
     def predict_proba(self) -> Any:

@@ -1,7 +1,7 @@
 """What a search of KroneckerRidgeCV chooses from: an encoder, its resolution and a penalty."""
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -83,6 +83,10 @@ def candidates_of(
         chosen = _automatic_penalties(listed, samples)
     else:
         given = [penalties] if isinstance(penalties, str | numbers.Number) else penalties
+        if not isinstance(given, Iterable):
+            raise TypeError(
+                f"penalties must be a penalty such as 2.0, or a list of them. Got {penalties!r}."
+            )
         chosen = [parse_penalty(penalty, "penalties") for penalty in given]
     if not (listed and shares and chosen):
         raise ValueError(_ONE_AT_LEAST)

@@ -19,9 +19,10 @@ from sk_posenc.core.checks import (
     in_precision_of,
     missing_targets_explained,
 )
-from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
+from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
@@ -44,6 +45,7 @@ from sk_posenc.kronecker._settings import (
     fill_holes,
     parse_orders,
     parse_return_std,
+    refusing_overflow,
 )
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker._warnings import warn_of_condition, warn_of_error
@@ -177,11 +179,12 @@ class KroneckerHead(
         if not on_host and beside is None:
             values = predict_on_device(self._expansion, self._solution, tensor, offset, place)
             return values[:, 0] if single else values
-        found = [evaluate(self._expansion, self._solution, X, orders, offset)]
+        with refusing_overflow(orders):
+            found = [evaluate(self._expansion, self._solution, X, orders, offset)]
+            std = self._deviations(X, beside, orders) if deviating else None
         if beside is not None and not any(orders):
             found[0] = found[0] + self._linear_values(beside)
-        if deviating:
-            std = self._deviations(X, beside, orders)
+        if std is not None:
             found.append(np.hypot(std, np.sqrt(self._noise())) if deviating == OBSERVATION else std)
         found = [each.astype(X.dtype, copy=False) for each in found]
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
@@ -274,7 +277,7 @@ class KroneckerHead(
         """
         if self.nan_is_hole is True:
             return score_present(self, X, y, sample_weight)
-        return float(super().score(X, targets_in(y), sample_weight))
+        return r_squared(y, self.predict(X), sample_weight)
 
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import check_cv
 
+from sk_posenc.core.folds import folds_of
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._held_out import HeldOut
@@ -44,7 +44,7 @@ def score_apart(
 ) -> tuple[dict[str, Any], int]:
     """Scores in the folds of `cv`, and where outputs have holes of their own; the best of them."""
     X, y, weights, groups = given
-    folds = None if cv is None else _folds(cv, X, y, groups)
+    folds = None if cv is None else list(folds_of(cv, X, y, groups))
     if patterns:
         if folds is not None:
             folds = folds_of_kept(folds, weights, len(X))
@@ -139,19 +139,3 @@ def folds_of_kept(
     kept = np.ones(n_samples, dtype=bool) if weights is None else weights != 0
     place = np.cumsum(kept) - 1
     return [(place[train[kept[train]]], place[test[kept[test]]]) for train, test in folds]
-
-
-def _folds(cv: Any, X: NDArray, y: NDArray, groups: Any) -> list[tuple[NDArray, NDArray]]:
-    """Rows to fit and rows to judge, of each fold."""
-    folds = []
-    for k, fold in enumerate(check_cv(cv).split(X, y, groups)):
-        train, test = (np.asarray(rows) for rows in fold)
-        for rows in (train, test):
-            numbers = rows.ndim == 1 and rows.dtype.kind in "iu" and len(rows) > 0
-            if not (numbers and rows.min() >= -len(X) and rows.max() < len(X)):
-                raise ValueError(
-                    "cv must give for each fold the numbers of rows to fit and of rows to judge, "
-                    f"some of each, below the {len(X)} rows of X. Got {fold!r} for fold {k}."
-                )
-        folds.append((train, test))
-    return folds

@@ -226,7 +226,8 @@ def _lacks_places(x: NDArray) -> bool:
     steps = np.diff(np.sort(np.asarray(x, dtype=np.float64)))
     if len(steps) < _FEWEST_STEPS or steps.min() <= 0:
         return False
-    ratios = steps / np.median(steps)
-    whole = np.round(ratios)
-    even = bool(np.all(np.abs(ratios - whole) < _UNEVEN * np.maximum(whole, 1)))
+    with np.errstate(over="ignore", invalid="ignore"):  # of steps that no float compares
+        ratios = steps / np.median(steps)
+        whole = np.round(ratios)
+        even = bool(np.all(np.abs(ratios - whole) < _UNEVEN * np.maximum(whole, 1)))
     return even and bool(0 < np.sum(whole - 1) <= len(steps))

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import check_weights, checked_array
 from sk_posenc.core.r_squared import r_squared
 
 
@@ -23,12 +24,20 @@ def score_present(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLi
     Raises
     ------
     ValueError
-        For an output that is missing at all samples.
+        For an output that is missing at all samples, targets of another shape than predictions, and
+        weights that are negative or of another number.
     """
-    targets = np.asarray(targets_in(y), dtype=np.float64)
-    columns = targets.reshape(len(targets), -1)
-    found = np.asarray(model.predict(X)).reshape(columns.shape)
-    weights = None if sample_weight is None else np.asarray(sample_weight)
+    found = to_numpy(model.predict(X))
+    targets = checked_array(
+        to_numpy(y), ensure_2d=False, dtype=np.float64, ensure_all_finite="allow-nan",
+        input_name="y",
+    )  # fmt: skip
+    if targets.size != found.size or len(targets) != len(found):
+        raise ValueError(
+            f"y must have shape {found.shape}, as predictions have. Got shape {targets.shape}."
+        )
+    columns, found = (each.reshape(len(found), -1) for each in (targets, found))
+    weights = None if sample_weight is None else check_weights(to_numpy(sample_weight), len(found))
     scores = []
     for output, (true, predicted) in enumerate(zip(columns.T, found.T, strict=True)):
         there = ~np.isnan(true)

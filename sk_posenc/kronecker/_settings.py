@@ -1,5 +1,7 @@
 """Samples and settings of the Kronecker heads, checked."""
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,9 @@ from sk_posenc.core.settings import parse_integer, parse_number
 
 # What asks `predict` for the deviation of a sample, not of the function.
 OBSERVATION = "observation"
+
+# Derivatives of higher orders take as many steps, and are of no use.
+_MOST_ORDERS = 64
 
 # More independent functions than this per sample are none but rounding.
 _LARGEST_SHARE = 4.0
@@ -56,12 +61,32 @@ def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
     wanted = f": a tuple of {n_axes} holds the order along each axis"
     listed = (derivative,) if np.ndim(derivative) == 0 else tuple(derivative)
     orders = tuple(parse_integer(each, "derivative", 0, wanted) for each in listed)
+    if sum(orders) > _MOST_ORDERS:
+        raise ValueError(
+            f"derivative must be at most {_MOST_ORDERS} orders in all. Got {derivative!r}."
+        )
     if len(orders) != n_axes:
         raise ValueError(
             f"derivative must be a tuple of {n_axes} whole numbers, the order along each axis. "
             f"Got {derivative!r}."
         )
     return orders
+
+
+@contextlib.contextmanager
+def refusing_overflow(orders: Sequence[int]) -> Iterator[None]:
+    """Raise ValueError where derivatives are beyond floats; values never are."""
+    if not any(orders):
+        yield
+        return
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except ArithmeticError as error:
+        raise ValueError(
+            "derivative is beyond what a float holds, in the unit of X: lower it, or scale X. "
+            f"Got orders {tuple(orders)}."
+        ) from error
 
 
 def parse_return_std(value: Any, orders: tuple[int, ...]) -> bool | str:

@@ -12,6 +12,9 @@ from sk_posenc.kronecker._samples import Samples
 # A target that varies by less than this share of its size varies by rounding only.
 _CONSTANT = 1e-13
 
+# Squares of what varies by more are no floats.
+_SQUARED_UP_TO = 1e153
+
 
 class Units:
     """Units of several targets.
@@ -56,8 +59,9 @@ class Units:
         for columns, part in parts:
             own.mean[columns], own.spread[columns] = part.mean, part.spread
             own.exact[columns] = part.exact
-        squares = sum(len(columns) * np.square(part.size) for columns, part in parts)
-        own.size = float(np.sqrt(squares / n_outputs))
+        largest = max(part.size for _, part in parts) or 1.0
+        squares = sum(len(columns) * (part.size / largest) ** 2 for columns, part in parts)
+        own.size = largest * float(np.sqrt(squares / n_outputs))
         return own
 
     def scaled(self, cells: NDArray) -> NDArray:
@@ -91,5 +95,9 @@ class Units:
 
     def scores(self, relative: NDArray) -> NDArray[np.float64]:
         """Scores in squares of the unit of y, as if all targets had the spread `size`."""
-        with np.errstate(over="ignore"):  # of targets whose squares no float holds
-            return np.where(np.isnan(relative), np.nan, relative * np.square(self.size))
+        if self.size > _SQUARED_UP_TO:
+            raise ValueError(
+                f"y must vary by less than {_SQUARED_UP_TO:.2g}, as scores are its squares: scale "
+                f"y, and then predictions back. Got a spread of {self.size:.3g}."
+            )
+        return np.where(np.isnan(relative), np.nan, relative * np.square(self.size))

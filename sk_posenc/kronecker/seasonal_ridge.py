@@ -15,7 +15,8 @@ from sk_posenc.core.checks import (
     checked_data,
     missing_targets_explained,
 )
-from sk_posenc.core.incoming import Dates, targets_in
+from sk_posenc.core.incoming import Dates
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._outputs import Settings, fit_columns
@@ -332,7 +333,7 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
         """
         if self.nan_is_hole is True:
             return score_present(self, X, y, sample_weight)
-        return float(super().score(X, targets_in(y), sample_weight))
+        return r_squared(y, self.predict(X), sample_weight)
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict each component by itself: the trend, then the seasons.

@@ -118,9 +118,18 @@ def _fill(X: Any, y: Any, gaps: Any, model: Any, where: str) -> None:
     if gaps.all():
         raise ValueError(f"values must hold a number somewhere. Got NaN in {where}.")
     if gaps.any():
-        own = KroneckerRidgeCV() if model is None else clone(model)
+        own = KroneckerRidgeCV() if model is None else _copied(model)
         if "nan_is_hole" in own.get_params():  # lines without any value stay lines of the grid
             fitted = own.set_params(nan_is_hole=True).fit(X, y)
         else:
             fitted = own.fit(X[~gaps], y[~gaps])
         y[gaps] = fitted.predict(X[gaps])
+
+
+def _copied(model: Any) -> Any:
+    methods = ("get_params", "fit", "predict")
+    if isinstance(model, type) or not all(hasattr(model, each) for each in methods):
+        raise TypeError(
+            f"model must be a regressor such as KroneckerRidgeCV(), or None. Got {model!r}."
+        )
+    return clone(model)

@@ -80,7 +80,7 @@ def predict_grid(
     >>> predict_grid(KroneckerRidge().fit(X, y), coords=[finer, finer]).shape
     (100, 100)
     """
-    if not hasattr(model, "predict"):
+    if isinstance(model, type) or not hasattr(model, "predict"):
         raise TypeError(f"model must be a fitted regressor. Got {model!r}.")
     check_is_fitted(model)
     if not isinstance(return_std, str) or return_std != "observation":

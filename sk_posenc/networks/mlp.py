@@ -168,10 +168,14 @@ class CoordinateMLP(CoordinateModule):
         encoder: nn.Module | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
+        ends = (
+            parse_integer(in_features, "in_features"),
+            parse_integer(out_features, "out_features"),
+        )
+        widths = (ends[0], *layer_sizes(hidden_layer_sizes), ends[1])
+        check_layers(widths)
         super().__init__(in_features, out_features, encoder=encoder)
         omega_0, sigma = parse_positive(omega_0, "omega_0"), parse_positive(sigma, "sigma")
-        widths = (self.in_features, *layer_sizes(hidden_layer_sizes), self.out_features)
-        check_layers(widths)
         made = _ACTIVATIONS[parse_choice(*_ACTIVATIONS)(activation, "activation")]
         self.activations = nn.ModuleList(made(omega_0, sigma) for _ in widths[1:-1])
         self.output_activation: nn.Module = nn.Identity()

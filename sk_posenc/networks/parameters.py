@@ -11,7 +11,7 @@ from torch import nn
 
 from sk_posenc.core.state import Before
 from sk_posenc.networks._muon import is_muon, optimizer_class, split_hidden
-from sk_posenc.networks.settings import check_optimizer
+from sk_posenc.networks.settings import check_optimizer, options_named
 
 # Parts whose parameters are read when they are next needed.
 _READ_LATER = {"optimizer", "iterator_train", "iterator_valid", "dataset"}
@@ -72,7 +72,8 @@ class LiveParameters(NeuralNet):
         self : estimator
         """
         args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
-        self.optimizer_ = optimizer_class(self.optimizer)(*args, **kwargs)
+        with options_named(self, "optimizer"):
+            self.optimizer_ = optimizer_class(self.optimizer)(*args, **kwargs)
         return self
 
     def set_params(self, **parameters: Any) -> Self:
@@ -122,7 +123,8 @@ class LiveParameters(NeuralNet):
         """Apply settings to the present optimiser; make a new one where groups change."""
         check_optimizer(self)
         args, kwargs = self.get_params_for_optimizer("optimizer", self.get_all_learnable_params())
-        tuned = optimizer_class(self.optimizer)(*args, **kwargs)
+        with options_named(self, "optimizer"):
+            tuned = optimizer_class(self.optimizer)(*args, **kwargs)
         groups = self.optimizer_.param_groups
         if (
             type(tuned) is not type(self.optimizer_)

@@ -14,7 +14,7 @@ from skorch import NeuralNet
 from sk_posenc.core.state import Before
 from sk_posenc.networks._plain import plain_state, restore
 from sk_posenc.networks.batches import seeded_generator
-from sk_posenc.networks.settings import resolve_device
+from sk_posenc.networks.settings import options_named, resolve_device
 
 
 class PickledState(dict[str, Any]):
@@ -66,7 +66,8 @@ class PortableNet(NeuralNet):
             return super()._initialize_module(*args, **kwargs)
 
     def _initialize_criterion(self, *args: Any, **kwargs: Any) -> Self:
-        with self._device_named(resolve_device(self.device)):
+        device = resolve_device(self.device)
+        with self._device_named(device), options_named(self, "criterion"):
             return super()._initialize_criterion(*args, **kwargs)
 
     def get_loss(self, y_pred: Any, y_true: Any, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -12,7 +12,6 @@ from skorch import NeuralNetRegressor
 from torch import Tensor
 
 from sk_posenc.core.checks import missing_targets_explained
-from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.r_squared import r_squared
 from sk_posenc.encoders.own_training import NOISY
 from sk_posenc.networks._noise_test import is_noisy
@@ -380,7 +379,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
             At most 1; the mean over several outputs.
         """
         predicted = self.predict(X) if groups is None else self.predict(X, groups)
-        return r_squared(targets_in(y), predicted, sample_weight)
+        return r_squared(y, predicted, sample_weight)
 
     def _take(self, X: Any, y: Any, fresh: bool) -> tuple[NDArray, NDArray[np.float64]]:
         with missing_targets_explained(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral
 from typing import Any
 
@@ -141,6 +142,21 @@ def check_optimizer(net: Any) -> None:
         _check_class(net, "optimizer", 'torch.optim.Adam, or "muon"')
     if not (isinstance(net.lr, str) and net.lr == "auto"):
         parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
+
+
+@contextlib.contextmanager
+def options_named(net: Any, part: str) -> Iterator[None]:
+    """Name the options of a part of skorch, ``optimizer__betas`` and others, that it refuses."""
+    try:
+        yield
+    except (TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        given = {f"{part}__{name}": value for name, value in net.get_params_for(part).items()}
+        if not given or f"{part}__" in str(error):
+            raise
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"{', '.join(given)} must be what {getattr(net, part)!r} takes: {error}. Got {given!r}."
+        ) from error
 
 
 def _check_class(net: Any, name: str, example: str) -> None:

@@ -116,6 +116,10 @@ def tangent_kernel(
     return _through(rho, n * cosine + 1, n + 1.0, _coordinate_mlp_layers(n, layers), xp)
 
 
+# Kernels of deeper networks are constant but for rounding.
+_DEEPEST = 10_000
+
+
 class _Layer(NamedTuple):
     """What a hidden layer does to the kernel."""
 
@@ -162,7 +166,12 @@ def check_layers(hidden_layers: Any) -> int | tuple[int, ...]:
         sizes = enumerate(hidden_layers)
         return tuple(parse_integer(size, f"hidden_layers[{i}]") for i, size in sizes)
     sizes_too = ", or the sizes of the layers of a CoordinateMLP"
-    return parse_integer(hidden_layers, "hidden_layers", 0, sizes_too)
+    n_layers = parse_integer(hidden_layers, "hidden_layers", 0, sizes_too)
+    if n_layers > _DEEPEST:
+        raise ValueError(
+            f"hidden_layers must be at most {_DEEPEST:,} layers{sizes_too}. Got {hidden_layers!r}."
+        )
+    return n_layers
 
 
 def _check_cosine(cosine: Any) -> Array:

@@ -305,10 +305,14 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
             self._raise_diverged(f"the training loss of epoch {len(self.history)} is not finite")
 
     def _raise_diverged(self, what: str) -> None:
-        raise FloatingPointError(
+        raise DivergedError(
             f"Training has diverged: {what}. Lower the learning rate (lr={self._chosen('lr')}), or "
             "clip gradients with skorch.callbacks.GradientNormClipping."
         )
+
+
+class DivergedError(FloatingPointError, ValueError):
+    """Training that diverged: numbers overflow, and a setting or the targets are the reason."""
 
 
 class _OnRows:

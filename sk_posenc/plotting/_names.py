@@ -15,8 +15,13 @@ def name_of(encoder: Any) -> str:
     return encoder._short_name() if isinstance(encoder, Encoding) else type(encoder).__name__
 
 
-def by_name(values: Any, name_of: Callable[[Any], str], detail: Callable[[Any], str]) -> dict:
-    """Values by name, from a mapping, a sequence or one value; equal names get a detail."""
+def by_name(
+    values: Any, what: str, name_of: Callable[[Any], str], detail: Callable[[Any], str]
+) -> dict:
+    """Values by name, from a mapping, a sequence or one value; equal names get a detail.
+
+    `what` is the argument that errors name.
+    """
     if isinstance(values, Mapping):
         named = {str(name): value for name, value in values.items()}
     else:
@@ -32,7 +37,7 @@ def by_name(values: Any, name_of: Callable[[Any], str], detail: Callable[[Any], 
             same = sum(1 for other in named if other == name or other.startswith(f"{name} ("))
             named[f"{name} ({same + 1})" if same else name] = value
     if not named:
-        raise ValueError("expected at least one to draw. Got none.")
+        raise ValueError(f"{what} must hold at least one to draw. Got {values!r}.")
     return named
 
 
@@ -45,7 +50,7 @@ def estimators_by_name(estimators: Any) -> dict[str, Any]:
         ranks = to_numpy(encoder.stable_rank_)
         return "stable rank " + " x ".join(f"{rank:.3g}" for rank in ranks)
 
-    named = by_name(estimators, lambda each: name_of(encoder_within(each)), detail)
+    named = by_name(estimators, "estimator", lambda each: name_of(encoder_within(each)), detail)
     for each in named.values():
         check_is_fitted(encoder_within(each))
     return named

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.settings import parse_axis, parse_integer, parse_optional
+from sk_posenc.core.settings import parse_axis, parse_integer, parse_number, parse_optional
 from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
 from sk_posenc.measures.held_encoder import encoder_within
@@ -15,6 +15,9 @@ from sk_posenc.measures.similarity_radius import similarity_radius
 from sk_posenc.networks.network_similarity import basis_kernel, network_similarity
 from sk_posenc.plotting._drawing import draw_legend, line_style, line_styles, make_panels, pyplot
 from sk_posenc.plotting._names import by_name, estimators_by_name
+
+# Widest displacement that is drawn, in domains or bandwidths.
+_FARTHEST = 1e9
 
 # What displacements are in where nothing says more.
 _UNIT = "coordinate units"
@@ -146,9 +149,9 @@ class BasisDisplay:
         }
         for encoder in encoders.values():
             axis = parse_axis(axis, encoder.n_features_in_)
-        if parse_optional(extent, "extent") is None:
+        length = max(float(np.ptp(to_numpy(each.domain_)[axis])) for each in encoders.values())
+        if _parse_extent(extent, length) is None:
             radius = max(similarity_radius(each)[axis] for each in encoders.values())
-            length = max(np.ptp(to_numpy(each.domain_)[axis]) for each in encoders.values())
             extent = min(4 * radius, length)
         delta = _symmetric(extent, n_points)
         if unit == _UNIT and any(_has_dates(each, axis) for each in encoders.values()):
@@ -216,11 +219,13 @@ class BasisDisplay:
             For an unknown name of a basis, an empty list, and fewer than two points.
         """
         pyplot(f"{cls.__name__}.from_bases")
-        named = by_name(bases, lambda b: b if isinstance(b, str) else type(b).__name__, repr)
-        resolved = {name: resolve_basis(basis) for name, basis in named.items()}
+        named = by_name(
+            bases, "bases", lambda b: b if isinstance(b, str) else type(b).__name__, repr
+        )
+        resolved = {name: resolve_basis(basis, "bases") for name, basis in named.items()}
         rank = parse_optional(stable_rank, "stable_rank")
         widths = {name: _bandwidth(basis, rank) for name, basis in resolved.items()}
-        if parse_optional(extent, "extent") is None:
+        if _parse_extent(extent, 1.0) is None:
             done = [
                 widths[name] * (min(2 * basis.reach, 4) if basis.period is None else basis.period)
                 for name, basis in resolved.items()
@@ -336,6 +341,12 @@ def _grey(line: Any) -> Any:
         [], [], color="dimgrey", linestyle=line.get_linestyle(), linewidth=line.get_linewidth(),
         label=line.get_label(),
     )  # fmt: skip
+
+
+def _parse_extent(value: Any, unit: float) -> float | None:
+    if value is None:
+        return None
+    return parse_number(value, "extent", above=0, at_most=_FARTHEST * unit, otherwise=" or None")
 
 
 def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:

@@ -79,7 +79,9 @@ class LayerRankDisplay:
             Where an estimator neither is nor holds a network.
         """
         pyplot(f"{cls.__name__}.from_estimator")
-        named = by_name(estimator, lambda each: type(_network(each)).__name__, _optimizer)
+        named = by_name(
+            estimator, "estimator", lambda each: type(_network(each)).__name__, _optimizer
+        )
         return cls(
             stable_rank={name: _recorded(_network(each)) for name, each in named.items()}
         ).plot(ax, line_kwargs=line_kwargs)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.stable_rank import stable_rank
@@ -75,16 +76,9 @@ class TradeoffDisplay:
         psnr: ArrayLike | None = None,
         names: Sequence[str] | None = None,
     ) -> None:
-        self.stable_rank = np.asarray(stable_rank, dtype=np.float64)
-        self.distance_preservation = np.asarray(distance_preservation, dtype=np.float64)
-        self.psnr = None if psnr is None else np.asarray(psnr, dtype=np.float64)
-        for name in ("stable_rank", "distance_preservation", "psnr"):
-            given = getattr(self, name)
-            if given is not None and given.ndim != 1:
-                raise ValueError(
-                    f"{name} must have shape (n_encodings,), a number for each encoding. "
-                    f"Got shape {given.shape}."
-                )
+        self.stable_rank = _one_each(stable_rank, "stable_rank")
+        self.distance_preservation = _one_each(distance_preservation, "distance_preservation")
+        self.psnr = None if psnr is None else _one_each(psnr, "psnr")
         if names is not None and (isinstance(names, str) or not np.iterable(names)):
             raise TypeError(f"names must be a sequence, a name for each encoding. Got {names!r}.")
         self.names = None if names is None else [str(name) for name in names]
@@ -163,8 +157,10 @@ class TradeoffDisplay:
         if psnr is not None and y is not None:
             raise ValueError("give psnr, or y and a regressor to measure it by, not both")
         max_samples = parse_integer(max_samples, "max_samples", at_least=2)
-        rows = subsample(len(X), max_samples, random_state)  # type: ignore[arg-type]
-        X_rows = np.asarray(to_numpy(X))[rows]
+        X_rows = np.asarray(to_numpy(X))
+        if X_rows.ndim != 2:
+            raise ValueError(f"X must have shape (n_samples, n_axes). Got shape {X_rows.shape}.")
+        X_rows = X_rows[subsample(len(X_rows), max_samples, random_state)]
         ranks, preserved, scores = [], [], []
         for encoder in encoders:
             fitted = clone(encoder).fit(X)
@@ -348,3 +344,17 @@ def _name_of_candidate(parameters: Mapping[str, Any]) -> str:
         if isinstance(last, Encoding):
             return name_of(last)
     return ""
+
+
+def _one_each(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    """A number for each encoding; NaN and infinity are left out of the drawing."""
+    array = checked_array(
+        values, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name=name,
+        ensure_all_finite=False, ensure_min_samples=0,
+    )  # fmt: skip
+    if array.ndim != 1:
+        raise ValueError(
+            f"{name} must have shape (n_encodings,), a number for each encoding. "
+            f"Got shape {array.shape}."
+        )
+    return np.asarray(array)

@@ -33,7 +33,7 @@ def check_candidates(encoders: Any) -> list[Any]:
     if isinstance(encoders, str | dict) or not isinstance(encoders, Sequence):
         raise TypeError(f"encoders must be a list of encoders. Got {encoders!r}.")
     for encoder in encoders:
-        check_encoder(encoder, "an encoder of sk_posenc")
+        check_encoder(encoder, "an encoder of sk_posenc", "each of encoders")
     if len(encoders) < 2:
         raise ValueError(
             "encoders must hold at least two candidates: there is nothing to choose from one. "

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from skorch.callbacks import Callback
 from torch import Tensor
 
+from sk_posenc.core.r_squared import r_squared
 from sk_posenc.networks.batches import as_tensor
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets, target_scaling
 from sk_posenc.selection._mixed_encoding import MixedEncoding
@@ -71,6 +72,10 @@ class Supernet(RegressorMixin, BaseEstimator):
         group = self.net.optimizer_.param_groups[0]
         rate = group.get("initial_lr", group["lr"])
         self.net.set_params(lr_schedule="constant", lr=_TUNING_RATE * float(rate))
+
+    def score(self, X: NDArray, y: NDArray, sample_weight: NDArray | None = None) -> float:
+        """R squared, of targets of any size."""
+        return r_squared(y, self.predict(X), sample_weight)
 
     def alpha(self) -> NDArray[np.float64]:
         """The logits of the mixture, (n_edges, n_candidates)."""

@@ -251,7 +251,7 @@ def _finite_coordinates(X: Any) -> NDArray:
             "X must hold finite coordinates: drop or impute others before splitting. Got NaN or "
             f"infinity in {np.count_nonzero(~finite)} of {len(X)} rows."
         )
-    return X if X.dtype.kind in "iub" else np.asarray(settled(X, np))
+    return X.astype(np.float64) if X.dtype.kind in "iub" else np.asarray(settled(X, np))
 
 
 def _factors_per_axis(n_splits: int, n_cells: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -11,14 +11,15 @@ from scipy.stats import rankdata
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import ShuffleSplit, check_cv
+from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import Pipeline
 from sklearn.utils import Tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.callback_support import CallbackSupport, fit_told, managed
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import checked_array, checked_data
+from sk_posenc.core.folds import folds_of
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_number, random_state_of
 from sk_posenc.networks.regressor import CoordinateMLPRegressor
 from sk_posenc.selection._candidates_of_edges import check_candidates, columns_of, mixture_of
@@ -233,7 +234,7 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
         seed = self.random_state  # None must not draw from NumPy's global generator
         rng = np.random.RandomState() if seed is None else random_state_of(seed)
         rows = self._split(checked, targets, rng)
-        self.scorer_ = check_scoring(self.estimator, self.scoring)
+        self.scorer_ = self._scorer()
         self._search(checked, targets, rows, encoders, columns, alpha, rng, progress)
         if self.refit:
             model = self._discrete()
@@ -326,13 +327,28 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
                 "validation must be a share of the rows between 0 and 1, or a splitter such as "
                 f"CoordinateKFold(4), whose first fold judges. Got {self.validation!r}."
             )
-        train, valid = next(iter(check_cv(given).split(X, y)))
-        return np.asarray(train), np.asarray(valid)
+        return next(folds_of(given, X, y, name="validation"))
+
+    def _scorer(self) -> Any:
+        try:
+            return check_scoring(self.estimator, self.scoring)
+        except ValueError as error:
+            raise ValueError(
+                "scoring must be the name of a scorer, a scorer, or None: "
+                f"{error}. Got {self.scoring!r}."
+            ) from error
 
     def _first_alpha(self, n_edges: int, n_candidates: int) -> NDArray[np.float64]:
         if self.initial_alpha is None:
             return np.zeros((n_edges, n_candidates))
-        alpha = np.asarray(self.initial_alpha, dtype=np.float64)
+        alpha = checked_array(
+            self.initial_alpha,
+            ensure_2d=False,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=0,
+            input_name="initial_alpha",
+        )
         if alpha.shape == (n_candidates,):
             alpha = np.tile(alpha, (n_edges, 1))
         if alpha.shape != (n_edges, n_candidates) or not np.isfinite(alpha).all():

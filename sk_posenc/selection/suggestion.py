@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import config_context
 from sklearn.base import clone
 
-from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.arrays import SQUARED_UP_TO, to_numpy
 from sk_posenc.core.checks import checked_pair
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.incoming import Dates, targets_in
@@ -265,6 +265,13 @@ def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray, Dates]
         )
     if not np.ptp(targets, axis=0).any():
         raise ValueError("y is constant: all encodings fit it equally well.")
+    with np.errstate(over="ignore"):
+        value_range = float(np.ptp(targets))
+    if not 1 / SQUARED_UP_TO < value_range < SQUARED_UP_TO:
+        raise ValueError(
+            f"y must have a range of between {1 / SQUARED_UP_TO:g} and {SQUARED_UP_TO:g}, as "
+            f"errors are its squares: scale y. Got {value_range:.3g}."
+        )
     if not np.ptp(coordinates, axis=0).any():
         raise ValueError("all rows of X are the same point: give samples at several places.")
     return coordinates, targets, dates

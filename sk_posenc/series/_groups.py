@@ -1,5 +1,6 @@
 """Rows that belong together, such as those of a series: their means, and what they share."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,9 @@ def grouped(groups: Any, rows: Array) -> Groups:
 
 def means_of(rows: NDArray, number: NDArray[np.intp], n_groups: int) -> NDArray[np.float64]:
     """Means of groups (n_groups, n_axes), exact where the rows of a group are all the same."""
+    if np.max(np.abs(rows), initial=0.0) > np.finfo(np.float64).max / (4 * len(rows)):
+        unit = 2.0 ** math.ceil(math.log2(4 * len(rows)))  # else sums overflow
+        return means_of(rows.astype(np.float64) / unit, number, n_groups) * unit
     first = np.empty(n_groups, dtype=np.intp)
     first[number[::-1]] = np.arange(len(rows))[::-1]
     base = rows[first].astype(np.float64)

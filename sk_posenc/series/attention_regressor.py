@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags
 from skorch import NeuralNetRegressor
 
-from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.checks import check_weights, checked_array
 from sk_posenc.core.r_squared import r_squared
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
 from sk_posenc.networks.standardised import StandardisedTargets
@@ -272,12 +272,20 @@ class ToeplitzAttentionRegressor(StandardisedTargets, SeriesEstimator, NeuralNet
         float
             At most 1; over all steps, and as a mean over several outputs.
         """
-        truth, predicted = np.asarray(targets_in(y), dtype=np.float64), self.predict(X)
+        predicted = self.predict(X)
+        truth = checked_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
+        if sample_weight is not None:
+            sample_weight = check_weights(sample_weight, len(predicted))
         if not self._is_long() and self._shape.per_step:
             n_outputs, n_steps = self._shape.n_outputs, predicted.shape[1]
+            if truth.size != predicted.size:
+                raise ValueError(
+                    f"y must have shape {predicted.shape}, as predictions have. "
+                    f"Got shape {truth.shape}."
+                )
             truth, predicted = (each.reshape(-1, n_outputs) for each in (truth, predicted))
             if sample_weight is not None:
-                sample_weight = np.repeat(np.asarray(sample_weight), n_steps)
+                sample_weight = np.repeat(sample_weight, n_steps)
         return r_squared(truth, predicted, sample_weight)
 
     def _check_range(self, y: NDArray[np.float64]) -> None:

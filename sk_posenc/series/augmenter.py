@@ -170,7 +170,9 @@ class PositionAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = self._rows(X)
-        return _in_dtype_of(rows, self._centred(rows, grouped(groups, rows)))
+        groups_of = grouped(groups, rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return _in_dtype_of(rows, self._centred(rows, groups_of))
 
     def fit_transform(self, X: ArrayLike, y: Any = None, groups: ArrayLike | None = None) -> Array:
         """Learn the mean, and centre.
@@ -216,19 +218,20 @@ class PositionAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         settings = self._settings()
         rows = self._rows(X)
         groups_of = grouped(groups, rows)
-        view = self._centred(rows, groups_of)
         random = _generator(self.random_state if random_state is None else random_state)
         # all draws of groups come first: those of rows do not change them
         of_groups = 2 * random.random((groups_of.n_groups, len(settings.global_shift))) - 1
         logarithms = (2 * random.random((groups_of.n_groups, 1)) - 1) * np.log(settings.scale)
-        if settings.global_shift.any():
-            view = view + groups_of.each(of_groups * settings.global_shift, view)
-        if settings.local_shift.any():
-            drawn = like(view, random.random(tuple(view.shape)))
-            view = view + (2 * drawn - 1) * like(view, settings.local_shift)
-        if settings.scale > 1:
-            view = view * groups_of.each(np.exp(logarithms), view)
-        return _in_dtype_of(rows, view)
+        with np.errstate(over="ignore", invalid="ignore"):
+            view = self._centred(rows, groups_of)
+            if settings.global_shift.any():
+                view = view + groups_of.each(of_groups * settings.global_shift, view)
+            if settings.local_shift.any():
+                drawn = like(view, random.random(tuple(view.shape)))
+                view = view + (2 * drawn - 1) * like(view, settings.local_shift)
+            if settings.scale > 1:
+                view = view * groups_of.each(np.exp(logarithms), view)
+            return _in_dtype_of(rows, view)
 
     def _settings(self) -> _Settings:
         n_axes = self.n_features_in_
@@ -284,4 +287,11 @@ def _generator(random_state: Any) -> np.random.Generator:
 
 
 def _in_dtype_of(rows: Array, values: Array) -> Array:
-    return array_namespace(values).astype(values, rows.dtype, copy=False)
+    xp = array_namespace(values)
+    placed = xp.astype(values, rows.dtype, copy=False)
+    if not bool(xp.all(xp.isfinite(placed))):
+        raise ValueError(
+            f"X must be placed within what {placed.dtype} holds: scale it, or lower the shifts and "
+            f"global_scale. Got positions up to {float(xp.max(xp.abs(rows))):.3g}."
+        )
+    return placed

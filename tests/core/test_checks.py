@@ -1,6 +1,7 @@
-"""Infinities of both signs are refused, not summed with a warning of NumPy's."""
+"""Infinities of both signs, and what holds no numbers, are refused by name and without warnings."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.linear_model import Ridge
 
@@ -40,3 +41,15 @@ FINITE = np.random.default_rng(0).uniform(size=BOTH.shape)
 def test_infinities_of_both_signs_are_refused(refuse, dtype):
     with pytest.raises(ValueError, match="infinity"):
         refuse(BOTH.astype(dtype), FINITE.astype(dtype))
+
+
+@pytest.mark.parametrize("value", [..., len, int, [[object()]], [[pd.NaT, {}]]])
+def test_what_holds_no_numbers_is_named(value):
+    y = FINITE[:, 0]
+    for name, refuse in {
+        "sample_weight": lambda: psnr_score(y, y, sample_weight=value),
+        "A": lambda: stable_rank(value),
+        "X": lambda: ShiftedBasisEncoder().fit(value),
+    }.items():
+        with pytest.raises((TypeError, ValueError), match=rf"\b{name}\b"):
+            refuse()

@@ -176,6 +176,13 @@ def test_samples_to_grid_says_what_is_wrong(y, shape, error, message):
         samples_to_grid(y, shape)
 
 
+def test_samples_to_grid_keeps_what_is_not_finite():
+    y = np.array([1.0, np.nan, np.inf, -np.inf])
+    np.testing.assert_array_equal(samples_to_grid(y, (2, 2)).ravel(), y)
+    masked = np.ma.masked_array(np.arange(4.0), [False, True, False, False])
+    np.testing.assert_array_equal(samples_to_grid(masked, 4), [0.0, np.nan, 2.0, 3.0])
+
+
 def test_samples_to_grid_takes_a_length_and_a_list():
     np.testing.assert_array_equal(samples_to_grid([1, 2], 2), [1, 2])
     np.testing.assert_array_equal(samples_to_grid([[1], [2]], [np.int64(1), 2]), [[[1], [2]]])

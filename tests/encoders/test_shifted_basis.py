@@ -639,3 +639,11 @@ def test_similarity_of_moved_shifts_is_that_of_the_mean_place(rng):
     found = moved._axis_similarity(0, lags)
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert found[0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("basis", ["gaussian", "matern32", "sine", "square"])
+def test_shifts_closer_than_floats_are_refused(basis):
+    X = 1e12 + np.linspace(0, 1, 30)[:, None]
+    with pytest.raises(ValueError, match=r"shifts of axis 0 are closer than floats tell.*1e\+12"):
+        ShiftedBasisEncoder(basis, bandwidth=1e-4).fit(X)
+    assert np.isfinite(ShiftedBasisEncoder(basis).fit_transform(X)).all()

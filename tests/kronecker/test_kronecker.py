@@ -740,6 +740,19 @@ def test_derivatives_are_exact(encoder, highest):
     close(grid, one_by_one)
 
 
+def test_derivatives_beyond_floats_are_refused():
+    X, y = make_grid((6, 6))
+    for model in (KroneckerRidge(penalty="curvature"), KroneckerRidge(FourierEncoder())):
+        model.fit(X, y)
+        with pytest.raises(ValueError, match="derivative must be at most 64 orders in all"):
+            model.predict(X, derivative=(10**15, 0))
+        tiny = clone(model).fit(1e-200 * X, y)
+        assert np.isfinite(tiny.predict(1e-200 * X, derivative=(1, 0))).all()
+        for return_std in (False, True):
+            with pytest.raises(ValueError, match=r"derivative is beyond .* Got orders \(2, 0\)"):
+                tiny.predict(1e-200 * X, derivative=(2, 0), return_std=return_std)
+
+
 def test_derivatives_that_do_not_exist():
     X, y = make_grid((9, 8))
     for basis in ("triangle", "rectangle", "impulse", "square"):
@@ -970,6 +983,8 @@ def test_an_own_basis():
         (KroneckerRidgeCV("gaussian"), TypeError, "encoders must be .* candidates: .* 'gaussian'"),
         (KroneckerRidgeCV([[FourierEncoder()]]), ValueError, "candidate of encoders .* Got 1"),
         (KroneckerRidgeCV(penalties=["none"]), ValueError, "penalties must be one of"),
+        (KroneckerRidgeCV(penalties=slice(None)), TypeError, "penalties must be a penalty .* list"),
+        (KroneckerRidgeCV(cv=1, penalties=[2.0]), ValueError, "cv must be at least 2 folds"),
     ],
 )
 def test_what_is_refused(model, error, message):

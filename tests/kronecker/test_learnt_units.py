@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from test_learnt_search import BETWEEN, PARTS, assert_same_choice, encoders_of, fitted, noisy
 
+from sk_posenc import KroneckerRidgeCV
 from sk_posenc.core.limits import limits
 
 
@@ -30,6 +31,16 @@ def test_equal_weights_are_none():
     weighted, plain = fitted(X, y, np.full(60, 3.0)), fitted(X, y)
     assert_same_choice(weighted, plain)
     np.testing.assert_allclose(weighted.predict(BETWEEN), plain.predict(BETWEEN), atol=1e-9)
+
+
+@pytest.mark.parametrize("settings", [{}, {"penalties": [2.0]}, {"cv": 2, "penalties": [2.0]}])
+def test_scores_that_no_float_holds_are_refused(settings):
+    X = np.random.default_rng(0).uniform(size=(30, 2))
+    y = np.sin(5 * X[:, 0])
+    with pytest.raises(ValueError, match=r"y must vary by less than .* scale y"):
+        KroneckerRidgeCV(**settings).fit(X, 1e200 * y)
+    model = KroneckerRidgeCV(**settings).fit(X, 1e150 * y)
+    assert np.isfinite(model.cv_results_["mean_test_score"][model.best_index_])
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,9 @@ def test_what_looks_like_colours_must_say_so():
     colours = np.stack([HOLED, 2 * HOLED, HOLED + 1], axis=-1)
     with pytest.raises(ValueError, match="channels=True or channels=False"):
         fill_grid(colours)
+
+
+@pytest.mark.parametrize("wrong", [KroneckerRidge, 1, "model", {}])
+def test_what_is_no_model_is_refused(wrong):
+    with pytest.raises(TypeError, match="model must be a regressor such as"):
+        fill_grid([1.0, np.nan, 2.0], wrong)

@@ -181,6 +181,12 @@ def test_what_does_not_fit_is_refused(model, settings, kind, message):
         predict_grid(model, **settings)
 
 
+@pytest.mark.parametrize("wrong", [KroneckerRidge, 1, "model"])
+def test_what_is_no_model_is_refused(wrong):
+    with pytest.raises(TypeError, match="model must be a fitted regressor"):
+        predict_grid(wrong, coords=[[0.0]])
+
+
 @pytest.mark.parametrize("by_axes", [True, False])
 def test_deviations_with_the_noise_of_a_sample(by_axes):
     rng = np.random.default_rng(0)

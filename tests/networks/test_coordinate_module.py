@@ -171,3 +171,9 @@ def test_outputs_of_another_shape_are_refused(estimator, shape):
     with pytest.raises(ValueError, match=r"Other.forward must return .* \(n_rows, out_features\)"):
         model.fit(X, (X[:, 0] > 0.5).astype(int))
     assert not hasattr(model, "module_")
+
+
+@pytest.mark.parametrize("widths", [(10**15, 1), (1, 10**15)])
+def test_networks_beyond_memory_are_refused(widths):
+    with pytest.raises(ValueError, match=r"too large.*GiB"):
+        CoordinateMLP(*widths, hidden_layer_sizes=(4,))

@@ -362,9 +362,31 @@ def test_fit_loop_by_itself_is_a_run(data):
     assert len(model.history_) == 7
 
 
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"optimizer__foo": 1}, TypeError),
+        ({"optimizer__betas": ()}, ValueError),
+        ({"optimizer__betas": (2.0, 0.5)}, ValueError),
+        ({"criterion__foo": 1}, TypeError),
+    ],
+)
+def test_options_of_torch_are_named(data, options, error):
+    (name,) = options
+    with pytest.raises(error, match=rf"{name} must be what .* takes: .*Got"):
+        small(**options).fit(*data)
+    if name.startswith("optimizer"):
+        model = small().fit(*data)
+        before = model.predict(data[0])
+        with pytest.raises(error, match=name):
+            model.set_params(**options)
+        np.testing.assert_array_equal(model.predict(data[0]), before)
+
+
 def test_divergence_and_memory_are_explained(data, monkeypatch):
-    with pytest.raises(FloatingPointError, match="Lower the learning rate"):
-        small(optimizer=torch.optim.SGD, lr=1e38).fit(1e3 * data[0], data[1])
+    for kind in (FloatingPointError, ValueError):
+        with pytest.raises(kind, match="Lower the learning rate"):
+            small(optimizer=torch.optim.SGD, lr=1e38).fit(1e3 * data[0], data[1])
     model = small().fit(*data)
 
     def fail(*args, **kwargs):

@@ -118,6 +118,7 @@ def test_arrays_of_other_kinds():
         ([None], {"hidden_layers": 1}, TypeError, "real numbers"),
         ([0.5j], {"hidden_layers": 1}, TypeError, "real numbers"),
         ([0.5], {"hidden_layers": -1}, ValueError, "at least 0.*Got -1"),
+        ([0.5], {"hidden_layers": 10**15}, ValueError, "hidden_layers must be at most 10,000"),
         ([0.5], {"hidden_layers": 1.5}, TypeError, "whole number"),
         ([0.5], {"hidden_layers": True}, TypeError, "whole number"),
         ([0.5], {"hidden_layers": "4"}, TypeError, "whole number"),

@@ -203,10 +203,18 @@ def test_what_a_basis_display_refuses():
             BasisDisplay.from_estimator(unfitted)
     with pytest.raises(TypeError, match="encoder of sk_posenc"):
         BasisDisplay.from_estimator(Ridge())
-    with pytest.raises(ValueError, match="at least one"):
-        BasisDisplay.from_bases([])
-    with pytest.raises(ValueError, match="basis must be one of"):
+    for none in ([], {}):
+        with pytest.raises(ValueError, match="bases must hold at least one to draw"):
+            BasisDisplay.from_bases(none)
+    with pytest.raises(ValueError, match="estimator must hold at least one to draw"):
+        BasisDisplay.from_estimator({})
+    with pytest.raises(ValueError, match="bases must be one of"):
         BasisDisplay.from_bases("gauss")
+    with pytest.raises(TypeError, match="bases must be one of"):
+        BasisDisplay.from_bases([len])
+    for extent in (1e300, np.inf):
+        with pytest.raises(ValueError, match="extent must be"):
+            BasisDisplay.from_bases("gaussian", extent=extent)
 
 
 # SpectrumDisplay
@@ -375,6 +383,12 @@ def test_what_a_tradeoff_display_refuses():
         TradeoffDisplay.from_estimator(encoders, LINE, psnr=[1.0, 2.0])
     with pytest.raises(ValueError, match="at least one encoder"):
         TradeoffDisplay.from_estimator([], LINE)
+    for X in ("X", LINE[:, 0], [1.0, 2.0]):
+        with pytest.raises(ValueError, match="X must have shape"):
+            TradeoffDisplay.from_estimator(encoders, X)
+    for psnr in (int, object()):
+        with pytest.raises(TypeError, match="psnr must be an array of numbers"):
+            TradeoffDisplay.from_estimator(encoders, LINE, psnr=psnr)
 
 
 # ReconstructionDisplay

@@ -1,5 +1,7 @@
 """Folds in space, against index arithmetic on full grids and set algebra elsewhere."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -291,6 +293,18 @@ def test_numpy_integers_are_integers():
 def test_impossible_splits_are_refused(X, n_splits, message):
     with pytest.raises(ValueError, match=message):
         next(CoordinateKFold(n_splits).split(X))
+
+
+@pytest.mark.parametrize("scheme", ["subgrid", "random"])
+def test_truth_values_and_whole_numbers_are_coordinates(scheme):
+    X = np.random.default_rng(0).integers(0, 9, size=(60, 2))
+    for rows in (X, X > 4):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            split = CoordinateKFold(2, scheme=scheme, random_state=0).split
+            found, expected = list(split(rows)), list(split(rows.astype(float)))
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one[1], other[1])
 
 
 def test_successive_halving_takes_the_folds():

@@ -654,6 +654,8 @@ def test_truth_values_are_numbers(series):
         ("unequal", "inconsistent numbers of samples"),
         ("text", "could not convert string to float"),
         ("text y", "y must be numbers"),
+        ("huge y", "y must have a range of between 1e-150 and 1e\\+150.*scale y"),
+        ("tiny y", "y must have a range of between"),
     ],
 )
 def test_bad_samples_are_refused(bad, message, series):
@@ -662,6 +664,8 @@ def test_bad_samples_are_refused(bad, message, series):
         X[3] = np.nan
     elif bad == "few":
         X, y = X[:5], y[:5]
+    elif bad in ("huge y", "tiny y"):
+        y = y * {"huge y": 1e300, "tiny y": 1e-300}[bad]
     elif bad == "constant":
         y[:] = 2.0
     elif bad == "same point":

@@ -328,3 +328,23 @@ def test_views_help_a_model_of_noisy_positions():
         np.mean((model.predict(encoded) - np.sin(6 * at[:, 0])) ** 2) for model in models
     )
     assert augmented < 0.5 * plain
+
+
+@pytest.mark.parametrize("place", [0, 1, 59])
+def test_means_of_huge_positions_do_not_overflow(place):
+    huge = np.zeros((60, 2))
+    huge[place] = 1.7e308
+    centred = PositionAugmenter(random_state=0).fit(X).transform(huge, GROUPS)
+    group = np.equal(GROUPS, GROUPS[place])
+    expected = huge[group] - 1.7e308 / np.count_nonzero(group)
+    np.testing.assert_allclose(centred[group], expected, rtol=1e-12)
+    assert not centred[~group].any()
+
+
+def test_places_beyond_floats_are_refused():
+    augmenter = PositionAugmenter(local_shift=1e308, random_state=0).fit(X)
+    huge = np.where(np.arange(60)[:, None] < 30, -1.7e308, 1.7e308) * np.ones(2)
+    with pytest.raises(ValueError, match="X must be placed within what float64 holds"):
+        augmenter.augment(huge)
+    with pytest.raises(ValueError, match="X must be placed within what float64 holds"):
+        augmenter.transform(huge, np.arange(60) // 29)
