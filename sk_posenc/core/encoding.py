@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.state import of_one_fit
 
 # Of a name of a column, and of where it stands in lists.
 _NAME_BYTES = 80
@@ -94,6 +95,7 @@ class Encoding(TransformerMixin):
     stable_rank_: Any
     _ends: list[tuple[float, float]]
 
+    @of_one_fit
     def transform(self, X: ArrayLike) -> Array:
         """Encode coordinates.
 
@@ -117,6 +119,7 @@ class Encoding(TransformerMixin):
         self._check_output(checked)
         return self._encode(checked)
 
+    @of_one_fit
     def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
         """Similarity of two sets of coordinates, the kernel of the encoding.
 
@@ -150,6 +153,7 @@ class Encoding(TransformerMixin):
             similarities.append(self._axis_similarity(axis, x1[:, None] - x2[None, :]))
         return self._join_axes(similarities)
 
+    @of_one_fit
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns, axis by axis.
 

@@ -23,6 +23,7 @@ from sk_posenc.core.incoming import Dates, coordinates_in, targets_in
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
+from sk_posenc.core.state import of_one_fit
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._beyond import widened
@@ -111,6 +112,7 @@ class KroneckerHead(
                 self._missing = columns[weights != 0]
         return X, y, weights
 
+    @of_one_fit
     def predict(
         self,
         X: ArrayLike,
@@ -187,6 +189,7 @@ class KroneckerHead(
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
         return shown if deviating else shown[0]
 
+    @of_one_fit
     def _predict_on_axes(
         self, axes: Sequence[NDArray], *, return_std: bool | str = False
     ) -> tuple[NDArray, NDArray | None] | None:
