@@ -3,6 +3,7 @@
 The slow ones print their figures; ``pytest -s -m slow tests/test_stress.py`` shows them.
 """
 
+import ctypes
 import gc
 import signal
 import subprocess
@@ -186,40 +187,67 @@ def test_reads_while_another_thread_fits(name):
     print(f"\n{name}: {n_reads} reads during {n_fits[0]} fits, none a mixture")
 
 
-def handles_and_bytes():
-    gc.collect()
-    process = psutil.Process()
-    return process.num_fds(), process.memory_info().rss
+class Mallinfo(ctypes.Structure):
+    """Of glibc's ``mallinfo2``."""
+
+    _names = (
+        *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+        *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+    )
+    _fields_ = [(name, ctypes.c_size_t) for name in _names]
+
+
+class Held:
+    """What this process holds: handles, blocks of Python, bytes of arrays, resident memory."""
+
+    def __init__(self):
+        gc.collect()
+        process = psutil.Process()
+        self.handles = process.num_fds()
+        self.blocks = sys.getallocatedblocks()
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = Mallinfo
+        told = mallinfo()
+        self.mib = (told.uordblks + told.hblkhd) / 2**20  # not what freed memory hides
+        self.resident = process.memory_info().rss / 2**20
 
 
 def fits_keep_memory(name, n_fits):
     for _ in range(max(5, n_fits // 6)):
         read(name, fit(name, clone(KINDS[name])))
-    fds, held = handles_and_bytes()
+    before = Held()
     start = time.process_time()
     for _ in range(n_fits):
         read(name, fit(name, clone(KINDS[name])))
     seconds = time.process_time() - start
-    fds_after, held_after = handles_and_bytes()
-    grown = (held_after - held) / 2**20
+    after = Held()
     print(
-        f"\n{name}: {n_fits} fits, {seconds:.1f} s, {fds} then {fds_after} handles, "
-        f"{held / 2**20:.1f} MiB and {grown:+.2f} MiB"
+        f"\n{name}: {n_fits} fits, {seconds:.1f} s, {before.handles} then {after.handles} handles, "
+        f"allocated {after.mib - before.mib:+.3f} MiB and {after.blocks - before.blocks:+} blocks, "
+        f"resident {before.resident:.0f} {after.resident - before.resident:+.1f} MiB"
     )
-    return fds_after - fds, grown
+    return before, after
 
 
+glibc = pytest.mark.skipif(sys.platform != "linux", reason="asks glibc what is allocated")
+
+
+@glibc
 @pytest.mark.parametrize("name", ["shifted", "network"])
 def test_a_few_fits_leave_no_handle(name):
-    assert fits_keep_memory(name, 6)[0] == 0
+    before, after = fits_keep_memory(name, 6)
+    assert before.handles == after.handles
 
 
+@glibc
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_three_hundred_fits_keep_memory(name):
-    fds, grown = fits_keep_memory(name, 300)
-    assert fds == 0
-    assert grown < 4  # MiB: what an allocator keeps
+    before, after = fits_keep_memory(name, 300)
+    assert before.handles == after.handles
+    assert after.mib - before.mib < 0.3  # a KiB each
+    assert after.blocks - before.blocks < 3_000  # ten each
+    assert after.resident - before.resident < 8
 
 
 class Alarm:
