@@ -16,6 +16,9 @@ from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.state import of_one_fit
 
+# Entries of a similarity that are found at a time: a dozen arrays of this size are held meanwhile.
+_SIMILARITIES = 1 << 20
+
 # Of a name of a column, and of where it stands in lists.
 _NAME_BYTES = 80
 
@@ -145,6 +148,21 @@ class Encoding(TransformerMixin):
         if not self._has_closed_form():
             products = self._encode(first) @ self._encode(second).T
             return products.toarray() if sparse.issparse(products) else products
+        n_rows = max(1, _SIMILARITIES // max(1, shape[1]))
+        if shape[0] <= n_rows:
+            return self._similarity_along_axes(first, second)
+        joined = None
+        for start in range(0, shape[0], n_rows):
+            rows = slice(start, min(start + n_rows, shape[0]))
+            block = self._similarity_along_axes(first[rows, :], second)
+            if joined is None:
+                joined = xp.empty(shape, dtype=block.dtype, device=device_of(block))
+            joined[rows, :] = block
+        return joined
+
+    def _similarity_along_axes(self, first: Array, second: Array) -> Array:
+        """Similarity of checked coordinates where the closed form is known."""
+        xp = array_namespace(first, second)
         similarities = []
         for axis in range(self.n_features_in_):
             x1, x2 = first[:, axis], second[:, axis]

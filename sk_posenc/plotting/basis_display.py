@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_axis, parse_integer, parse_optional
 from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
@@ -17,6 +18,9 @@ from sk_posenc.plotting._drawing import draw_legend, line_style, line_styles, ma
 from sk_posenc.plotting._names import by_name, estimators_by_name
 
 # What displacements are in where nothing says more.
+# Arrays of the length of a curve that are held at the same time.
+_ARRAYS = 8
+
 _UNIT = "coordinate units"
 
 # A larger number is probably the size of a layer, not a number of layers.
@@ -339,7 +343,9 @@ def _grey(line: Any) -> Any:
 
 
 def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
-    return np.linspace(-extent, extent, parse_integer(n_points, "n_points", at_least=2))
+    n_points = parse_integer(n_points, "n_points", at_least=2)
+    check_memory((_ARRAYS, n_points), 8, "lower n_points")
+    return np.linspace(-extent, extent, n_points)
 
 
 def _bandwidth(basis: Basis, rank: float | None) -> float:
