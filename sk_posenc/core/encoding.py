@@ -14,6 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, to_numpy
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.state import of_one_fit
+
+# Entries of a similarity that are found at a time: a dozen arrays of this size are held meanwhile.
+_SIMILARITIES = 1 << 20
 
 # Of a name of a column, and of where it stands in lists.
 _NAME_BYTES = 80
@@ -94,6 +98,7 @@ class Encoding(TransformerMixin):
     stable_rank_: Any
     _ends: list[tuple[float, float]]
 
+    @of_one_fit
     def transform(self, X: ArrayLike) -> Array:
         """Encode coordinates.
 
@@ -117,6 +122,7 @@ class Encoding(TransformerMixin):
         self._check_output(checked)
         return self._encode(checked)
 
+    @of_one_fit
     def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
         """Similarity of two sets of coordinates, the kernel of the encoding.
 
@@ -142,6 +148,21 @@ class Encoding(TransformerMixin):
         if not self._has_closed_form():
             products = self._encode(first) @ self._encode(second).T
             return products.toarray() if sparse.issparse(products) else products
+        n_rows = max(1, _SIMILARITIES // max(1, shape[1]))
+        if shape[0] <= n_rows:
+            return self._similarity_along_axes(first, second)
+        joined = None
+        for start in range(0, shape[0], n_rows):
+            rows = slice(start, min(start + n_rows, shape[0]))
+            block = self._similarity_along_axes(first[rows, :], second)
+            if joined is None:
+                joined = xp.empty(shape, dtype=block.dtype, device=device_of(block))
+            joined[rows, :] = block
+        return joined
+
+    def _similarity_along_axes(self, first: Array, second: Array) -> Array:
+        """Similarity of checked coordinates where the closed form is known."""
+        xp = array_namespace(first, second)
         similarities = []
         for axis in range(self.n_features_in_):
             x1, x2 = first[:, axis], second[:, axis]
@@ -150,6 +171,7 @@ class Encoding(TransformerMixin):
             similarities.append(self._axis_similarity(axis, x1[:, None] - x2[None, :]))
         return self._join_axes(similarities)
 
+    @of_one_fit
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
         """Name the columns, axis by axis.
 

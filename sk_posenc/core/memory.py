@@ -1,8 +1,10 @@
 """Check that an array fits into memory, before it is made."""
 
 import math
+from typing import Any
 
 import psutil
+from scipy import sparse
 
 
 def available_memory() -> int:
@@ -17,6 +19,16 @@ def check_bytes(size: int, what: str, available: int, way_out: str) -> None:
             f"too large: {what} needs {size / 2**30:,.1f} GiB, and "
             f"{available / 2**30:,.1f} GiB of memory are available: {way_out}"
         )
+
+
+def check_copies(array: Any, n_copies: int, way_out: str) -> None:
+    """Raise where so many copies of a dense array, in double precision, do not fit into memory.
+
+    What has no shape yet, as a list, is not checked.
+    """
+    shape = getattr(array, "shape", None)
+    if isinstance(shape, tuple) and not sparse.issparse(array):
+        check_memory((n_copies, *shape), 8, way_out)
 
 
 def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from sk_posenc.core.arrays import widened
 from sk_posenc.core.checks import checked_array
+from sk_posenc.core.memory import check_copies
 
 # Up to this many columns (or rows) the Gram matrix is cheaper than Lanczos iterations.
 _GRAM_UP_TO = 2000
@@ -51,6 +52,7 @@ def stable_rank(A: Any) -> float:
     >>> stable_rank(np.diag([2.0, 1.0, 1.0]))
     1.5
     """
+    check_copies(A, 2, "take fewer rows or columns")
     if not sparse.issparse(A) and not is_array_api_obj(A):
         A = np.asarray(A)
     if isinstance(A, np.ndarray) or sparse.issparse(A):

@@ -1,14 +1,15 @@
-"""Restore estimators after a step that failed or was interrupted."""
+"""Keep the state of estimators whole: after a step that failed, and while another thread fits."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeVar
+from functools import partial, wraps
+from typing import Any, TypeVar, cast
 
 _Estimator = TypeVar("_Estimator")
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 @contextmanager
@@ -17,6 +18,22 @@ def taken_over_last(estimator: _Estimator) -> Iterator[_Estimator]:
     fitted = copy.copy(estimator)
     yield fitted
     estimator.__dict__ = fitted.__dict__
+
+
+def of_one_fit(method: _Method) -> _Method:
+    """Let a method read one fit throughout, even where another thread fits its estimator anew.
+
+    A fit gives an estimator another ``__dict__`` (:func:`taken_over_last`). The method sees the one
+    that was there when it began, and what it keeps in it is kept for the later calls.
+    """
+
+    @wraps(method)
+    def reading(self: Any, *args: Any, **kwargs: Any) -> Any:
+        fitted = object.__new__(type(self))
+        fitted.__dict__ = self.__dict__
+        return method(fitted, *args, **kwargs)
+
+    return cast(_Method, reading)
 
 
 class Before:
@@ -39,10 +56,10 @@ class Before:
 
     def put_back(self) -> None:
         """Restore all objects."""
-        for each, attributes in self._attributes:
-            each.__dict__ = attributes
         for go_back in self._ways_back:
             go_back()
+        for each, attributes in self._attributes:
+            each.__dict__ = attributes
 
     def __enter__(self) -> Before:
         return self

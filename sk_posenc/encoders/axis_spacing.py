@@ -140,6 +140,10 @@ class AxisSpacing:
         low, high = self._scaled(np.array([self.low, self.high]))
         return float(low), float(high)
 
+    def __getstate__(self) -> dict[str, Any]:
+        # skops saves no interpolator of SciPy; it is made again
+        return {name: value for name, value in vars(self).items() if name != "_ranks"}
+
     @cached_property
     def _ranks(self) -> PchipInterpolator:
         """P of scaled coordinates."""

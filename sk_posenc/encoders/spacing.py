@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.arrays import Array, device_of, float_dtypes, to_numpy
 from sk_posenc.core.checks import check_floats, checked_data
 from sk_posenc.core.settings import parse_integer
-from sk_posenc.core.state import taken_over_last
+from sk_posenc.core.state import of_one_fit, taken_over_last
 from sk_posenc.encoders.axis_settings import per_axis
 from sk_posenc.encoders.axis_spacing import AxisSpacing, parse_strength
 
@@ -128,6 +128,7 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.knots_ = [each.knots for each in self._maps]
         self.domain_ = np.array([[each.low, each.high] for each in self._maps])
 
+    @of_one_fit
     def transform(self, X: ArrayLike) -> Array:
         """Map coordinates.
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.arrays import Array, float_dtypes, to_numpy
 from sk_posenc.core.checks import check_floats, checked_data
 from sk_posenc.core.sphere import check_places, quarter_of, unit_vectors
-from sk_posenc.core.state import taken_over_last
+from sk_posenc.core.state import of_one_fit, taken_over_last
 
 
 class SphereCoordinates(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -98,6 +98,7 @@ class SphereCoordinates(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             fitted._checked(X, reset=True)
         return self
 
+    @of_one_fit
     def transform(self, X: ArrayLike) -> Array:
         """Map coordinates to the sphere.
 

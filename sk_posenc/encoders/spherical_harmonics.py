@@ -16,6 +16,7 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.sphere import check_places, quarter_of, unit_vectors
 from sk_posenc.core.stable_rank import stable_rank_of_gram
+from sk_posenc.core.state import of_one_fit
 from sk_posenc.encoders.base import CoordinateEncoder
 
 # Places along an axis, over the degree, that tell its stable rank.
@@ -162,6 +163,7 @@ class SphericalHarmonicEncoder(CoordinateEncoder):
             sines = _next_degree(*sines, rises, falls, west, xp), sines[0]
             yield xp.concat([xp.flip(sines[0][:, 1:], axis=1), cosines[0]], axis=1)
 
+    @of_one_fit
     def similarity(self, X1: ArrayLike, X2: ArrayLike | None = None) -> Array:
         """Similarity of two sets of places, the inner products of their encodings.
 

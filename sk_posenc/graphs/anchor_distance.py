@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.state import taken_over_last
+from sk_posenc.core.state import of_one_fit, taken_over_last
 from sk_posenc.graphs._node_rows import NodeRows, parse_limit
 from sk_posenc.graphs._paths import distances_from, distances_through
 
@@ -142,6 +142,7 @@ class AnchorDistanceEncoder(NodeRows, TransformerMixin, BaseEstimator):
         check_memory((self._graph.n_nodes, len(sets)), 8, _WAY_OUT)
         self.distances_ = distances_from(self._graph, sets, self._limit)
 
+    @of_one_fit
     def transform(self, X: Any) -> NDArray[np.float64]:
         """Encode nodes.
 

@@ -18,6 +18,7 @@ from sk_posenc.core.memory import check_memory
 from sk_posenc.graphs._node_rows import checked_nodes
 from sk_posenc.graphs._path_estimator import PathEstimator
 from sk_posenc.graphs.node_network import LinkNetwork
+from sk_posenc.networks.meanwhile import of_one_network
 
 
 class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
@@ -178,6 +179,7 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
             )
         return super()._train(X, None, None, *options, **named)
 
+    @of_one_network
     def transform(self, X: Any) -> NDArray[np.float32]:
         """Encode nodes.
 
@@ -206,6 +208,7 @@ class AnchorPathEncoder(TransformerMixin, PathEstimator, NeuralNet):
         encoded: NDArray[np.float32] = features[nodes].reshape(len(nodes), -1)
         return encoded
 
+    @of_one_network
     def link_probabilities(self, pairs: ArrayLike) -> NDArray[np.float32]:
         """Predict how likely pairs are linked, among as many that are linked and are not.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from sk_posenc.core.checks import check_labels
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
+from sk_posenc.networks.meanwhile import of_one_network
 
 
 class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
@@ -158,6 +159,7 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
         """
         return super().fit(X, y, sample_weight, **fit_params)
 
+    @of_one_network
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Probabilities of the classes.
 
@@ -176,6 +178,7 @@ class AnchorPathClassifier(NodePredictor, NeuralNetClassifier):
             self._raise_diverged("probabilities are not finite")
         return probabilities
 
+    @of_one_network
     def predict(self, X: Any) -> NDArray:
         """Predict classes.
 

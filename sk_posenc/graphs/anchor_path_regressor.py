@@ -16,6 +16,7 @@ from sk_posenc.core.r_squared import r_squared
 from sk_posenc.graphs._node_predictor import NodePredictor
 from sk_posenc.graphs.node_network import NodeNetwork
 from sk_posenc.networks.batches import weights_of
+from sk_posenc.networks.meanwhile import of_one_network
 from sk_posenc.networks.scaling import check_targets, target_scaling
 
 
@@ -160,6 +161,7 @@ class AnchorPathRegressor(NodePredictor, NeuralNetRegressor):
         """
         return super().fit(X, y, sample_weight, **fit_params)
 
+    @of_one_network
     def predict(self, X: Any) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
 

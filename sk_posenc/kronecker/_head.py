@@ -24,6 +24,7 @@ from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
+from sk_posenc.core.state import of_one_fit
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._axis_product import AxisProduct
 from sk_posenc.kronecker._beyond import widened
@@ -113,6 +114,7 @@ class KroneckerHead(
                 self._missing = columns[weights != 0]
         return X, y, weights
 
+    @of_one_fit
     def predict(
         self,
         X: ArrayLike,
@@ -164,6 +166,8 @@ class KroneckerHead(
         """
         check_is_fitted(self)
         self._settle()
+        if getattr(X, "shape", ()):  # before a copy is made
+            self._check_output(X.shape[0])
         place, tensor = place_of(X), X
         (X,) = to_host([X])
         with self._missing_explained(X, self.dates_):
@@ -172,7 +176,7 @@ class KroneckerHead(
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)
-        check_memory((len(X), n_outputs), 8, "predict fewer points at a time")
+        self._check_output(len(X))
         deviating = parse_return_std(return_std, orders)
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
         on_host = place is NUMPY or any(orders) or deviating or self._expansion.on_host
@@ -190,6 +194,11 @@ class KroneckerHead(
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
         return shown if deviating else shown[0]
 
+    def _check_output(self, n_points: int) -> None:
+        shape = n_points, max(len(self._columns.axes), np.size(self.intercept_))
+        check_memory(shape, 8, "predict fewer points at a time")
+
+    @of_one_fit
     def _predict_on_axes(
         self, axes: Sequence[NDArray], *, return_std: bool | str = False
     ) -> tuple[NDArray, NDArray | None] | None:

@@ -18,6 +18,7 @@ from sk_posenc.core.checks import (
 from sk_posenc.core.incoming import Dates
 from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
+from sk_posenc.core.state import of_one_fit
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
@@ -372,6 +373,7 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
             )
         return self._predict(X, return_std, Series.parts, Series.deviations_of_parts)
 
+    @of_one_fit
     def _predict(
         self,
         X: ArrayLike,

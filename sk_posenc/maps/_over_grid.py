@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.memory import check_memory
 from sk_posenc.datasets.labelled import table_of
 
 # Cells that are predicted at once: along the axes of a Kronecker head, and by rows.
@@ -28,6 +29,7 @@ def predict_over(
     """
     values: list[NDArray | None] = [None, None]
     shape = tuple(map(len, axes))
+    check_memory(shape, 8, "predict a part of the grid at a time")
     for at, mean, std in _blocks(model, names, axes, return_std, beside or {}):
         if mean.shape[: len(shape)] == shape:  # a single block, which needs no copy
             return mean, std

@@ -13,8 +13,13 @@ from sklearn.utils.random import sample_without_replacement
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, widened
 from sk_posenc.core.checks import check_floats
+from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
+
+# Arrays of the length of the pairs that are held at the same time.
+_ARRAYS = 14
+_ARRAYS_OF_DRAWS = 64  # with the set of those that are drawn
 
 
 def distance_preservation(
@@ -81,6 +86,10 @@ def distance_preservation(
     check_consistent_length(coordinates, E)
     level = parse_number(level, "level", at_least=-1, below=1)
     n_pairs = parse_integer(n_pairs, "n_pairs", at_least=2)
+    n_samples = coordinates.shape[0]
+    n_all = n_samples * (n_samples - 1) // 2
+    n_arrays = _ARRAYS if n_all <= n_pairs else _ARRAYS_OF_DRAWS
+    check_memory((n_arrays, min(n_all, n_pairs)), 8, "lower n_pairs")
     places = _places(coordinates, parse_metric(metric), unit)
     xp = array_namespace(coordinates)
     first, second = (

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from sk_posenc.core.arrays import device_of, to_numpy, widened
 from sk_posenc.core.checks import check_floats, check_weights
+from sk_posenc.core.memory import check_copies
 from sk_posenc.core.settings import parse_positive
 
 
@@ -51,6 +52,7 @@ def psnr_score(
     20.0
     """
     data_range = parse_positive(data_range, "data_range")
+    check_copies(y_true, 3, "compare a part of them")
     true, pred = _checked(y_true, "y_true"), _checked(y_pred, "y_pred")
     if true.shape != pred.shape:
         raise ValueError(

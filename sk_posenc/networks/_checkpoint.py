@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import warnings
 from hashlib import sha256
 from pathlib import Path
@@ -139,7 +140,10 @@ def _read(path: Path) -> dict[str, Any]:
     told = content[len(_HEAD) : len(_HEAD) + _DIGITS]
     if sha256(body).hexdigest().encode() != told:
         raise ValueError(f"The checkpoint {str(path)!r} is damaged: delete it to start again.")
-    state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # more than arrays and plain values
+        raise ValueError(_foreign(path)) from error
     return state
 
 

@@ -10,8 +10,8 @@ import torch
 from sk_posenc.core.memory import available_memory, check_bytes
 
 _FLOAT = 4
-# While Adam trains: weights, their gradients and its two moments.
-_IN_TRAINING = 4
+# While Adam trains: weights, their gradients, its two moments, and two arrays in its steps.
+_IN_TRAINING = 6
 
 
 def check_layers(widths: Sequence[int]) -> None:

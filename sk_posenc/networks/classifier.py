@@ -47,6 +47,7 @@ from sk_posenc.networks.hints import (
     Split,
     Trains,
 )
+from sk_posenc.networks.meanwhile import of_one_network
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.training import HELD_OUT
 
@@ -310,6 +311,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         finally:
             self.__dict__.pop("_told_classes", None)
 
+    @of_one_network
     def predict_proba(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
         """Predict the probabilities of the classes.
 
@@ -330,6 +332,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
             self._raise_diverged("probabilities are not finite")
         return probabilities
 
+    @of_one_network
     def predict(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
         """Predict the class of the largest probability.
 

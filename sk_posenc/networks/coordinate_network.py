@@ -60,7 +60,7 @@ class CoordinateNetwork(SkorchEstimator):
     """
 
     _nested = ("encoder", "augmenter")
-    _of_a_run = ("_run", "_groups", "_views")
+    _of_a_run = ("_run", "_groups", "_views", "_meanwhile")
     _n_outputs: int
     augmenter: Any = None
     log_stable_rank: Any = False

@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.encoding import Encoding
+from sk_posenc.core.memory import check_copies
 from sk_posenc.core.settings import parse_axis
 from sk_posenc.core.stable_rank import stable_rank_of_gram
 from sk_posenc.encoders.bases import Impulse
 from sk_posenc.encoders.basis import Basis
-from sk_posenc.networks.tangent_kernel import check_layers, tangent_kernel
+from sk_posenc.networks.tangent_kernel import ARRAYS, check_layers, tangent_kernel
 
 # Pairs of places, as a power of 2, that tell the mean similarity over the domain.
 _PAIRS_LOG2 = 14
@@ -93,6 +94,7 @@ def network_similarity(
         encoder, axis = encoder._of_axis(
             parse_axis(axis, encoder.n_features_in_, ", or None for all of them")
         )
+    check_copies(delta, ARRAYS, "take fewer displacements at a time")
     lags = checked_array(
         delta, dtype=np.float64, ensure_2d=False, ensure_min_samples=0, input_name="delta"
     )

@@ -31,7 +31,7 @@ class PortableNet(NeuralNet):
     """
 
     # What an estimator holds only while it trains: no pickle has it.
-    _of_a_run: tuple[str, ...] = ("_run",)
+    _of_a_run: tuple[str, ...] = ("_run", "_meanwhile")
     random_state: Any
     device: Any
 

@@ -37,6 +37,7 @@ from sk_posenc.networks.hints import (
     Split,
     Trains,
 )
+from sk_posenc.networks.meanwhile import of_one_network
 from sk_posenc.networks.mlp import CoordinateMLP
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
 from sk_posenc.networks.settings import epochs_of
@@ -334,6 +335,7 @@ class CoordinateMLPRegressor(StandardisedTargets, CoordinateNetwork, NeuralNetRe
         """
         return super().partial_fit(X, y, classes, sample_weight, **with_groups(fit_params, groups))
 
+    @of_one_network
     def predict(self, X: ArrayLike, groups: ArrayLike | None = None) -> NDArray:
         """Predict in the units and the shape of the targets given to `fit`.
 

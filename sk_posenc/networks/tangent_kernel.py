@@ -9,7 +9,11 @@ import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj
 
 from sk_posenc.core.arrays import Array
+from sk_posenc.core.memory import check_copies
 from sk_posenc.core.settings import parse_integer
+
+# Arrays of the size of the result that are held at the same time.
+ARRAYS = 8
 
 
 def tangent_kernel(
@@ -96,6 +100,7 @@ def tangent_kernel(
     array([1.   , 0.471, 0.159])
     """
     layers = check_layers(hidden_layers)
+    check_copies(cosine, ARRAYS, "take fewer cosines at a time")
     cosine = _check_cosine(cosine)
     xp = array_namespace(cosine)
     cosine = xp.clip(cosine, -1.0, 1.0)

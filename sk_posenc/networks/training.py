@@ -30,6 +30,7 @@ from sk_posenc.networks._judgement import judge
 from sk_posenc.networks._schedules import Schedule
 from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
+from sk_posenc.networks.meanwhile import Meanwhile
 from sk_posenc.networks.run import Run, drop_unended_epoch
 from sk_posenc.networks.settings import batch_size_of, chosen, epochs_of
 
@@ -45,8 +46,9 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     """
 
     # What an estimator holds only while it trains: no pickle has it.
-    _of_a_run: tuple[str, ...] = ("_run",)
+    _of_a_run: tuple[str, ...] = ("_run", "_meanwhile")
     _run: Run | None = None
+    _meanwhile: Meanwhile
     train_split: Any
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Self:
@@ -79,6 +81,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         in_place = self._trained_in_place() if not fresh else [self.criterion] * own_criterion
         before = Before(self, in_place=in_place)
         try:
+            self._meanwhile = Meanwhile(self, in_place=not fresh)
+            self._meanwhile.begin()
             self._train_in_place(X, y, sample_weight, fresh, fit_params, tell)
         except BaseException as stopped:
             run = self._run

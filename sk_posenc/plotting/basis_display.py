@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_axis, parse_integer, parse_number, parse_optional
 from sk_posenc.encoders.bases import one_shift, resolve_basis
 from sk_posenc.encoders.basis import Basis
@@ -18,6 +19,9 @@ from sk_posenc.plotting._names import by_name, estimators_by_name
 
 # Widest displacement that is drawn, in domains or bandwidths.
 _FARTHEST = 1e9
+
+# Arrays of the length of a curve that are held at the same time.
+_ARRAYS = 8
 
 # What displacements are in where nothing says more.
 _UNIT = "coordinate units"
@@ -350,7 +354,9 @@ def _parse_extent(value: Any, unit: float) -> float | None:
 
 
 def _symmetric(extent: Any, n_points: Any) -> NDArray[np.float64]:
-    return np.linspace(-extent, extent, parse_integer(n_points, "n_points", at_least=2))
+    n_points = parse_integer(n_points, "n_points", at_least=2)
+    check_memory((_ARRAYS, n_points), 8, "lower n_points")
+    return np.linspace(-extent, extent, n_points)
 
 
 def _bandwidth(basis: Basis, rank: float | None) -> float:

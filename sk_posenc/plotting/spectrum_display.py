@@ -10,6 +10,7 @@ from sklearn import config_context
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.checks import checked_array
+from sk_posenc.core.memory import check_copies
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.measures.held_encoder import coordinates_within, encoder_within
 from sk_posenc.measures.spectrum import (
@@ -145,6 +146,8 @@ class SpectrumDisplay:
         pyplot(f"{cls.__name__}.from_encodings")
         if not isinstance(encodings, Mapping):
             encodings = {"encoding": encodings}
+        for E in encodings.values():
+            check_copies(E, 2, "take fewer rows or columns")
         spectra = {
             str(name): spectrum_of_matrix(
                 checked_array(

@@ -18,6 +18,7 @@ from sk_posenc.core.arrays import SQUARED_UP_TO, to_numpy
 from sk_posenc.core.checks import checked_pair
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.incoming import Dates, targets_in
+from sk_posenc.core.memory import check_copies
 from sk_posenc.core.poor_fit import poor_fits_untold
 from sk_posenc.core.samples_per_axis import samples_per_axis
 from sk_posenc.core.settings import parse_integer, parse_positive, random_state_of
@@ -246,6 +247,7 @@ def suggest_encoder(
 
 def _check_samples(X: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray, Dates]:
     """Coordinates, and targets in their own shape, as finite arrays; and the dates of each axis."""
+    check_copies(X, 2, "take fewer samples")
     targets = np.asarray(targets_in(to_numpy(y)))
     if targets.dtype.kind not in "biufO":
         raise ValueError(f"y must be numbers. Got an array of {targets.dtype}.")

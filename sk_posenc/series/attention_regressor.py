@@ -12,6 +12,7 @@ from skorch import NeuralNetRegressor
 
 from sk_posenc.core.checks import check_weights, checked_array
 from sk_posenc.core.r_squared import r_squared
+from sk_posenc.networks.meanwhile import of_one_network
 from sk_posenc.networks.scaling import check_targets, in_units_of_targets
 from sk_posenc.networks.standardised import StandardisedTargets
 from sk_posenc.series._series_estimator import SeriesEstimator
@@ -235,6 +236,7 @@ class ToeplitzAttentionRegressor(StandardisedTargets, SeriesEstimator, NeuralNet
         """
         return super().partial_fit(X, y, classes, sample_weight, **fit_params)
 
+    @of_one_network
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict in the units and the form of the targets given to `fit`.
 

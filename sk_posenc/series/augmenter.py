@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.arrays import Array, to_numpy, widened
 from sk_posenc.core.checks import checked_data
 from sk_posenc.core.settings import parse_flag, parse_number, random_state_of
-from sk_posenc.core.state import taken_over_last
+from sk_posenc.core.state import of_one_fit, taken_over_last
 from sk_posenc.encoders.axis_settings import per_axis
 from sk_posenc.series._groups import Groups, grouped, like, means_of
 
@@ -147,6 +147,7 @@ class PositionAugmenter(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             fitted.mean_ = means_of(rows, np.zeros(len(rows), dtype=np.intp), 1)[0]
         return self
 
+    @of_one_fit
     def transform(self, X: ArrayLike, groups: ArrayLike | None = None) -> Array:
         """Place rows as at test time: centred, and never at random.
 

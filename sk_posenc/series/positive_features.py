@@ -11,7 +11,7 @@ from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.core.incoming import refuse_unordered
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer, random_state_of
-from sk_posenc.core.state import taken_over_last
+from sk_posenc.core.state import of_one_fit, taken_over_last
 from sk_posenc.series._directions import draw_directions
 
 _WAY_OUT = "lower n_components"
@@ -110,6 +110,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rng = random_state_of(self.random_state)
         self.directions_ = draw_directions(n, X.shape[1], orthogonal, rng)
 
+    @of_one_fit
     def transform(self, X: Any) -> NDArray[Any]:
         """Find the features of rows.
 
