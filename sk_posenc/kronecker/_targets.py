@@ -7,11 +7,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.kronecker._samples import Samples
 
 # A target that varies by less than this share of its size varies by rounding only.
 _CONSTANT = 1e-13
+
+# Targets that vary by more have no scores: squares of twice their residuals are no floats.
+_SCORED_UP_TO = 1e153
 
 
 class Units:
@@ -93,9 +95,9 @@ class Units:
 
     def scores(self, relative: NDArray) -> NDArray[np.float64]:
         """Scores in squares of the unit of y, as if all targets had the spread `size`."""
-        if self.size > SQUARED_UP_TO:
+        if self.size > _SCORED_UP_TO:
             raise ValueError(
-                f"y must vary by less than {SQUARED_UP_TO:.2g}, as scores are its squares: scale "
+                f"y must vary by less than {_SCORED_UP_TO:.2g}, as scores are its squares: scale "
                 f"y, and then predictions back. Got a spread of {self.size:.3g}."
             )
         return np.where(np.isnan(relative), np.nan, relative * np.square(self.size))
