@@ -128,6 +128,8 @@ class ToeplitzAttention(nn.Module):
         self.extrapolate = parse_flag(extrapolate, "extrapolate")
         self.method = parse_choice("auto", "fft", "dense")(method, "method")
         m = parse_integer(n_components, "n_components")
+        check_memory((3 * m, self.d_model), 8, "lower n_components or d_model")
+        check_memory((4 * self.d_model, self.d_model), 4, "lower d_model")
         self._draw(m, parse_flag(orthogonal, "orthogonal"), generator or fresh_generator())
         n_weights = (1 if self.causal else 2) * self.max_distance + 1
         weights = nn.Parameter(torch.zeros(self.n_heads, n_weights)) if self.relative else None
