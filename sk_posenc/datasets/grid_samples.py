@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.settings import parse_integer
+from sk_posenc.core.settings import parse_flag, parse_integer
 from sk_posenc.datasets.labelled import (
     coordinates_along,
     is_dataset,
@@ -89,6 +89,7 @@ def grid_samples(
     >>> X.shape, y.shape
     ((24, 2), (24, 3))
     """
+    channels = parse_flag(channels, "channels")
     if is_labelled(values):
         return _labelled_samples(values, axes, channels)
     if isinstance(values, list | tuple):

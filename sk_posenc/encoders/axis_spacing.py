@@ -62,7 +62,7 @@ class AxisSpacing:
             high = low + max(1.0, 8 * float(np.spacing(abs(distinct[0]))))
         check_domain(axis, low, high, distinct.dtype)
         distinct, last = distinct.astype(np.float64), len(distinct) - 1
-        at = np.unique(np.round(np.linspace(0, last, n_knots)).astype(int))
+        at = np.unique(np.round(np.linspace(0, last, min(n_knots, last + 1))).astype(int))
         return cls(strength, low, high, distinct[at], at / max(last, 1))
 
     def with_strength(self, strength: float) -> Self:

@@ -179,7 +179,7 @@ class CoordinateEncoder(Encoding, BaseEstimator):
         xp, device, single = array_namespace(X), device_of(X), itemsize(X) == 4
         converted = {}
         for name, exact in self._formula.items():
-            rounded = exact.astype(np.float32) if single else exact
+            rounded = _in_single(exact) if single else exact
             converted[name] = xp.asarray(rounded, device=device)
             if single and self._has_rest(name):
                 rest = (exact - rounded).astype(np.float32)
@@ -260,6 +260,18 @@ class CoordinateEncoder(Encoding, BaseEstimator):
     def _neighbours(self) -> list[tuple[int, tuple[int, ...], tuple[bool, ...]]]:
         """Grids that rows of that array form: first row, shape, which axes are circles."""
         return []
+
+
+def _in_single(array: NDArray[np.float64]) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="raise"):
+            return array.astype(np.float32)
+    except FloatingPointError as error:
+        raise ValueError(
+            "X must be float64 for an encoder that was fitted to coordinates beyond float32: "
+            f"convert it, or scale it before fit. Got numbers up to {np.max(np.abs(array)):.3g} "
+            "in the encoder."
+        ) from error
 
 
 def check_encoder(

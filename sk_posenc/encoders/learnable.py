@@ -196,7 +196,8 @@ class LearnableFourierEncoder(AxisEncoder):
         """Widths of the layers, the last one per group."""
         if self.mlp is None:
             return []
-        if not isinstance(self.mlp, Sequence | np.ndarray) or len(self.mlp) != 2:
+        listed = np.ndim(self.mlp) > 0 and isinstance(self.mlp, Sequence | np.ndarray)
+        if not listed or len(self.mlp) != 2:
             raise ValueError(
                 "mlp must be a pair (hidden width, output width) or None, for no network. "
                 f"Got {self.mlp!r}."

@@ -33,6 +33,9 @@ _GRID_AXIS = 1.5
 _SCATTERED = 1.4
 # Each automatic level is finer than the last by about this factor.
 _GROWTH = 1.6
+# Finer grids, and more of them, are slips of the keyboard.
+_MOST_CELLS = 2**31
+_MOST_LEVELS = 1024
 # Axes up to which splines are smoother than triangles.
 _SPLINES_UP_TO = 4
 # Largest code before training.
@@ -225,14 +228,18 @@ class MultigridEncoder(AxisEncoder):
         coarsest = per_axis(self.coarsest, "coarsest", n_axes, parse_integer)
         last = np.empty(n_axes, dtype=np.int64)
         for axis, given in enumerate(finest):
-            last[axis] = given or self._automatic_cells(axis, n_per_axis[axis])
+            if given is not None and given > _MOST_CELLS:
+                raise ValueError(f"finest must be at most {_MOST_CELLS:,} cells. Got {given!r}.")
             if given is not None and given < coarsest[axis]:
                 raise ValueError(
                     f"finest must be at least coarsest, {coarsest[axis]} cells along axis {axis}: "
                     f"raise finest or lower coarsest. Got {given!r}."
                 )
-        first = np.minimum(np.array(coarsest, dtype=np.int64), last)
+            last[axis] = given or self._automatic_cells(axis, n_per_axis[axis])
+        first = np.array([min(each) for each in zip(coarsest, last.tolist(), strict=True)])
         n_levels = parse_count(self.n_levels, "n_levels")
+        if n_levels is not None and n_levels > _MOST_LEVELS:
+            raise ValueError(f"n_levels must be at most {_MOST_LEVELS:,}. Got {n_levels!r}.")
         if n_levels is None:
             n_levels = 1 + round(math.log(float(np.max(last / first))) / math.log(_GROWTH))
         return resolutions(first, last, n_levels)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.kronecker._axis import Expansion
 from sk_posenc.kronecker._candidates import Candidate
 from sk_posenc.kronecker._predict import evaluate
@@ -96,6 +97,11 @@ def estimate(
     columns = np.column_stack([np.ones(len(Z)), (Z - units.mean) / units.exact])
     solution = _solved(problem, alpha, columns, tolerance, max_iter)
     left = _left(problem, alpha, columns, solution)
+    if not np.max(np.abs(left)) < SQUARED_UP_TO:
+        raise ValueError(
+            "alpha and tol leave no solution for the covariates: raise alpha, or lower tol. "
+            f"Got alpha={alpha:.3g} and tol={tolerance:.3g}."
+        )
     of_one, apart, own = left[:, :1], left[:, 1:], columns[:, 1:]
     least = _LEAST_OF_DUAL if problem.layout == "dual" else _LEAST_SHARE
     size = float(_inner(samples, of_one, columns[:, :1])[0, 0])

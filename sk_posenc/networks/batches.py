@@ -62,7 +62,7 @@ class TensorBatches:
         self.n_samples = len(X) if rows is None else len(rows)
         self.batch_size = batch_size
         self.shuffle = shuffle
-        self.generator = (generator or fresh_generator()) if shuffle else None
+        self.generator = generator_of(generator) if shuffle else None
 
     def __len__(self) -> int:
         """Number of batches in a pass."""
@@ -130,6 +130,15 @@ def subset_of(dataset: Any) -> tuple[Any, Tensor | None]:
 def tensors_of(values: Any) -> Any:
     """Arrays as tensors that share their memory; anything else as it is."""
     return as_tensor(values) if isinstance(values, np.ndarray) else values
+
+
+def generator_of(generator: Any) -> torch.Generator:
+    """A generator that was given, or a fresh one for None."""
+    if generator is None:
+        return fresh_generator()
+    if not isinstance(generator, torch.Generator):
+        raise TypeError(f"generator must be a torch.Generator or None. Got {generator!r}.")
+    return generator
 
 
 def fresh_generator() -> torch.Generator:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.settings import parse_flag
 from sk_posenc.encoders.base import CoordinateEncoder, Learnable, check_encoder
 from sk_posenc.networks._doubles import KeepsDoubles
 from sk_posenc.networks._fixed_batches import product_of
@@ -103,7 +104,7 @@ class EncoderModule(KeepsDoubles):
             )
         check_is_fitted(encoder)
         self.encoder = encoder
-        self.trainable = trainable
+        trainable = self.trainable = parse_flag(trainable, "trainable")
         self.dtype = dtype
         self.n_features = encoder._n_features_out
         self._learnable: dict[str, Learnable] = encoder._learnable() if trainable else {}

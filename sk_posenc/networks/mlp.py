@@ -14,7 +14,7 @@ from torch.nn.functional import linear
 
 from sk_posenc.core.settings import parse_choice, parse_integer, parse_positive
 from sk_posenc.networks._memory import check_layers
-from sk_posenc.networks.batches import fresh_generator
+from sk_posenc.networks.batches import generator_of
 from sk_posenc.networks.coordinate_module import CoordinateModule
 
 
@@ -188,7 +188,7 @@ class CoordinateMLP(CoordinateModule):
             for n_in, n_out in pairwise(widths)
         ]
         is_siren = activation == "sine" and len(layers) > 1
-        _draw_parameters(layers, omega_0 if is_siren else None, generator or fresh_generator())
+        _draw_parameters(layers, omega_0 if is_siren else None, generator_of(generator))
         self.linears = nn.ModuleList(layers)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_choice, parse_flag, parse_integer
-from sk_posenc.networks.batches import fresh_generator
+from sk_posenc.networks.batches import generator_of
 from sk_posenc.networks.encoder_module import HALF, check_floats
 from sk_posenc.series._directions import draw_directions
 from sk_posenc.series._kernel_attention import Weights, attend
@@ -128,7 +128,9 @@ class ToeplitzAttention(nn.Module):
         self.extrapolate = parse_flag(extrapolate, "extrapolate")
         self.method = parse_choice("auto", "fft", "dense")(method, "method")
         m = parse_integer(n_components, "n_components")
-        self._draw(m, parse_flag(orthogonal, "orthogonal"), generator or fresh_generator())
+        check_memory((3 * m, self.d_model), 8, "lower n_components or d_model")
+        check_memory((4 * self.d_model, self.d_model), 4, "lower d_model")
+        self._draw(m, parse_flag(orthogonal, "orthogonal"), generator_of(generator))
         n_weights = (1 if self.causal else 2) * self.max_distance + 1
         weights = nn.Parameter(torch.zeros(self.n_heads, n_weights)) if self.relative else None
         self.register_parameter("relative_weights", weights)

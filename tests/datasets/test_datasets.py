@@ -307,3 +307,9 @@ def test_rows_of_tensors_that_require_gradients():
     X, y = grid_samples(rows)
     np.testing.assert_array_equal(y, [0, 1, 2, 1, 1, 1])
     assert X.shape == (6, 2)
+
+
+@pytest.mark.parametrize("channels", [1, None, "last", np.ones(2)])
+def test_channels_are_true_or_false(channels):
+    with pytest.raises(TypeError, match="channels must be True or False"):
+        grid_samples(np.zeros((2, 2, 3)), channels=channels)

@@ -372,3 +372,8 @@ def test_training_does_not_depend_on_where_the_origin_is():
 def test_true_is_no_column():
     with pytest.raises((TypeError, ValueError), match="groups"):
         LearnableFourierEncoder(8, groups=[[0, True]]).fit(np.zeros((3, 2)))
+
+
+def test_an_array_without_a_length_is_no_pair():
+    with pytest.raises(ValueError, match="mlp must be a pair"):
+        LearnableFourierEncoder(4, mlp=np.array(2.0)).fit([[0.0], [1.0]])

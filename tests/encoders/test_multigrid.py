@@ -218,6 +218,9 @@ def test_every_second_of_a_grid_leaves_a_grid():
     [
         ({"n_levels": 0}, ValueError, 'at least 1 or "auto". Got 0'),
         ({"coarsest": 0.5}, TypeError, "coarsest must be a whole number"),
+        ({"coarsest": 2**70, "finest": 4}, ValueError, "finest must be at least coarsest"),
+        ({"finest": 2**70}, ValueError, "finest must be at most"),
+        ({"n_levels": 10**15}, ValueError, "n_levels must be at most 1,024"),
         ({"finest": 8}, ValueError, "at least coarsest, 16 cells along axis 0.* Got 8"),
         ({"finest": (20, 8)}, ValueError, "along axis 1"),
         ({"finest": (20, 20, 20)}, ValueError, "X has 2 axes. Got 3"),
@@ -242,3 +245,15 @@ def test_bad_settings(settings, error, message):
 def test_more_axes_are_refused():
     with pytest.raises(ValueError, match=r"of use up to 4.* Got X of 11 axes"):
         MultigridEncoder().fit(np.zeros((3, 11)))
+
+
+def test_a_coarsest_level_beyond_all_is_the_finest():
+    X = np.random.default_rng(0).uniform(size=(30, 2))
+    cells = MultigridEncoder(coarsest=2**70, random_state=0).fit(X).cells_
+    assert (cells == cells[-1]).all()
+
+
+def test_float32_rows_of_coordinates_beyond_it_are_refused():
+    X = 1e300 * np.random.default_rng(0).uniform(size=(30, 2))
+    with pytest.raises(ValueError, match=r"X must be float64 for an encoder .* beyond float32"):
+        MultigridEncoder().fit(X).transform(np.zeros((1, 2), dtype=np.float32))

@@ -248,3 +248,9 @@ def test_coordinates_that_are_refused():
             SpacingTransformer().fit(X)
     with pytest.raises(ValueError, match="of axis 1 is too wide or too narrow for float32"):
         SpacingTransformer().fit(np.array([[0, 0], [1, 3e38]], dtype=np.float32))
+
+
+def test_knots_beyond_the_samples_are_the_samples():
+    X = np.random.default_rng(0).uniform(size=(30, 1))
+    most, many = (SpacingTransformer(n_knots=n).fit_transform(X) for n in (30, 10**15))
+    np.testing.assert_array_equal(most, many)

@@ -441,3 +441,12 @@ def test_missing_numbers_are_told_by_column_and_row(kind, rng):
         told = words.replace(f"{{{column}}}", repr(names[column]))
         with pytest.raises(ValueError, match=told):
             kind(covariates="height").fit(frame, y)
+
+
+def test_a_system_without_a_solution_is_refused():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(30, 2))
+    y = np.sin(5 * X[:, 0]) + X[:, 1]
+    model = KroneckerRidge(alpha=1e-300, covariates=[0], tol=2.0)
+    with pytest.raises(ValueError, match=r"alpha and tol leave no solution.*Got alpha=.* and tol"):
+        model.fit(X, y)

@@ -346,3 +346,13 @@ def test_checks_leave_transforms_of_functions_alone(encoder, X):
     rows = torch.as_tensor(X[:5])
     together = torch.func.vmap(module)(rows.reshape(5, 1, 2))
     torch.testing.assert_close(together[:, 0], module(rows))
+
+
+@pytest.mark.parametrize("value", [torch.ones(2), 1, None, "auto"])
+def test_what_is_no_flag_and_no_generator_is_refused(value):
+    encoder = FourierEncoder(2).fit([[0.0], [1.0]])
+    with pytest.raises(TypeError, match="trainable must be True or False"):
+        EncoderModule(encoder, trainable=value)
+    if value is not None:
+        with pytest.raises(TypeError, match=r"generator must be a torch\.Generator or None"):
+            CoordinateMLP(1, generator=value)

@@ -320,3 +320,9 @@ def test_bad_settings_are_refused_by_name(settings, error, match):
 def test_bad_input_is_refused_by_name(x, present, error, match):
     with pytest.raises(error, match=match):
         layer()(x, present)
+
+
+@pytest.mark.parametrize("sizes", [{"d_model": 8, "n_components": 10**15}, {"d_model": 2**40}])
+def test_layers_beyond_memory_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"too large.*GiB.*lower"):
+        ToeplitzAttention(**{"max_distance": 4} | sizes)
