@@ -164,8 +164,9 @@ class KroneckerHead(
         """
         check_is_fitted(self)
         self._settle()
-        if getattr(X, "shape", ()):  # before a copy is made
-            self._check_output(X.shape[0])
+        shape = getattr(X, "shape", ())
+        if shape:  # before a copy is made
+            self._check_output(shape[0])
         place, tensor = place_of(X), X
         (X,) = to_host([X])
         with self._missing_explained(X, self.dates_):
