@@ -220,7 +220,7 @@ def measured_calls() -> dict[str, Callable[[], Callable[[], object]]]:
         "feature names": lambda: named(1_600),
         "tangent_kernel": lambda: kernel(5_000),
         "psnr_score": lambda: error(5_000),
-        "distance_preservation": lambda: pairs(1_500),
+        "distance_preservation": lambda: pairs(2_400),
     }
 
 

@@ -239,7 +239,7 @@ def _kernel_layout(design: SimilarityDesign) -> str:
     n = design.n_occupied
     if n > limits_now().dual_up_to:
         return "centres"
-    check_memory((n, n), 24, "use fewer samples, or another penalty")
+    check_memory((n, n), 20, "use fewer samples, or another penalty")
     return "dual"
 
 

@@ -18,7 +18,7 @@ from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
 
 # Arrays of the length of the pairs that are held at the same time.
-_ARRAYS = 14
+_ARRAYS = 24
 _ARRAYS_OF_DRAWS = 64  # with the set of those that are drawn
 
 

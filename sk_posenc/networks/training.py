@@ -79,7 +79,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         refit = fresh and self.initialized_
         own_criterion = isinstance(self.criterion, torch.nn.Module)
         in_place = self._trained_in_place() if not fresh else [self.criterion] * own_criterion
-        before = Before(self, in_place=in_place)
+        before, with_gradients = Before(self, in_place=in_place), torch.is_grad_enabled()
         try:
             self._meanwhile = Meanwhile(self, in_place=not fresh)
             self._meanwhile.begin()
@@ -93,6 +93,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
                 before.put_back()
             raise
         finally:
+            # Ctrl-C as a block of torch.no_grad() begins would leave it on
+            torch.set_grad_enabled(with_gradients)
             for name in self._of_a_run:
                 self.__dict__.pop(name, None)
         return self

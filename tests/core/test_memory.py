@@ -1,0 +1,39 @@
+"""What does not fit into memory is refused, at once and with a way out."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+from test_examples import load
+
+from sk_posenc import FourierEncoder, ShiftedBasisEncoder, stable_rank
+from sk_posenc.core import encoding, memory
+
+script = load("benchmark_memory")
+
+
+@pytest.mark.parametrize("call", script.REFUSED)
+def test_more_than_any_memory_is_refused(call):
+    with pytest.raises(ValueError, match=r"needs [\d,.]+ GiB, and [\d,.]+ GiB .* available: \w+"):
+        script.REFUSED[call]()
+
+
+@pytest.mark.parametrize("encoder", [ShiftedBasisEncoder(stable_rank=5), FourierEncoder(4)])
+def test_similarities_in_blocks_are_those_of_all(encoder, rng, monkeypatch):
+    X, Z = rng.uniform(size=(30, 2)), rng.uniform(-0.2, 1.2, size=(7, 2))
+    encoder.fit(X)
+    expected = encoder.similarity(X, Z), encoder.similarity(Z.astype(np.float32))
+    monkeypatch.setattr(encoding, "_SIMILARITIES", 15)
+    found = encoder.similarity(X, Z), encoder.similarity(Z.astype(np.float32))
+    for each, whole in zip(found, expected, strict=True):
+        assert each.dtype == whole.dtype
+        np.testing.assert_array_equal(each, whole)
+
+
+def test_copies_of_sparse_matrices_and_lists_are_not_counted(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 100)
+    assert stable_rank([[1.0, 0.0], [0.0, 1.0]]) == pytest.approx(2)
+    memory.check_copies(sparse.coo_array((10**9, 10**9)), 2, "")
+    memory.check_copies([[1.0] * 99], 2, "")
+    memory.check_copies(np.ones((3, 4)), 1, "")
+    with pytest.raises(ValueError, match=r"\(2, 3, 4\).*take less"):
+        memory.check_copies(np.ones((3, 4)), 2, "take less")
