@@ -14,12 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.callback_support import CallbackSupport
 from sk_posenc.core.checks import (
     check_weights,
-    checked_array,
     checked_data,
     in_precision_of,
     missing_targets_explained,
 )
-from sk_posenc.core.incoming import Dates, coordinates_in
+from sk_posenc.core.incoming import Dates
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.r_squared import r_squared
@@ -43,6 +42,7 @@ from sk_posenc.kronecker._samples import Samples
 from sk_posenc.kronecker._scoring import score_present
 from sk_posenc.kronecker._settings import (
     OBSERVATION,
+    axes_in_numbers,
     fill_holes,
     parse_orders,
     parse_return_std,
@@ -227,7 +227,7 @@ class KroneckerHead(
         """
         check_is_fitted(self)
         self._settle()
-        columns = self._axes_in_numbers(axes)
+        columns = axes_in_numbers(axes, self._axis_dates)
         offset = np.atleast_1d(self.intercept_)
         dtype = np.result_type(*columns)
         values = evaluate_grid(self._expansion, self._solution, columns, offset, dtype)
@@ -253,22 +253,6 @@ class KroneckerHead(
                 return None
             std[:, outputs] = found
         return widened(std, self._expansion, self._solution, columns, on_grid=True)
-
-    def _axes_in_numbers(self, axes: Sequence[Any]) -> list[NDArray]:
-        dates = self._axis_dates
-        if len(axes) != len(dates):
-            raise ValueError(
-                f"axes must hold the coordinates of each of {len(dates)} axes. Got {len(axes)}."
-            )
-        columns = []
-        for axis, (values, date) in enumerate(zip(axes, dates, strict=True)):
-            column = np.asarray(values)[:, None]
-            numbers, _ = coordinates_in(column, (date,), name=f"axis {axis}")
-            checked = checked_array(
-                numbers, dtype=[np.float64, np.float32], input_name=f"axis {axis}"
-            )
-            columns.append(np.asarray(checked)[:, 0])
-        return columns
 
     def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The share of the variance that predictions explain, R squared.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.checks import checked_array
+from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.core.settings import parse_integer, parse_number
 
 # What asks `predict` for the deviation of a sample, not of the function.
@@ -104,3 +105,18 @@ def parse_return_std(value: Any, orders: tuple[int, ...]) -> bool | str:
             )
         return value
     raise ValueError(f"{wanted}. Got {value!r}.")
+
+
+def axes_in_numbers(axes: Sequence[Any], dates: Dates) -> list[NDArray]:
+    """Checked coordinates of each axis of a grid, dates as numbers."""
+    if len(axes) != len(dates):
+        raise ValueError(
+            f"axes must hold the coordinates of each of {len(dates)} axes. Got {len(axes)}."
+        )
+    columns = []
+    for axis, (values, date) in enumerate(zip(axes, dates, strict=True)):
+        column = np.asarray(values)[:, None]
+        numbers, _ = coordinates_in(column, (date,), name=f"axis {axis}")
+        checked = checked_array(numbers, dtype=[np.float64, np.float32], input_name=f"axis {axis}")
+        columns.append(np.asarray(checked)[:, 0])
+    return columns
