@@ -6,7 +6,7 @@ import pytest
 from sk_posenc.core.limits import limits
 from sk_posenc.kronecker._judged_by_centres import judge_by_centres
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._stage import Resolution, Stage
+from sk_posenc.kronecker._stage import LIKELIHOOD_ON_SPHERE, Resolution, Stage
 from sk_posenc.kronecker._targets import Units
 
 ALPHAS = np.array([1e-3, 1e-2, 1.0])
@@ -40,12 +40,12 @@ def test_centres_judge_as_all_places_do(basis, octave, radial, weighted, beside,
     ends = [(x[rows].min(), x[rows].max()) for x in whole.coordinates]
     stage.between = [np.clip(x, *each) for x, each in zip(stage.between, ends, strict=True)]
     resolution = Resolution(basis, (octave,) * 3, 0.0, radial)
-    found = judge_by_centres(places, stage, resolution, MANY, 10.0)
+    found = judge_by_centres(places, stage, resolution, MANY, LIKELIHOOD_ON_SPHERE)
     wanted = stage.judge(resolution, ALPHAS)
     np.testing.assert_allclose(found.criterion[1:], wanted.criterion, atol=1e-3)
     np.testing.assert_allclose(found.squared_error[1:], wanted.squared_error, rtol=1e-3)
     # with few centres from where noise is about as large as alpha
-    few = judge_by_centres(places, stage, resolution, ALPHAS, 10.0)
+    few = judge_by_centres(places, stage, resolution, ALPHAS, LIKELIHOOD_ON_SPHERE)
     np.testing.assert_allclose(few.criterion[1:], wanted.criterion[1:], atol=0.05)
     np.testing.assert_allclose(few.squared_error, wanted.squared_error, rtol=0.05)
 
@@ -53,8 +53,8 @@ def test_centres_judge_as_all_places_do(basis, octave, radial, weighted, beside,
 def test_details_too_fine_for_the_centres_are_not_judged(rng):
     stage, samples = stage_and_samples(250, rng, False, False)
     places, fine = samples.scattered(np.arange(250)), Resolution("gaussian", (3.0,) * 3, 0.0)
-    assert judge_by_centres(places, stage, fine, ALPHAS, 10.0) is not None
+    assert judge_by_centres(places, stage, fine, ALPHAS, LIKELIHOOD_ON_SPHERE) is not None
     with limits(judged_steps=250 * 50**2):
-        assert judge_by_centres(places, stage, fine, ALPHAS, 10.0) is None
+        assert judge_by_centres(places, stage, fine, ALPHAS, LIKELIHOOD_ON_SPHERE) is None
         smooth = Resolution("gaussian", (-1.0,) * 3, 0.0)
-        assert judge_by_centres(places, stage, smooth, ALPHAS, 10.0) is not None
+        assert judge_by_centres(places, stage, smooth, ALPHAS, LIKELIHOOD_ON_SPHERE) is not None

@@ -92,7 +92,8 @@ def test_the_order_of_rows_does_not_matter(n, rng):
     assert_same_choice(one, two)
     np.testing.assert_allclose(two.predict(BETWEEN), one.predict(BETWEEN), atol=1e-9)
     tried = len(one.cv_results_["params"]) // len(set(one.cv_results_["param_alpha"]))
-    assert (tried <= 3) == (n > 60)
+    # beyond, three that parts find, and coarser ones as long as these are better
+    assert (tried <= 5) == (n > 60)
 
 
 @pytest.mark.parametrize("others", ["ten times", "constant", "constant, large"])

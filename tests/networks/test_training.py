@@ -514,9 +514,12 @@ def test_a_batch_beyond_memory_is_refused(data, monkeypatch):
 
     import psutil
 
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=5_000))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=300_000))
+    wide = small(
+        FourierEncoder(stable_rank=2), hidden_layer_sizes=(512,), batch_size=-1, device="cpu"
+    )
     with pytest.raises(ValueError, match="lower batch_size"):
-        small(FourierEncoder(stable_rank=20), batch_size=-1, device="cpu").fit(*data)
+        wide.fit(*data)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=20_000))
     small(max_epochs=1, batch_size=8, device="cpu").fit(*data)
     message = r"hidden layers \[32\] and 2 outputs on a batch of 300 rows needs .* lower batch_size"
