@@ -14,6 +14,19 @@ from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._problem import Problem
 
 
+@contextmanager
+def _within_floats() -> Iterator[None]:
+    """Refuse covariates that are so far from those of the samples that no float holds the term."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except FloatingPointError as error:
+        raise ValueError(
+            "X has covariates so far from those of the samples that their linear term is beyond "
+            f"what a float holds: check their columns and units. Got {error}."
+        ) from error
+
+
 class LinearTerm:
     """A head whose columns of X may be covariates, with a coefficient each.
 
@@ -95,7 +108,8 @@ class LinearTerm:
         )
 
     def _linear_values(self, beside: NDArray[np.float64]) -> NDArray[np.float64]:
-        return (beside - self._centre) @ self._of_covariates().T
+        with _within_floats():
+            return (beside - self._centre) @ self._of_covariates().T
 
     def _linear_deviations(
         self,
@@ -107,7 +121,9 @@ class LinearTerm:
         """What coefficients add to the deviations of points, (m, q)."""
         if beside is None:
             return None
-        return self._of_noise(fit, _of(fit).variance(X, beside - self._centre, orders))
+        with _within_floats():
+            variance = _of(fit).variance(X, beside - self._centre, orders)
+        return self._of_noise(fit, variance)
 
     def _noise_of(self, fit: Any) -> NDArray[np.float64]:
         """The variance of the noise of each output."""

@@ -450,3 +450,14 @@ def test_a_system_without_a_solution_is_refused():
     model = KroneckerRidge(alpha=1e-300, covariates=[0], tol=2.0)
     with pytest.raises(ValueError, match=r"alpha and tol leave no solution.*Got alpha=.* and tol"):
         model.fit(X, y)
+
+
+@pytest.mark.parametrize("return_std", [False, True])
+def test_covariates_beyond_floats_are_refused(return_std, rng):
+    X = rng.uniform(size=(40, 3))
+    y = np.sin(5 * X[:, 0]) + 1e9 * X[:, 2]
+    model = KroneckerRidge(covariates=[2]).fit(X, y)
+    far = X[:3] + np.array([0, 0, 1e200 if return_std else 1e302])
+    with pytest.raises(ValueError, match="X has covariates so far"):
+        model.predict(far, return_std=return_std)
+    assert np.isfinite(model.predict(X[:3] + np.array([0, 0, 1e100]), return_std=return_std)).all()
