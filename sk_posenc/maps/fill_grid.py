@@ -7,6 +7,7 @@ from sklearn.base import clone
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.incoming import targets_in
+from sk_posenc.core.settings import parse_flag
 from sk_posenc.datasets.grid_samples import grid_samples
 from sk_posenc.datasets.labelled import is_dataset, is_labelled
 from sk_posenc.kronecker.ridge_cv import KroneckerRidgeCV
@@ -44,7 +45,7 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool | None = None) -
         channels of a Dataset, whose variables are its channels, and for an array that looks like
         a colour image without a word on `channels`.
     TypeError
-        For what holds no numbers.
+        For what holds no numbers, and `channels` that are no flag.
 
     See Also
     --------
@@ -75,6 +76,7 @@ def fill_grid(values: Any, model: Any = None, *, channels: bool | None = None) -
             "fill_grid knows no covariates of cells: fit the model to the cells with a value, and "
             f"give predict_grid its covariates. Got covariates={model.covariates!r}."
         )
+    channels = None if channels is None else parse_flag(channels, "channels")
     if is_dataset(values):
         if channels:
             raise ValueError(

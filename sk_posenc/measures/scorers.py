@@ -178,8 +178,9 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
     0.0535
     """
     encoder = encoder_within(estimator)
+    radius = similarity_radius(encoder)  # which says where the encoder is not fitted
     low, high = to_numpy(encoder.domain_).T
-    return float(np.mean(similarity_radius(encoder) / (high - low)))
+    return float(np.mean(radius / (high - low)))
 
 
 def predictions(estimator: Any, X: Any) -> Any:

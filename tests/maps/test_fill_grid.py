@@ -120,3 +120,9 @@ def test_what_looks_like_colours_must_say_so():
 def test_what_is_no_model_is_refused(wrong):
     with pytest.raises(TypeError, match="model must be a regressor such as"):
         fill_grid([1.0, np.nan, 2.0], wrong)
+
+
+@pytest.mark.parametrize("wrong", [1, "yes", np.array([1.0, 2.0])])
+def test_channels_are_a_flag(wrong):
+    with pytest.raises(TypeError, match="channels must be True or False"):
+        fill_grid([1.0, np.nan, 2.0], channels=wrong)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import MinMaxScaler
 from test_shifted_basis import grid
 
@@ -92,3 +93,8 @@ def test_radii_of_axes_are_those_of_each_alone(axes):
     np.testing.assert_allclose(similarity_radius(waves), alone, rtol=1e-9)
     shares = np.array(alone) / np.ptp(X, axis=0)
     assert similarity_radius_scorer(waves) == pytest.approx(np.mean(shares), rel=1e-9)
+
+
+def test_the_scorer_wants_a_fitted_encoder():
+    with pytest.raises(NotFittedError, match="ShiftedBasisEncoder instance is not fitted"):
+        similarity_radius_scorer(ShiftedBasisEncoder(stable_rank=3))
