@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, is_array_api_obj, is_array_api_strict_namespace
+from numpy.typing import NDArray
 from scipy import sparse
 from sklearn import get_config
 
@@ -13,6 +14,17 @@ Array = Any
 
 # Squares of larger numbers, and sums of some of them, may be no floats.
 SQUARED_UP_TO = 1e150
+
+
+def unit_for_squares(array: NDArray, axis: int | None = None) -> NDArray[np.float64]:
+    """A power of 2 near the largest finite entry along an axis; 1 where that can be squared.
+
+    To divide by it is exact.
+    """
+    finite = np.isfinite(array)
+    largest = np.max(np.abs(array), axis=axis, where=finite, initial=0.0).astype(np.float64)
+    extreme = (largest > 0) & ~((largest < SQUARED_UP_TO) & (largest > 1 / SQUARED_UP_TO))
+    return np.ldexp(1.0, np.where(extreme, np.frexp(largest)[1] - 1, 0))
 
 
 def float_dtypes(X: Any) -> list[Any]:

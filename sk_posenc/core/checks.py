@@ -4,7 +4,7 @@ import contextlib
 import numbers
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,16 @@ def _named(name: str, array: Any) -> Iterator[None]:
         raise TypeError(
             f"{name} must be an array of numbers: {error}. Got {reprlib.repr(array)}."
         ) from error
+
+
+@contextlib.contextmanager
+def within_floats(refusal: Callable[[], str]) -> Iterator[None]:
+    """Raise a ValueError of that message where a number of the block is beyond floats."""
+    try:
+        with np.errstate(over="raise", invalid="raise"):
+            yield
+    except ArithmeticError as error:
+        raise ValueError(refusal()) from error
 
 
 def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import r2_score
 
-from sk_posenc.core.arrays import SQUARED_UP_TO, to_numpy
+from sk_posenc.core.arrays import to_numpy, unit_for_squares
 from sk_posenc.core.checks import check_weights, checked_array
 from sk_posenc.core.incoming import targets_in
 
@@ -32,9 +32,9 @@ def r_squared(y: Any, y_pred: Any, sample_weight: ArrayLike | None = None) -> fl
         sample_weight = check_weights(to_numpy(sample_weight), len(predicted))
         if not sample_weight.any():
             raise ValueError("sample_weight must be above 0 for some sample. Got 0 for all.")
-        sample_weight = sample_weight / _powers(sample_weight)
+        sample_weight = sample_weight / unit_for_squares(sample_weight)
     if true.shape == predicted.shape:  # r2_score says what is wrong otherwise
-        unit = _powers(np.concatenate([true, predicted]))
+        unit = unit_for_squares(np.concatenate([true, predicted]), axis=0)
         true, predicted = true / unit, predicted / unit
     return float(r2_score(true, predicted, sample_weight=sample_weight))
 
@@ -49,11 +49,3 @@ def _numbers(y: Any, name: str) -> NDArray:
         )
     )
     return array[:, None] if array.ndim == 1 else array
-
-
-def _powers(array: NDArray) -> NDArray[np.float64]:
-    """Powers of 2 near the largest entry of each column; 1 where it can be squared."""
-    largest = np.max(np.abs(array), axis=0, initial=0.0).astype(np.float64)
-    extreme = (largest > 0) & ~((largest < SQUARED_UP_TO) & (largest > 1 / SQUARED_UP_TO))
-    exponents = np.where(extreme, np.frexp(largest)[1] - 1, 0)
-    return np.ldexp(1.0, exponents)

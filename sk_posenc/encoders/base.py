@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sk_posenc.core.arrays import Array, device_of, float_dtypes, has_float64, itemsize, to_numpy
-from sk_posenc.core.checks import checked_data
+from sk_posenc.core.checks import checked_data, within_floats
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.state import taken_over_last
 from sk_posenc.encoders.own_training import OwnTraining
@@ -263,15 +263,12 @@ class CoordinateEncoder(Encoding, BaseEstimator):
 
 
 def _in_single(array: NDArray[np.float64]) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="raise"):
-            return array.astype(np.float32)
-    except FloatingPointError as error:
-        raise ValueError(
-            "X must be float64 for an encoder that was fitted to coordinates beyond float32: "
-            f"convert it, or scale it before fit. Got numbers up to {np.max(np.abs(array)):.3g} "
-            "in the encoder."
-        ) from error
+    refusal = (
+        "X must be float64 for an encoder that was fitted to coordinates beyond float32: convert "
+        "it, or scale it before fit. Got numbers up to {:.3g} in the encoder."
+    )
+    with within_floats(lambda: refusal.format(np.max(np.abs(array)))):
+        return array.astype(np.float32)
 
 
 def check_encoder(

@@ -21,7 +21,6 @@ from sk_posenc.core.checks import (
 from sk_posenc.core.incoming import Dates
 from sk_posenc.core.listing import ListedCheaply
 from sk_posenc.core.memory import check_memory
-from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import parse_flag, parse_integer, parse_positive
 from sk_posenc.core.state import of_one_fit
 from sk_posenc.kronecker._axis import Expansion
@@ -39,7 +38,7 @@ from sk_posenc.kronecker._predict import evaluate, evaluate_grid, variance_at, v
 from sk_posenc.kronecker._problem import Problem
 from sk_posenc.kronecker._progress import stage
 from sk_posenc.kronecker._samples import Samples
-from sk_posenc.kronecker._scoring import score_present
+from sk_posenc.kronecker._scoring import ScoredWherePresent
 from sk_posenc.kronecker._settings import (
     OBSERVATION,
     axes_in_numbers,
@@ -54,7 +53,13 @@ from sk_posenc.kronecker.penalties import RADIAL
 
 
 class KroneckerHead(
-    ListedCheaply, CallbackSupport, LinearTerm, MultiOutputMixin, RegressorMixin, BaseEstimator
+    ListedCheaply,
+    CallbackSupport,
+    LinearTerm,
+    ScoredWherePresent,
+    MultiOutputMixin,
+    RegressorMixin,
+    BaseEstimator,
 ):
     """What both heads share: checking samples, and predictions of a fitted problem."""
 
@@ -177,7 +182,8 @@ class KroneckerHead(
         orders = parse_orders(derivative, X.shape[1])
         single = np.ndim(self.intercept_) == 0
         n_outputs = 1 if single else len(self.intercept_)
-        self._check_output(len(X))
+        if not shape:
+            self._check_output(len(X))
         deviating = parse_return_std(return_std, orders)
         offset = np.zeros(n_outputs) if any(orders) else np.atleast_1d(self.intercept_)
         on_host = place is NUMPY or any(orders) or deviating or self._expansion.on_host
@@ -253,25 +259,6 @@ class KroneckerHead(
                 return None
             std[:, outputs] = found
         return widened(std, self._expansion, self._solution, columns, on_grid=True)
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The share of the variance that predictions explain, R squared.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_axes)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            With ``nan_is_hole=True`` each output counts where it is not NaN.
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-            At most 1; the mean over several outputs.
-        """
-        if self.nan_is_hole is True:
-            return score_present(self, X, y, sample_weight)
-        return r_squared(y, self.predict(X), sample_weight)
 
     def _settle(self) -> None:
         """Do the work that a fit has postponed."""

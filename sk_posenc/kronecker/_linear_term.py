@@ -7,24 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.checks import within_floats
 from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._problem import Problem
 
-
-@contextmanager
-def _within_floats() -> Iterator[None]:
-    """Refuse covariates that are so far from those of the samples that no float holds the term."""
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            yield
-    except FloatingPointError as error:
-        raise ValueError(
-            "X has covariates so far from those of the samples that their linear term is beyond "
-            f"what a float holds: check their columns and units. Got {error}."
-        ) from error
+_TOO_FAR = (
+    "X has covariates so far from those of the samples that their linear term is beyond what a "
+    "float holds: check their columns and units. Got numbers up to {:.3g}."
+)
 
 
 class LinearTerm:
@@ -108,7 +101,7 @@ class LinearTerm:
         )
 
     def _linear_values(self, beside: NDArray[np.float64]) -> NDArray[np.float64]:
-        with _within_floats():
+        with within_floats(lambda: _TOO_FAR.format(np.max(np.abs(beside)))):
             return (beside - self._centre) @ self._of_covariates().T
 
     def _linear_deviations(
@@ -121,7 +114,7 @@ class LinearTerm:
         """What coefficients add to the deviations of points, (m, q)."""
         if beside is None:
             return None
-        with _within_floats():
+        with within_floats(lambda: _TOO_FAR.format(np.max(np.abs(beside)))):
             variance = _of(fit).variance(X, beside - self._centre, orders)
         return self._of_noise(fit, variance)
 

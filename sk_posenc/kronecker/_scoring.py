@@ -10,6 +10,37 @@ from sk_posenc.core.checks import check_weights, checked_array
 from sk_posenc.core.r_squared import r_squared
 
 
+class ScoredWherePresent:
+    """A regressor with ``nan_is_hole``, under which a score leaves out what is missing."""
+
+    nan_is_hole: Any
+    predict: Any
+
+    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The share of the variance that predictions explain, R squared.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        float
+            At most 1; the mean over several outputs.
+
+        Raises
+        ------
+        ValueError
+            For values of `y` that are missing. With ``nan_is_hole=True`` each output counts where
+            it is not.
+        """
+        if self.nan_is_hole is True:
+            return score_present(self, X, y, sample_weight)
+        return r_squared(y, self.predict(X), sample_weight)
+
+
 def score_present(model: Any, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> float:
     """The mean over the outputs, each on the samples that have it.
 

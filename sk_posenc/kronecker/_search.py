@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from sk_posenc.core.arrays import SQUARED_UP_TO
+from sk_posenc.core.arrays import unit_for_squares
 from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
@@ -349,8 +349,7 @@ def search_results(
         results[f"split{k}_test_score"] = scores[:, k]
     mean = scores.mean(axis=1)
     with np.errstate(invalid="ignore"):  # a candidate that fails has a score of -inf
-        largest = np.max(np.abs(scores), where=np.isfinite(scores), initial=0.0)
-        unit = 1.0 if largest < SQUARED_UP_TO else 2.0 ** np.floor(np.log2(largest))
+        unit = unit_for_squares(scores)
         deviation = (scores / unit).std(axis=1) * unit
         results["mean_test_score"], results["std_test_score"] = mean, deviation
     results["rank_test_score"] = ranks(mean)

@@ -1,13 +1,13 @@
 """Samples and settings of the Kronecker heads, checked."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import checked_array, within_floats
 from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.core.settings import parse_integer, parse_number
 
@@ -74,20 +74,16 @@ def parse_orders(derivative: Any, n_axes: int) -> tuple[int, ...]:
     return orders
 
 
-@contextlib.contextmanager
-def refusing_overflow(orders: Sequence[int]) -> Iterator[None]:
+def refusing_overflow(orders: Sequence[int]) -> AbstractContextManager[None]:
     """Raise ValueError where derivatives are beyond floats; values never are."""
     if not any(orders):
-        yield
-        return
-    try:
-        with np.errstate(over="raise", invalid="raise"):
-            yield
-    except ArithmeticError as error:
-        raise ValueError(
+        return nullcontext()
+    return within_floats(
+        lambda: (
             "derivative is beyond what a float holds, in the unit of X: lower it, or scale X. "
             f"Got orders {tuple(orders)}."
-        ) from error
+        )
+    )
 
 
 def parse_return_std(value: Any, orders: tuple[int, ...]) -> bool | str:

@@ -16,20 +16,21 @@ from sk_posenc.core.checks import (
     missing_targets_explained,
 )
 from sk_posenc.core.incoming import Dates
-from sk_posenc.core.r_squared import r_squared
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
 from sk_posenc.core.state import of_one_fit
 from sk_posenc.kronecker._columns import Columns
 from sk_posenc.kronecker._outputs import Settings, fit_columns
 from sk_posenc.kronecker._periods import parse_periods
 from sk_posenc.kronecker._progress import fit_aloud
-from sk_posenc.kronecker._scoring import score_present
+from sk_posenc.kronecker._scoring import ScoredWherePresent
 from sk_posenc.kronecker._series import Series
 
 __all__ = ["SeasonalRidge"]
 
 
-class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstimator):
+class SeasonalRidge(
+    CallbackSupport, ScoredWherePresent, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     r"""A trend and seasons of one clock column that add up, in closed form.
 
     The series is :math:`y(t) = f_0(t) + f_1(t) + \dots + f_J(t) + \text{noise}`: a trend and one
@@ -311,30 +312,6 @@ class SeasonalRidge(CallbackSupport, MultiOutputMixin, RegressorMixin, BaseEstim
                 f"sample. Got {return_std!r}."
             )
         return self._predict(X, True, _whole, Series.deviation_of_samples)
-
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """The share of the variance that predictions explain, R squared.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        sample_weight : array-like of shape (n_samples,), default=None
-
-        Returns
-        -------
-        float
-            At most 1; the mean over several outputs.
-
-        Raises
-        ------
-        ValueError
-            For values of `y` that are missing. With ``nan_is_hole=True`` each output counts where
-            it is not.
-        """
-        if self.nan_is_hole is True:
-            return score_present(self, X, y, sample_weight)
-        return r_squared(y, self.predict(X), sample_weight)
 
     def predict_components(self, X: ArrayLike, *, return_std: bool = False) -> Any:
         """Predict each component by itself: the trend, then the seasons.
