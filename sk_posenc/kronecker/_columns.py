@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
+
 _WANTED = 'covariates must be a column of X or a list of them, numbers or names as ["elevation"]'
 
 
@@ -54,6 +56,29 @@ class Columns:
     def of_axes(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Those of a list over all columns that are of axes."""
         return tuple(values[i] for i in self.axes)
+
+
+def centred(
+    covariates: NDArray[np.float64], names: Sequence[str], weights: NDArray | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Covariates of samples less their mean, and the mean.
+
+    Raises
+    ------
+    ValueError
+        Where their squares are beyond floats.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.average(covariates, axis=0, weights=weights)
+        apart = covariates - mean
+        far = np.flatnonzero(~(np.max(np.abs(apart), axis=0) < SQUARED_UP_TO))
+    if len(far):
+        raise ValueError(
+            f"covariates must differ by less than {SQUARED_UP_TO:g}, as they are squared: check "
+            f"their units, or scale X. Got column {names[far[0]]} with numbers up to "
+            f"{np.max(np.abs(covariates[:, far[0]])):.3g}."
+        )
+    return apart, mean
 
 
 def _listed(covariates: Any) -> list[Any]:

@@ -253,14 +253,21 @@ class Season(Component):
 
 
 def seasons_of(
-    periods: Sequence[float], start: float, n_knots: Sequence[int], n_phases: Sequence[int]
+    periods: Sequence[float],
+    ends: tuple[float, float],
+    n_knots: Sequence[int],
+    n_phases: Sequence[int],
 ) -> list[Season]:
     """Seasons of periods; a harmonic that two have is left to the shorter.
 
     Knots are added until the waves of the shorter season are exactly out of reach of the longer,
     where that takes no more than as many again. A wave that is a constant at all `n_phases` of a
     regular clock is left to the mean.
+
+    Knots stand at the phases of a regular clock, if they can, and else about the middle of the two
+    `ends` of the samples: then time may run backwards as well.
     """
+    first, middle = ends[0], ends[0] / 2 + ends[1] / 2
     seasons = []
     for period, size, phases in zip(periods, n_knots, n_phases, strict=True):
         numbers = {_shared(period, other) for other in periods if other < period} | {phases}
@@ -268,6 +275,7 @@ def seasons_of(
         common = math.lcm(*shared) if shared else 1
         rounded = -(-size // common) * common
         size = rounded if rounded <= _MOST_ADDED * size else size
+        start = first if phases and size % phases == 0 else middle
         seasons.append(Season(period, start, size, shared))
     return seasons
 

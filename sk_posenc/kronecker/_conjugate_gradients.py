@@ -16,6 +16,7 @@ from array_api_compat import array_namespace
 from numpy.typing import NDArray
 
 from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.checks import within_floats
 from sk_posenc.kronecker._device import Place
 from sk_posenc.kronecker._rows import Rows
 from sk_posenc.kronecker._systems import SampledSystem, System
@@ -139,6 +140,7 @@ class DiagonalPenalty:
         return 0.0
 
 
+@within_floats(lambda: _DIVERGED)
 def conjugate_gradients(
     system: System,
     penalty: Penalty,

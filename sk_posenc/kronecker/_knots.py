@@ -32,12 +32,25 @@ def knots_of_season(times: NDArray[np.float64], period: float) -> tuple[int, int
     Raises
     ------
     ValueError
-        Where all times have the same phase.
+        Where all times have the same phase, or are too large for floats to tell their phases.
     """
+    largest = float(np.max(np.abs(times)))
+    blurred = float(np.spacing(largest)) / _SAME
+    if period < blurred:
+        raise ValueError(
+            f"periods must be at least {blurred:.3g} at times up to {largest:.3g}, as floats "
+            "do not tell the phases of shorter ones: check the unit of X, or count X from "
+            f"its first time. Got {period:g}."
+        )
     turns = (times - times[0]) / period
     phases = np.sort(turns - np.floor(turns))
     gaps = np.diff(phases, append=phases[0] + 1)
     gaps = gaps[gaps > _SAME]
+    if len(gaps) < 2 and times[-1] - times[0] < period:
+        raise ValueError(
+            f"periods must be shorter than that, as the times of X span {times[-1] - times[0]:.3g} "
+            f"and nothing tells such a season from the mean: leave it out. Got {period:g}."
+        )
     if len(gaps) < 2:
         raise ValueError(
             "periods must not divide the steps of X, as all samples are then at the same place of "

@@ -14,12 +14,10 @@ from sk_posenc.encoders import csr
 from sk_posenc.encoders.axis_functions import functions_of
 from sk_posenc.encoders.bases import Gaussian
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
+from sk_posenc.kronecker._smoothness import cells_of
 
 # Bandwidths at which a Gaussian is below the rounding error of its peak.
 _GAUSSIAN_REACH = 9.0
-
-# Cells of the mesh on which integrals are taken, per shift.
-_CELLS = 8
 
 # Cells worked on at a time.
 _BLOCK = 1 << 18
@@ -102,7 +100,7 @@ class LineFeatures:
         """Mean products of the functions over the domain, and of their slopes; see `integrate`."""
         functions = functions_of(self.encoder)
         low, high = functions._domain()
-        n_cells = math.ceil(_CELLS * functions._functions_on_domain() - 1e-6)
+        n_cells = cells_of(self.encoder)
         sizes, slopes = [], []
         for start in range(0, n_cells, _BLOCK):
             stop = min(start + _BLOCK, n_cells)

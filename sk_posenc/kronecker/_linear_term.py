@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.checks import within_floats
 from sk_posenc.core.incoming import Dates, coordinates_in
-from sk_posenc.kronecker._columns import Columns
+from sk_posenc.kronecker._columns import Columns, centred
 from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._fit import Fit
 from sk_posenc.kronecker._problem import Problem
@@ -83,8 +83,8 @@ class LinearTerm:
         X, beside = self._columns.split(X)
         if beside is None:
             return X, None
-        self._centre = np.average(beside, axis=0, weights=weights)
-        return X, beside - self._centre
+        apart, self._centre = centred(beside, self._columns.names, weights)
+        return X, apart
 
     def _estimate(
         self, problem: Problem, alpha: float, columns: NDArray, beside: NDArray

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.kronecker._columns import centred
 from sk_posenc.kronecker._components import Component, Level, Linear, Trend, seasons_of
 from sk_posenc.kronecker._knots import intervals_of_trend, knots_of_season
 from sk_posenc.kronecker._progress import stage
@@ -34,6 +35,7 @@ class Settings:
     def components(self, places: Places) -> list[Component]:
         """Level or trend, then seasons, then the linear term of covariates."""
         times = np.unique(places.times)
+        fine = [knots_of_season(times, period) for period in self.periods]
         start, end = float(times[0]), float(times[-1])
         knots = [
             None if each is None else max(2, round(each / RANK_PER_KNOT)) for each in self.ranks
@@ -41,10 +43,9 @@ class Settings:
         first: Component = Level()
         if self.trend:
             first = Trend(start, end, knots[0] or intervals_of_trend(times, min(self.periods)))
-        fine = [knots_of_season(times, period) for period in self.periods]
         wanted = zip(knots[self.trend :], fine, strict=True)
         sizes = [given or automatic for given, (automatic, _) in wanted]
-        seasons = seasons_of(self.periods, start, sizes, [phases for _, phases in fine])
+        seasons = seasons_of(self.periods, (start, end), sizes, [phases for _, phases in fine])
         if not self.covariates:
             return [first, *seasons]
         return [first, *seasons, linear_of(places, first, self.covariates)]
@@ -52,9 +53,9 @@ class Settings:
 
 def linear_of(places: Places, first: Component, names: Sequence[str]) -> Linear:
     """The term of covariates, which must differ from each other, a constant and a line."""
-    values, shares = places.points[:, 1:], places.weights / places.weights.sum()
-    centre = shares @ values
-    spread = np.sqrt(shares @ (values - centre) ** 2)
+    shares = places.weights / places.weights.sum()
+    apart, centre = centred(places.points[:, 1:], names, shares)
+    spread = np.sqrt(shares @ apart**2)
     constant = np.flatnonzero(spread <= _CONSTANT * np.maximum(np.abs(centre), 1e-300))
     if len(constant):
         raise ValueError(

@@ -15,6 +15,9 @@ from sk_posenc.kronecker._encoders import axis_features
 # Cells of the mesh on which integrals are taken, per shift or per half wave.
 _CELLS = 8
 
+# Lengths in cells that differ by less than this are the same, relative to their number.
+_ROUNDED = 1e-6
+
 # Combinations of basis functions smaller than this on the domain, relative to the largest,
 # are left out: nothing but rounding would hold them.
 _NOTHING = 1e-8
@@ -64,10 +67,18 @@ class SmoothAxis:
     floor: float
 
 
+def cells_of(encoder: Any) -> int:
+    """Cells of the mesh over the domain of a fitted encoder of one axis.
+
+    Far from 0 the spacing of shifts is rounded: that must not add a cell.
+    """
+    return math.ceil(_CELLS * functions_of(encoder)._functions_on_domain() * (1 - _ROUNDED))
+
+
 def integrate(encoder: Any) -> AxisIntegrals:
     """Integrals of a fitted encoder of one axis."""
     low, high = encoder.domain_[0]
-    n_cells = math.ceil(_CELLS * functions_of(encoder)._functions_on_domain() - 1e-6)
+    n_cells = cells_of(encoder)
     mesh = np.linspace(low, high, n_cells + 1)
     k = axis_features(encoder, mesh[:1]).shape[1]
     check_memory((k, k), 48, "lower stable_rank, n_shifts or n_frequencies")

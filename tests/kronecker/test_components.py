@@ -95,7 +95,7 @@ def test_a_level_is_a_constant():
 
 
 def test_harmonics_in_common_belong_to_the_shorter_season():
-    week, day, year = seasons_of([168.0, 24.0, 8766.0], 0.0, [168, 96, 256], [168, 24, 0])
+    week, day, year = seasons_of([168.0, 24.0, 8766.0], (0.0, 0.0), [168, 96, 256], [168, 24, 0])
     assert (week.shared, day.shared, year.shared) == ((7,), (24,), ())
     assert week.n_knots == 168
     # nothing of a weekly season is left in the mean over its days
@@ -118,7 +118,7 @@ def test_harmonics_in_common_belong_to_the_shorter_season():
     ],
 )
 def test_shared_harmonics_and_knots(periods, n_knots, shared, rounded):
-    seasons = seasons_of(periods, 0.0, n_knots, [0] * len(periods))
+    seasons = seasons_of(periods, (0.0, 0.0), n_knots, [0] * len(periods))
     assert [each.shared for each in seasons] == shared
     assert [each.n_knots for each in seasons] == rounded
 

@@ -369,6 +369,7 @@ def test_columns_that_are_not_there(name):
     [
         (lambda X, z: np.column_stack([z, np.full(len(X), 7.0)]), "constant columns 3"),
         (lambda X, z: np.column_stack([z, 3 - 2 * z]), "sums of each other.*columns 2, 3"),
+        (lambda X, z: np.column_stack([z, 1e200 * z]), r"differ by less than 1e\+150.*column 3 "),
     ],
 )
 def test_covariates_that_tell_nothing(head, z, message):

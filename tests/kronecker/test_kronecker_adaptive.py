@@ -417,6 +417,12 @@ def test_volumes_have_it_by_default():
             "coefficients are values of the function",
         ),
         (KroneckerRidge(penalty="adaptive", alpha=0.0), 2, "need alpha > 0"),
+        (KroneckerRidge(penalty="adaptive", alpha=1e-300), 2, "diverged.*raise alpha"),
+        (
+            KroneckerRidgeCV(penalties="adaptive", alphas=[1e-300, 1e300], tol=0.1),
+            2,
+            "diverged.*raise alpha",
+        ),
         (KroneckerRidge(penalty="adaptiv", alpha=0.1), 2, "adaptive.*Got 'adaptiv'"),
     ],
 )

@@ -96,6 +96,8 @@ def test_what_is_refused(model):
     constant = pd.DataFrame({"hour": HOURS, "open": 1.0})
     with pytest.raises(ValueError, match=r"must vary.*Got the constant column 'open'\."):
         SeasonalRidge(24, covariates="open").fit(constant, Y)
+    with pytest.raises(ValueError, match=r"differ by less than 1e\+150.*column 1 with"):
+        SeasonalRidge(24, covariates=1).fit(np.column_stack([HOURS, 1e200 * WARM]), Y)
     with pytest.raises(ValueError, match=r"one column, the times, beside cov.*Got 2 columns\."):
         SeasonalRidge(24, covariates=1).fit(X, Y)
     with pytest.raises(ValueError, match=r"at least one column of X as an axis"):

@@ -265,6 +265,8 @@ def test_what_is_masked_is_missing():
         ({"periods": []}, ValueError, "one or more different periods"),
         ({"periods": "7D"}, TypeError, "must be numbers in the unit of X"),
         ({"periods": [1.0]}, ValueError, r"not divide the steps of X.*Got 1\."),
+        ({"periods": [1e-300]}, ValueError, r"must be at least .*\b1e-300\."),
+        ({"periods": [1e300]}, ValueError, r"times of X span.*Got 1e\+300\."),
         ({"trend": 1}, TypeError, "trend must be True or False"),
         ({"nan_is_hole": None}, TypeError, "nan_is_hole must be True or False"),
         ({"stable_ranks": "fine"}, ValueError, r'"auto", or a list of 3.*Got \'fine\'\.'),
