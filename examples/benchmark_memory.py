@@ -209,6 +209,12 @@ def measured_calls() -> dict[str, Callable[[], Callable[[], object]]]:
             sp.KroneckerRidge(sp.ShiftedBasisEncoder("matern32"), penalty="radial", alpha=1e-2),
         ),
         "KroneckerRidge, scattered": lambda: fitted(20_000, ridge(40, penalty="ridge", alpha=1e-3)),
+        "KroneckerRidge, iterated": lambda: fitted(
+            20_000, ridge(1_700, penalty=2.0, alpha=1e-2, max_iter=30)
+        ),
+        "KroneckerRidge, adaptive": lambda: fitted(
+            20_000, ridge(1_300, penalty="adaptive", alpha=1e-2, max_iter=30)
+        ),
         "partial_fit, Fourier": lambda: added(30),
         "CoordinateMLPRegressor, layers": lambda: fitted(
             500, mlp(hidden_layer_sizes=(4_500, 4_500), lr=1e-5)

@@ -136,6 +136,8 @@ def test_rows_have_no_order_and_a_weight_of_2_is_a_row_twice(place, penalty):
     twice = ridge(penalty).fit(np.r_[X, X[::3]], np.r_[y, y[::3]]).predict(between(X))
     close(twice, weighted)
     assert np.max(np.abs(weighted - values_of(place, penalty))) > 100 * DIRECT
+    for scale in (1e-290, 7.0, 1e300):
+        close(ridge(penalty).fit(X, y, scale * weights).predict(between(X)), weighted)
 
 
 @pytest.mark.parametrize(("place", "penalty"), [c for c in CASES if c[1] != "radial"], ids=str)

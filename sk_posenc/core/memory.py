@@ -6,6 +6,9 @@ from typing import Any
 import psutil
 from scipy import sparse
 
+# Larger sizes in bytes are told as this one.
+_LARGEST = 10**300
+
 
 def available_memory() -> int:
     """Bytes of memory that are available."""
@@ -15,6 +18,7 @@ def available_memory() -> int:
 def check_bytes(size: int, what: str, available: int, way_out: str) -> None:
     """Raise a ValueError for something that needs more bytes than are available."""
     if size > available:
+        size = min(size, _LARGEST)  # an int has no end, a float has one
         raise ValueError(
             f"too large: {what} needs {size / 2**30:,.1f} GiB, and "
             f"{available / 2**30:,.1f} GiB of memory are available: {way_out}"

@@ -6,6 +6,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.arrays import unit_for_squares
 from sk_posenc.core.grids import find_grid, lattice_of
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.samples_per_axis import is_even, samples_per_axis
@@ -46,7 +47,8 @@ class Samples:
     """
 
     def __init__(self, X: NDArray, weights: NDArray | None) -> None:
-        self._row_weights = np.ones(len(X)) if weights is None else weights
+        weights = np.ones(len(X)) if weights is None else weights
+        self._row_weights = weights / unit_for_squares(weights)  # their scale does not matter
         self.total = float(self._row_weights.sum())
         self.n_present = int(np.count_nonzero(self._row_weights))
         grid = find_grid(X)
@@ -55,9 +57,9 @@ class Samples:
             self.on_grid, self.coordinates = True, grid.coordinates
             self.cell, self.shape = grid.position, grid.shape
             cell_weights = None
-            if weights is not None and np.ptp(weights) > 0:
+            if np.ptp(self._row_weights) > 0:
                 cell_weights = np.empty(len(X))
-                cell_weights[slice(None) if self.cell is None else self.cell] = weights
+                cell_weights[slice(None) if self.cell is None else self.cell] = self._row_weights
         else:
             lattice = lattice_of(X, _CELLS_PER_SAMPLE * len(X))
             if lattice is not None:
@@ -135,7 +137,7 @@ class Samples:
 
     @property
     def mean_weight(self) -> float:
-        """Of the samples whose weight is not 0, as it was given."""
+        """Of the samples whose weight is not 0."""
         return self.total / self.n_present
 
     def places(self, cells: NDArray[np.intp]) -> list[NDArray]:

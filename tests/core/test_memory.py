@@ -37,3 +37,8 @@ def test_copies_of_sparse_matrices_and_lists_are_not_counted(monkeypatch):
     memory.check_copies(np.ones((3, 4)), 1, "")
     with pytest.raises(ValueError, match=r"\(2, 3, 4\).*take less"):
         memory.check_copies(np.ones((3, 4)), 2, "take less")
+
+
+def test_sizes_beyond_floats_are_refused_too():
+    with pytest.raises(ValueError, match=r"GiB, and 0\.0 GiB of memory are available: make less"):
+        memory.check_bytes(2**4_000, "this", 100, "make less")
