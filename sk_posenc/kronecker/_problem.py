@@ -30,6 +30,9 @@ from sk_posenc.kronecker.penalties import ADAPTIVE, RADIAL, RIDGE, SIMILARITY, P
 # The Gram matrix squares the condition number; down to this alpha that does no harm.
 _GRAM_ALPHA = 1e-9
 
+# Bytes for each product of functions where a fit needs most: axis by axis; by conjugate gradients,
+# under a penalty that is a product over the axes or adds up over them; with steered penalties.
+_BY_AXIS, _ITERATED, _ADDING_UP, _STEERED = 100, 200, 320, 400
 
 Alphas = Sequence[float] | NDArray[np.float64]
 
@@ -219,7 +222,10 @@ def _layout_of(design: Design) -> tuple[str, bool]:
     if samples.on_grid:
         design.check_axes()
         direct = not design.adds_up and (samples.is_grid or n <= now.direct_up_to)
-        return ("grid" if samples.is_grid else "holes"), not (direct or small)
+        iterates = not (direct or small)
+        per_product = _ADDING_UP if design.adds_up else _ITERATED
+        _check_products(design, per_product if iterates else _BY_AXIS)
+        return ("grid" if samples.is_grid else "holes"), iterates
     if not design.adds_up:
         return _scattered_layout(design)
     if not small and len(design.axes) > now.iterated_axes:
@@ -228,8 +234,13 @@ def _layout_of(design: Design) -> tuple[str, bool]:
             f'use penalty="ridge". Got {len(design.axes)} axes and {design.n_columns:,} products '
             "of functions."
         )
-    check_memory((design.n_columns,), 96, WAY_OUT)
+    if not small:
+        _check_products(design, _ADDING_UP)
     return "scattered", not small
+
+
+def _check_products(design: Design, bytes_each: int) -> None:
+    check_memory((design.n_columns,), bytes_each, WAY_OUT)
 
 
 def _kernel_layout(design: SimilarityDesign) -> str:
@@ -245,8 +256,7 @@ def _kernel_layout(design: SimilarityDesign) -> str:
 
 def _steered_layout(design: Design) -> str:
     check_steered(axis.encoder for axis in design.axes)
-    # coefficients, tensor and what is worked on
-    check_memory((design.n_columns,), 200, WAY_OUT)
+    _check_products(design, _STEERED)
     if not design.samples.on_grid:
         return "scattered"
     design.check_axes()
@@ -263,7 +273,7 @@ def _scattered_layout(design: Design) -> tuple[str, bool]:
         return "scattered", False
     encoders = [axis.encoder for axis in design.axes]
     if len(encoders) <= now.iterated_axes and (can_be_sparse(encoders) or n > now.dual_up_to):
-        check_memory((k,), 96, WAY_OUT)
+        _check_products(design, _ITERATED)
         return "scattered", True
     if n <= now.dual_up_to:
         check_memory((n, n), 24, WAY_OUT)

@@ -27,7 +27,7 @@ _NOTHING = 1e-8
 _SYMMETRIC = 1e-10
 
 # Rows of the mesh encoded at a time.
-_BLOCK = 2**23
+_BLOCK = 2**21
 
 
 @dataclass(frozen=True)
