@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.checks import within_floats
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._factors import AxisFactor, spectrum
 from sk_posenc.kronecker._structured import apply_along_axes
@@ -36,6 +37,12 @@ class Judged:
     squared_error: NDArray[np.float64]
 
 
+@within_floats(
+    lambda: (
+        "alphas or sample_weight are so unlike that floats do not hold what is left out: choose "
+        "larger alphas, or bring the weights nearer to each other."
+    )
+)
 def judge(
     factors: Sequence[AxisFactor],
     cells: NDArray,

@@ -61,9 +61,10 @@ class Fit:
         if self.covariates is not None:
             freedom -= self.covariates.taken
         if freedom <= _NO_FREEDOM * samples.n_present:
+            cure = "raise alpha" if samples.n_present > 1 else "fit more than one"
             raise ValueError(
-                "the fit passes through all samples, which then tell nothing of their noise: raise "
-                f"alpha. Got alpha={self.alpha / self.problem.scale:g}."
+                "the fit passes through all samples, which then tell nothing of their noise: "
+                f"{cure}. Got alpha={self.alpha / self.problem.scale:g}."
             )
         if np.any(self.units.exact > SQUARED_UP_TO):
             raise ValueError(

@@ -33,6 +33,9 @@ from sk_posenc.kronecker._rows import (
 from sk_posenc.kronecker._structured import apply_along_axes, mirrored
 from sk_posenc.kronecker.penalties import Smoothness
 
+# A penalty that is smaller, relative to what samples weigh, is none in double precision.
+_LEAST_ALPHA = float(np.finfo(np.float64).eps) ** 2
+
 
 class Gradients(Solver):
     """Conjugate gradients in coefficients in which the penalty is diagonal.
@@ -64,10 +67,10 @@ class Gradients(Solver):
         **begun : {"iteration", "start"}
             See :meth:`iteration` and :meth:`Iteration.solve`.
         """
-        if alpha == 0:
+        if alpha < _LEAST_ALPHA:
             raise ValueError(
-                f"conjugate gradients, as used in layout_={self._layout!r}, need alpha > 0: raise "
-                "alpha. Got alpha=0."
+                f"conjugate gradients, as used in layout_={self._layout!r}, need alpha > 0 that is "
+                f"not lost in rounding: raise alpha. Got alpha={alpha:g}."
             )
         iteration: Iteration = begun.get("iteration") or self.iteration(tolerance)
         start = begun.get("start")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.arrays import SQUARED_UP_TO, to_numpy
+from sk_posenc.core.checks import within_floats
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.products import mode_products, rowwise_kronecker
@@ -34,6 +35,11 @@ _SPARSE_FROM = 1e-7
 
 _WAY_OUT = (
     "use an encoder with a lower stable_rank or fewer n_shifts, or a basis of bounded support"
+)
+
+_TOO_LARGE = (
+    "y and sample_weight are too large for partial_fit, which sums sample_weight * y**2, up to "
+    f"{SQUARED_UP_TO**2:g}: scale them, for all blocks alike."
 )
 
 
@@ -106,7 +112,20 @@ class NormalEquations(Expansion):
         return None if ends and spread > _SPARSE_FROM else list(turns)
 
     def with_block(self, X: NDArray, y: NDArray, weights: NDArray) -> "NormalEquations":
-        """The sums with those of a block of samples: (n, n_axes), (n, q) and (n,)."""
+        """The sums with those of a block of samples: (n, n_axes), (n, q) and (n,).
+
+        Raises
+        ------
+        ValueError
+            Where squares of the targets, times the weights, are too large to be worked with.
+        """
+        with within_floats(lambda: _TOO_LARGE):
+            again = self._with_sums(X, y, weights)
+        if np.max(np.abs(again.squares)) > SQUARED_UP_TO**2:
+            raise ValueError(_TOO_LARGE)
+        return again
+
+    def _with_sums(self, X: NDArray, y: NDArray, weights: NDArray) -> "NormalEquations":
         targets = np.column_stack([y, np.ones(len(y))]).astype(np.float64)
         gram, moments = self.gram, self.moments
         for start in range(0, len(X), self._block()):
@@ -158,7 +177,7 @@ class NormalEquations(Expansion):
     def turned_columns(self, columns: NDArray, matrices: Sequence[NDArray]) -> NDArray:
         """Matrix a along axis a of columns of coefficients (k, m)."""
         found = mode_products(columns.T.reshape(-1, *self._shape), matrices)
-        return found.reshape(-1, len(columns)).T
+        return found.reshape(columns.shape[1], -1).T
 
     def same_functions(self, other: "NormalEquations") -> bool:
         """Whether sums of both are of the same functions."""

@@ -48,7 +48,9 @@ class Samples:
 
     def __init__(self, X: NDArray, weights: NDArray | None) -> None:
         weights = np.ones(len(X)) if weights is None else weights
-        self._row_weights = weights / unit_for_squares(weights)  # their scale does not matter
+        self._row_weights: NDArray = weights / unit_for_squares(
+            weights
+        )  # their scale does not matter
         self.total = float(self._row_weights.sum())
         self.n_present = int(np.count_nonzero(self._row_weights))
         grid = find_grid(X)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from sk_posenc.kronecker._similarity import SimilarityDesign
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker.penalties import ADAPTIVE
 
+T = TypeVar("T")
+
 
 class SearchedHead(KroneckerHead):
     """A head whose penalty and spacing were chosen by a search."""
@@ -31,16 +33,16 @@ class SearchedHead(KroneckerHead):
     spacing_: float
     _linear: tuple[Candidate, float] | None
     _linear_fit: "SearchedHead | None"
-    _in_gaps: dict[Fit, tuple[Expansion, Posterior]]
+    _in_gaps: list[tuple[Fit, tuple[Expansion, Posterior]]]
     _is_learnt: bool  # the resolution
-    _scales: dict[Fit, Scales | None]
+    _scales: list[tuple[Fit, Scales | None]]
 
     def _choose_linear(
         self, paths: list[Candidate], results: dict[str, Any], *, learnt: bool
     ) -> None:
         """Keep which candidate tells deviations where "adaptive" was chosen."""
         self._linear = self._linear_fit = None
-        self._in_gaps, self._scales, self._is_learnt = {}, {}, learnt
+        self._in_gaps, self._scales, self._is_learnt = [], [], learnt
         if self.penalty_ == ADAPTIVE.given:
             self._linear = best_linear(paths, results)
 
@@ -100,10 +102,12 @@ class SearchedHead(KroneckerHead):
         assert isinstance(fit, Fit)
         if not (isinstance(fit.problem.design, SimilarityDesign) and self.spacing_ > 0):
             return super()._deviating(fit)
-        if fit not in self._in_gaps:
+
+        def told() -> tuple[Expansion, Posterior]:
             solver = with_gaps(fit.problem).solver
-            self._in_gaps[fit] = solver.expansion, solver.posterior(fit.alpha)
-        return self._in_gaps[fit]
+            return solver.expansion, solver.posterior(fit.alpha)
+
+        return _once(self._in_gaps, fit, told)
 
     def _spread(
         self, fit: Fit | FitOfSums, at_points: Callable[[Expansion, Posterior], NDArray | None]
@@ -126,9 +130,8 @@ class SearchedHead(KroneckerHead):
     def _scales_of(self, fit: Fit | FitOfSums) -> Scales | None:
         """None where they are those of the fit."""
         assert isinstance(fit, Fit)
-        if fit not in self._scales:
-            self._scales[fit] = scales_of_learnt(fit) if self._is_learnt else scales_of(fit)
-        return self._scales[fit]
+        of = scales_of_learnt if self._is_learnt else scales_of
+        return _once(self._scales, fit, partial(of, fit))
 
     def _linear_head(self) -> "SearchedHead":
         """Where "adaptive" was chosen, the best of the other candidates, fitted when asked for."""
@@ -141,7 +144,7 @@ class SearchedHead(KroneckerHead):
                 path, self._problem.samples, np.array([alpha]), whole=False, place=self._place
             )
             other = copy(self)
-            other._linear, other._scales, other._is_learnt = None, {}, False
+            other._linear, other._scales, other._is_learnt = None, [], False
             fits = [(columns, fit) for columns, fit in self._fits if isinstance(fit, Fit)]
             if len(fits) > 1:
                 y = np.empty((len(fits[0][1].targets()), len(self.intercept_)))
@@ -154,3 +157,13 @@ class SearchedHead(KroneckerHead):
                 other._fit_final(fit.problem.samples, fit.targets(), problem, alpha, fit.units)
             self._linear_fit = other
         return self._linear_fit
+
+
+def _once(kept: list[tuple[Fit, T]], fit: Fit, make: Callable[[], T]) -> T:
+    """What was kept for a fit, or is made now; in pairs, as skops saves no dict of objects."""
+    for each, value in kept:
+        if each is fit:
+            return value
+    value = make()
+    kept.append((fit, value))
+    return value

@@ -7,9 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
+from sk_posenc.core.checks import within_floats
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._components import Component, Linear, rows_of, times_of
 from sk_posenc.kronecker._strengths import Likelihood, Strengths, Sums
+from sk_posenc.kronecker._targets import TOO_LARGE
 
 # A target that varies by less than this share of its size varies by rounding only.
 _CONSTANT = 1e-13
@@ -57,12 +60,18 @@ class Places:
 
     def standardised(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, float]:
         """Means about 0 in units of their spread, their mean, and the spread; 0 for a constant."""
-        targets = self.means(y)
-        mean = float(np.mean(self.weights * targets))
-        targets = targets - mean
+        with within_floats(lambda: TOO_LARGE.format(np.max(np.abs(y)))):
+            targets = self.means(y)
+            mean = float(np.mean(self.weights * targets))
+            targets = targets - mean
         size = float(np.max(np.abs(targets)))
         if size <= _CONSTANT * abs(mean):
             return np.zeros_like(targets), mean, 0.0
+        if size > SQUARED_UP_TO:
+            raise ValueError(
+                f"y must vary by less than {SQUARED_UP_TO:g}, as its noise variance is a square: "
+                f"scale y, and then predictions back. Got {size:.3g} from the mean."
+            )
         targets /= size
         spread = float(np.sqrt(np.mean(self.weights * targets**2)))
         return targets / spread, mean, size * spread
@@ -136,8 +145,7 @@ class Series:
 
     @property
     def noise_variance(self) -> float:
-        with np.errstate(over="ignore"):
-            return float(self.noise * np.square(self.spread))
+        return float(self.noise * np.square(self.spread))
 
     def parts(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Each component at times, with covariates beside them or not; (m, n_components)."""

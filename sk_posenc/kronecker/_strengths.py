@@ -161,7 +161,14 @@ class Likelihood:
         precisions = sums.precisions(strengths)
         A = sums.gram.copy()
         A[np.diag_indices_from(A)] += precisions
-        root = linalg.cholesky(A, lower=True, check_finite=False)
+        try:
+            root = linalg.cholesky(A, lower=True, check_finite=False)
+        except linalg.LinAlgError as error:
+            raise ValueError(
+                "alphas are so small, or the weights in sample_weight so unlike, that the seasons "
+                "are singular up to rounding: raise alphas, lower stable_ranks, or bring the "
+                f"weights nearer to each other. Got alphas={strengths.alphas.tolist()}."
+            ) from error
         coefficients = linalg.cho_solve((root, True), self._moments, check_finite=False)
         residuals = self._targets - sums.rows @ (sums.basis @ coefficients)
         bent = precisions * coefficients**2

@@ -7,10 +7,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.checks import within_floats
 from sk_posenc.kronecker._samples import Samples
 
 # A target that varies by less than this share of its size varies by rounding only.
 _CONSTANT = 1e-13
+
+TOO_LARGE = (
+    "y is so large that floats do not hold sums or differences of it: scale y, and then "
+    "predictions back. Got numbers up to {:.3g}."
+)
 
 # Targets that vary by more have no scores: squares of twice their residuals are no floats.
 _SCORED_UP_TO = 1e153
@@ -36,8 +42,9 @@ class Units:
     """
 
     def __init__(self, samples: Samples, columns: NDArray) -> None:
-        self.mean = samples.mean(columns)
-        centred = columns.astype(np.float64, copy=False) - self.mean
+        with within_floats(lambda: TOO_LARGE.format(np.max(np.abs(columns)))):
+            self.mean = samples.mean(columns)
+            centred = columns.astype(np.float64, copy=False) - self.mean
         largest = np.max(np.abs(centred), axis=0)
         within = np.where(largest > 0, largest, 1.0)
         spread = within * np.sqrt(samples.mean((centred / within) ** 2))
@@ -93,11 +100,14 @@ class Units:
         relative = -score / self.size / self.size  # a square may be 0 or infinite
         return float(1 - relative * len(self.spread) / n_varying)
 
-    def scores(self, relative: NDArray) -> NDArray[np.float64]:
-        """Scores in squares of the unit of y, as if all targets had the spread `size`."""
+    def check_scored(self) -> None:
+        """Raise a ValueError where squares of the targets are beyond floats."""
         if self.size > _SCORED_UP_TO:
             raise ValueError(
                 f"y must vary by less than {_SCORED_UP_TO:.2g}, as scores are its squares: scale "
                 f"y, and then predictions back. Got a spread of {self.size:.3g}."
             )
+
+    def scores(self, relative: NDArray) -> NDArray[np.float64]:
+        """Scores in squares of the unit of y, as if all targets had the spread `size`."""
         return np.where(np.isnan(relative), np.nan, relative * np.square(self.size))

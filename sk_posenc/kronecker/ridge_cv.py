@@ -339,6 +339,7 @@ class KroneckerRidgeCV(NestedCandidates, SearchedHead):
             units = Units.joined(own)
         else:
             units = Units(samples, columns)
+        units.check_scored()
         long = is_long_line(samples) and not patterns
         learns = self._is_automatic() and (long or can_learn(samples))
         if self._is_automatic() and not (learns or patterns):

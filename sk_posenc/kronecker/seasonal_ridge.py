@@ -14,6 +14,7 @@ from sk_posenc.core.checks import (
     checked_array,
     checked_data,
     missing_targets_explained,
+    within_floats,
 )
 from sk_posenc.core.incoming import Dates
 from sk_posenc.core.settings import is_auto, parse_flag, parse_positive
@@ -26,6 +27,11 @@ from sk_posenc.kronecker._scoring import ScoredWherePresent
 from sk_posenc.kronecker._series import Series
 
 __all__ = ["SeasonalRidge"]
+
+_TOO_FAR = (
+    "X lies so far from the samples that predictions are beyond what a float holds: check its unit "
+    "and columns. Got numbers up to {:.3g}."
+)
 
 
 class SeasonalRidge(
@@ -230,6 +236,8 @@ class SeasonalRidge(
         settings = self._parse_settings()
         columns = np.where(absent, np.nan, values).reshape(len(X), -1)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
+        if weights is not None:
+            weights = weights / (weights.max() or 1.0)  # what vanishes beside others is absent
         self._single = np.ndim(values) == 1
         self._series = fit_columns(points, columns, weights, settings)
         self._keep(settings.periods)
@@ -364,7 +372,8 @@ class SeasonalRidge(
         points = self._points(np.asarray(X))
 
         def of_outputs(function: Callable[[Series, NDArray], NDArray]) -> NDArray:
-            results = [function(each, points) for each in self._series]
+            with within_floats(lambda: _TOO_FAR.format(np.max(np.abs(points)))):
+                results = [function(each, points) for each in self._series]
             return results[0] if self._single else np.stack(results, axis=-1)
 
         if not wants_std:

@@ -220,3 +220,14 @@ def test_blocks_of_settings_that_are_objects(encoder, other):
     assert spread_of_difference(blocks.predict(X), whole.predict(X)) < 1e-6
     with pytest.raises(ValueError, match="encoder must be the same for all blocks"):
         blocks.set_params(encoder=other).partial_fit(X, y)
+
+
+def test_a_block_whose_squares_are_beyond_floats_changes_nothing():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(size=(30, 2))
+    model = KroneckerRidge(BSPLINE, alpha=1e-3).partial_fit(X, X[:, 0])
+    before = model.predict(X)
+    for y, weights in ((1e154 * X[:, 0], None), (X[:, 0], np.full(30, 1e305))):
+        with pytest.raises(ValueError, match=r"sample_weight \* y\*\*2, up to 1e\+300"):
+            model.partial_fit(X, y, weights)
+    np.testing.assert_array_equal(model.predict(X), before)

@@ -337,3 +337,20 @@ def test_lost_lines_of_a_grid_do_not_ring(model):
     lost = np.isin(X[:, 0], np.unique(X[:, 0])[[12, 13, 20]])
     error = np.abs(model.fit(X[~lost], image[~lost]).predict(X[lost]) - image[lost])
     assert error.max() < 0.1 * np.ptp(image)
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "weight", "message"),
+    [
+        ({}, 1e308, 1.0, r"sums or differences of it: scale y.*up to 9"),
+        ({"penalties": "adaptive"}, 1e155, 1.0, r"y must vary by less than 1e\+153"),
+        ({}, 1.0, 1e25, "sample_weight are so unlike"),
+    ],
+)
+def test_what_floats_do_not_hold(settings, size, weight, message):
+    rng = np.random.default_rng(0)
+    X, weights = rng.uniform(size=(60, 2)), np.ones(60)
+    weights[0] = weight
+    y = size * (np.sign(X[:, 0] - 0.5) * (1 + X[:, 1]) / 2)
+    with pytest.raises(ValueError, match=message):
+        KroneckerRidgeCV(**settings).fit(X, y, weights)

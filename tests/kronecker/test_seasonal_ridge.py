@@ -383,3 +383,25 @@ def test_coverage_of_intervals(kind):
         predicted, std = model.predict(at[:, None], return_std=True)
         covered.append(np.mean(np.abs(predicted - signal(at)) < 1.96 * std))
     assert 0.90 <= np.mean(covered) <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("y", "weights", "message"),
+    [
+        (np.full(len(DAYS), 1.7e308), None, r"sums or differences.*1\.7e\+308"),
+        (1e155 * Y, None, r"y must vary by less than 1e\+150.*from the mean"),
+        (Y, np.where(DAYS == 3, 1e25, 1.0), r"singular up to rounding: raise alphas"),
+    ],
+)
+def test_what_floats_do_not_hold(y, weights, message):
+    with pytest.raises(ValueError, match=message):
+        SeasonalRidge(7, alphas=1e-9).fit(DAYS[:, None], y, weights)
+
+
+def test_weights_that_vanish_beside_others_are_none(model):
+    alone = clone(model).fit(DAYS[1:, None], Y[1:]).predict(DAYS[:, None])
+    weights = np.r_[1e-300, np.full(len(DAYS) - 1, 1e300)]
+    found = clone(model).fit(DAYS[:, None], Y, weights)
+    np.testing.assert_allclose(found.predict(DAYS[:, None]), alone, rtol=1e-9, atol=1e-9)
+    with pytest.raises(ValueError, match=r"far from the samples.*up to 1e\+200\."):
+        found.predict([[1e200]], return_std=True)
