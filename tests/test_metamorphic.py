@@ -110,6 +110,16 @@ def test_places_may_be_moved(place, penalty, move):
     close(moved.predict(MOVES[move](between(X))), values_of(place, penalty))
 
 
+@pytest.mark.parametrize("place", ["line", "uneven line", "scattered", "scattered volume"])
+@pytest.mark.parametrize("move", MOVES)
+def test_axes_that_follow_their_samples_may_be_moved(place, move):
+    X = PLACES[place]
+    model = KroneckerRidge(penalty=2.0, alpha=1e-2, spacing=0.9, tol=1e-9)
+    expected = clone(model).fit(X, signal(X)).predict(between(X))
+    moved = clone(model).fit(MOVES[move](X), signal(X))
+    close(moved.predict(MOVES[move](between(X))), expected)
+
+
 @for_all
 def test_a_fit_is_linear_in_its_targets(place, penalty):
     """Outputs together, sums and multiples; the mean is linear as well."""

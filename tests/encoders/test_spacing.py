@@ -33,8 +33,11 @@ def reference(x, samples, strength, n_knots=33):
     """The formula, in the units of the samples."""
     distinct = np.unique(samples)
     m = len(distinct)
-    at = np.unique(np.round(np.linspace(0, m - 1, n_knots)).astype(int))
-    P = PchipInterpolator(distinct[at], at / (m - 1))
+    n_knots = min(n_knots, m)
+    ranks = np.round(np.linspace(0, m - 1, n_knots)[: n_knots // 2])
+    middle = [(m - 1) / 2] if n_knots % 2 else []  # the median
+    at = np.unique([*ranks, *middle, *(m - 1 - ranks)])
+    P = PchipInterpolator(np.interp(at, np.arange(m), distinct), at / (m - 1))
     low, high = distinct[0], distinct[-1]
     return strength * P(np.clip(x, low, high)) + (1 - strength) * (x - low) / (high - low)
 
@@ -54,7 +57,8 @@ def test_it_is_the_formula(n, strength):
 
 def test_number_of_knots():
     model = SpacingTransformer(0.7, n_knots=5).fit(LOG[:, None])
-    np.testing.assert_array_equal(model.knots_[0], LOG[[0, 30, 60, 89, 119]])
+    expected = [*LOG[[0, 30]], np.median(LOG), *LOG[[89, 119]]]
+    np.testing.assert_allclose(model.knots_[0], expected, rtol=1e-15)
     x = np.linspace(1, 1e4, 50)
     expected = reference(x, LOG, 0.7, n_knots=5)
     np.testing.assert_allclose(model.transform(x[:, None])[:, 0], expected, rtol=0, atol=1e-12)
