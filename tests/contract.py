@@ -418,6 +418,9 @@ def estimator(made: BaseEstimator, good: tuple, methods: tuple[str, ...], **kind
                 if before != state(model, good):
                     raise BrokenError(f"a refused {method} changed the fitted estimator")
             return
+        for name in fitted_attributes(model):
+            call.names.add(name)
+            answer(call, told, model, name)
         for name in methods:
             function = getattr(model, name, None)
             if function is None:
@@ -434,6 +437,24 @@ def estimator(made: BaseEstimator, good: tuple, methods: tuple[str, ...], **kind
 
 _ONE = {"transform", "predict", "predict_proba", "predict_components", "link_probabilities"}
 _ONE |= {"inverse_transform", "augment", "split"}
+
+
+# The condition number of what is singular, or that is not known.
+_NOT_FINITE = {"condition_"}
+
+
+def fitted_attributes(model: Any) -> list[str]:
+    """Public attributes that a fit has set, or works out when asked."""
+    ends = [name for name in dir(model) if name.endswith("_") and name[0] != "_"]
+    return sorted(set(ends) - _NOT_FINITE)
+
+
+def told(model: Any, name: str) -> Any:
+    """A fitted attribute; one that is not available says why in a ValueError here."""
+    try:
+        return getattr(model, name)
+    except AttributeError as error:
+        raise ValueError(str(error)) from error
 
 
 def state(model: Any, good: tuple) -> bytes:

@@ -34,9 +34,8 @@ def parse_strength(value: Any, name: str) -> float:
 class AxisSpacing:
     """The map ``u(x) = w P(x) + (1 - w) (x - low) / (high - low)`` of one axis.
 
-    P runs through the ranks of some of the samples and of their median, each a share of the
-    largest rank. It is monotone and has a continuous slope. Outside the knots it has the values at
-    their ends.
+    P runs through the ranks of some of the samples, each a share of the largest rank. It is
+    monotone and has a continuous slope. Outside the knots it has the values at their ends.
 
     Attributes
     ----------
@@ -64,12 +63,12 @@ class AxisSpacing:
         check_domain(axis, low, high, distinct.dtype)
         distinct, last = distinct.astype(np.float64), len(distinct) - 1
         n = min(n_knots, last + 1)
-        half = np.round(np.linspace(0, last, n)[: n // 2])
-        middle = [last / 2] if n % 2 else []  # a mirrored axis has the same knots
-        at = np.unique(np.concatenate([half, middle, last - half]))
-        below, above = distinct[np.floor(at).astype(int)], distinct[np.ceil(at).astype(int)]
-        knots = np.where(below == above, below, below / 2 + above / 2)
-        return cls(strength, low, high, knots, at / max(last, 1))
+        if n > 3 and n % 2 and last % 2:  # no sample is in the middle
+            n -= 1
+        at = np.round(np.linspace(0, last, n)).astype(int)
+        half, middle = at[: n // 2], at[n // 2 : n - n // 2]
+        at = np.unique(np.concatenate([half, middle, last - half]))  # the same if mirrored
+        return cls(strength, low, high, distinct[at], at / max(last, 1))
 
     def with_strength(self, strength: float) -> Self:
         """The map through the same knots, of another weight."""

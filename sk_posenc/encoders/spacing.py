@@ -25,10 +25,9 @@ class SpacingTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     .. math:: u(x) = w\,P(x) + (1 - w)\,\frac{x - \text{low}}{\text{high} - \text{low}}
 
     Here low and high are the ends of the samples, and w is `strength`. P is a monotone piecewise
-    cubic (PCHIP). It runs through some of the distinct coordinates and their median, the
-    *knots*. Its value at a knot is the share of the distinct coordinates that lie below it. So P is
-    steep where samples are dense. Outside the samples P stays as it is at their ends, and the
-    second term goes on.
+    cubic (PCHIP). It runs through some of the distinct coordinates, the *knots*. Its value at a
+    knot is the share of the distinct coordinates that lie below it. So P is steep where samples
+    are dense. Outside the samples P stays as it is at their ends, and the second term goes on.
 
     Encoders place their functions evenly over the domain. Use this transformer before an encoder
     where samples are not even: on a logarithmic scale, in bursts or in clusters. Then the

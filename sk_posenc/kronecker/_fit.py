@@ -6,11 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.kronecker._covariates import CovariateFit
 from sk_posenc.kronecker._posterior import Posterior
 from sk_posenc.kronecker._problem import Problem
-from sk_posenc.kronecker._targets import Units
+from sk_posenc.kronecker._targets import Units, check_squared
 
 # A fit that leaves less freedom, as a share of the samples, passes through all of them.
 _NO_FREEDOM = 1e-13
@@ -66,11 +65,7 @@ class Fit:
                 "the fit passes through all samples, which then tell nothing of their noise: "
                 f"{cure}. Got alpha={self.alpha / self.problem.scale:g}."
             )
-        if np.any(self.units.exact > SQUARED_UP_TO):
-            raise ValueError(
-                "y is too large for its noise variance to be a number: divide it by its spread. "
-                f"Got a spread of {self.units.exact.max():.1g}."
-            )
+        check_squared(float(self.units.exact.max()))
         share = freedom / samples.n_present
         return samples.mean(of_samples**2) / share * self.units.exact**2
 

@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 
-from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.core.checks import within_floats
 from sk_posenc.core.limits import limits_now
 from sk_posenc.kronecker._components import Component, Linear, rows_of, times_of
 from sk_posenc.kronecker._strengths import Likelihood, Strengths, Sums
-from sk_posenc.kronecker._targets import TOO_LARGE
+from sk_posenc.kronecker._targets import TOO_LARGE, check_squared
 
 # A target that varies by less than this share of its size varies by rounding only.
 _CONSTANT = 1e-13
@@ -67,11 +66,6 @@ class Places:
         size = float(np.max(np.abs(targets)))
         if size <= _CONSTANT * abs(mean):
             return np.zeros_like(targets), mean, 0.0
-        if size > SQUARED_UP_TO:
-            raise ValueError(
-                f"y must vary by less than {SQUARED_UP_TO:g}, as its noise variance is a square: "
-                f"scale y, and then predictions back. Got {size:.3g} from the mean."
-            )
         targets /= size
         spread = float(np.sqrt(np.mean(self.weights * targets**2)))
         return targets / spread, mean, size * spread
@@ -145,6 +139,7 @@ class Series:
 
     @property
     def noise_variance(self) -> float:
+        check_squared(self.spread)
         return float(self.noise * np.square(self.spread))
 
     def parts(self, points: NDArray[np.float64]) -> NDArray[np.float64]:

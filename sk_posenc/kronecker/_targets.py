@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.arrays import SQUARED_UP_TO
 from sk_posenc.core.checks import within_floats
 from sk_posenc.kronecker._samples import Samples
 
@@ -20,6 +21,15 @@ TOO_LARGE = (
 
 # Targets that vary by more have no scores: squares of twice their residuals are no floats.
 _SCORED_UP_TO = 1e153
+
+
+def check_squared(spread: float) -> None:
+    """Raise a ValueError where the noise variance of y would be beyond floats."""
+    if spread > SQUARED_UP_TO:
+        raise ValueError(
+            "y is too large for its noise variance to be a number: divide it by its spread. "
+            f"Got a spread of {spread:.1g}."
+        )
 
 
 class Units:

@@ -279,12 +279,20 @@ class SeasonalRidge(
         self.alphas_ = of_outputs([each.strengths.alphas for each in fits], float)
         self.exponents_ = of_outputs([each.strengths.exponents for each in fits], int)
         self.stable_ranks_ = of_outputs([each.stable_ranks for each in fits], float)
-        self.noise_variance_ = np.array([each.noise_variance for each in fits])
         linear = [found for each in fits if (found := each.coefficients()) is not None]
         if linear:
             self.covariate_coef_ = of_outputs([coef for _, coef, _ in linear], float)
             self.covariate_std_ = of_outputs([std for _, _, std in linear], float)
             self.covariate_mean_ = of_outputs([term.centre for term, _, _ in linear], float)
+
+    @property
+    def noise_variance_(self) -> NDArray[np.float64]:
+        """Of a sample of mean weight; (n_outputs,)."""
+        check_is_fitted(self)
+        try:
+            return np.array([each.noise_variance for each in self._series])
+        except ValueError as refused:
+            raise AttributeError(f"noise_variance_ is not available: {refused}") from refused
 
     def predict(self, X: ArrayLike, *, return_std: bool | str = False) -> Any:
         """Predict the sum of all components, at any times.

@@ -29,15 +29,20 @@ def uneven(n, seed=0):
     return np.random.default_rng(seed).standard_cauchy(n)
 
 
+def number_of_knots(n, most=33):
+    """One less where an odd number of knots would have its middle between two samples."""
+    n_knots = min(n, most)
+    return n_knots - (n_knots % 2 == 1 and n % 2 == 0)
+
+
 def reference(x, samples, strength, n_knots=33):
     """The formula, in the units of the samples."""
     distinct = np.unique(samples)
     m = len(distinct)
-    n_knots = min(n_knots, m)
-    ranks = np.round(np.linspace(0, m - 1, n_knots)[: n_knots // 2])
-    middle = [(m - 1) / 2] if n_knots % 2 else []  # the median
-    at = np.unique([*ranks, *middle, *(m - 1 - ranks)])
-    P = PchipInterpolator(np.interp(at, np.arange(m), distinct), at / (m - 1))
+    ranks = np.round(np.linspace(0, m - 1, number_of_knots(m, n_knots))).astype(int)
+    lower = ranks[: (len(ranks) + 1) // 2]
+    at = np.unique([*lower, *(m - 1 - lower)])  # symmetric
+    P = PchipInterpolator(distinct[at], at / (m - 1))
     low, high = distinct[0], distinct[-1]
     return strength * P(np.clip(x, low, high)) + (1 - strength) * (x - low) / (high - low)
 
@@ -51,14 +56,15 @@ def test_it_is_the_formula(n, strength):
     np.testing.assert_allclose(
         model.transform(x[:, None])[:, 0], reference(x, samples, strength), rtol=0, atol=1e-12
     )
-    assert len(model.knots_[0]) == min(n, 33)
+    assert len(model.knots_[0]) == number_of_knots(n)
     np.testing.assert_array_equal(model.domain_, [[samples.min(), samples.max()]])
 
 
 def test_number_of_knots():
     model = SpacingTransformer(0.7, n_knots=5).fit(LOG[:, None])
-    expected = [*LOG[[0, 30]], np.median(LOG), *LOG[[89, 119]]]
-    np.testing.assert_allclose(model.knots_[0], expected, rtol=1e-15)
+    np.testing.assert_array_equal(model.knots_[0], LOG[[0, 40, 79, 119]])
+    three = SpacingTransformer(0.7, n_knots=3).fit(LOG[:, None])
+    np.testing.assert_array_equal(three.knots_[0], LOG[[0, 60, 119]])
     x = np.linspace(1, 1e4, 50)
     expected = reference(x, LOG, 0.7, n_knots=5)
     np.testing.assert_allclose(model.transform(x[:, None])[:, 0], expected, rtol=0, atol=1e-12)
