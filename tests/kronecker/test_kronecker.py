@@ -454,7 +454,7 @@ def test_leave_one_out_is_exact(layout, rng):
     elif layout == "repeats":
         X, y = np.vstack([X, X[:5]]), np.vstack([y, rng.standard_normal((5, 2))])
         weights = rng.uniform(0.3, 3, len(X))
-    alphas = [1e-4, 1e-2, 1.0]
+    alphas = [1e-4, 1.0]
     search = KroneckerRidgeCV(encoder, alphas=alphas, penalties=PENALTIES).fit(X, y, weights)
     if layout in {"grid", "holes", "dual", "scattered"}:
         assert search.layout_ == layout

@@ -79,10 +79,13 @@ def between(n_axes, n=30):
     return np.random.default_rng(5).uniform(-1.2, 2.2, (n, n_axes))
 
 
+GRIDS = {1: (9,), 2: (9, 8), 3: (6, 5, 4)}
+
+
 def samples_of(kind, n_axes=2):
     rng = np.random.default_rng(3)
     if kind == "grid":
-        return make_grid((9, 8, 5)[:n_axes], 2)
+        return make_grid(GRIDS[n_axes], 2)
     if kind == "holes":
         X, y = make_grid((9, 8), 2)
         return X[13:], y[13:]
@@ -140,7 +143,7 @@ def test_grids_go_axis_by_axis(n_axes, way):
     for own in (None, np.prod(1 + (X + 1) ** 2, axis=1)):
         model = fitted(X, y, own)
         assert model.layout_ == "grid"
-        assert model.coefficients_.shape == (2, *(9, 8, 5)[:n_axes])
+        assert model.coefficients_.shape == (2, *GRIDS[n_axes])
         by_cholesky = isinstance(model._problem.solver, ByCholesky)
         assert by_cholesky == (way == "cholesky" and n_axes == 1)
         dense = Kernel(model).fit(X, y, own)
