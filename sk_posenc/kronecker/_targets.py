@@ -22,6 +22,11 @@ TOO_LARGE = (
 # Targets that vary by more have no scores: squares of twice their residuals are no floats.
 _SCORED_UP_TO = 1e153
 
+_NOT_BACK = (
+    "y is so large, and alpha so small, that coefficients are beyond floats: raise alpha, or scale "
+    "y, and then predictions back. Got a spread of {:.1g}."
+)
+
 
 def check_squared(spread: float) -> None:
     """Raise a ValueError where the noise variance of y would be beyond floats."""
@@ -86,8 +91,9 @@ class Units:
         return cells / self.along(cells)
 
     def back(self, cells: NDArray) -> NDArray:
-        """The way back."""
-        return cells * self.along(cells)
+        """The way back; a ValueError for what would be beyond floats."""
+        with within_floats(lambda: _NOT_BACK.format(self.exact.max())):
+            return cells * self.along(cells)
 
     def along(self, cells: NDArray) -> NDArray:
         """The exact units, to divide targets (q, ...) by."""

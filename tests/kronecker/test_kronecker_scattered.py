@@ -490,3 +490,10 @@ def test_blocks_need_all_settings(encoder, missing):
     if isinstance(encoder, RandomFourierEncoder):
         given = clone(encoder).set_params(bandwidth=0.5, random_state=0)
         KroneckerRidge(given, alpha=1e-2).partial_fit(X, y)
+
+
+def test_coefficients_beyond_floats_are_refused():
+    X = np.random.default_rng(0).uniform(size=(30, 2))
+    model = KroneckerRidge(ShiftedBasisEncoder(stable_rank=3), penalty="slope", alpha=0)
+    with pytest.raises(ValueError, match=r"raise alpha, or scale y.*Got a spread of \de\+306\."):
+        model.fit(X, 1e307 * (X[:, 0] - 0.5))
