@@ -160,6 +160,13 @@ def measured_calls() -> dict[str, Callable[[], Callable[[], object]]]:
         y = np.sin(5 * X[:, 0]) + X[:, -1]
         return lambda: model.fit(X, y)
 
+    def holed(n):
+        grid = rows(size=(n, n))
+        grid[5:9, 7:11] = np.nan
+        X, y = sp.grid_samples(grid)
+        model = sp.KroneckerRidge(alpha=1e-3, nan_is_hole=True, max_iter=10)
+        return lambda: model.fit(X, y)
+
     def similar(n, encoder):
         X = rows(size=(n, 2))
         encoder.fit(X)
@@ -210,11 +217,12 @@ def measured_calls() -> dict[str, Callable[[], Callable[[], object]]]:
         ),
         "KroneckerRidge, scattered": lambda: fitted(20_000, ridge(40, penalty="ridge", alpha=1e-3)),
         "KroneckerRidge, iterated": lambda: fitted(
-            20_000, ridge(1_700, penalty=2.0, alpha=1e-2, max_iter=30)
+            20_000, ridge(1_200, penalty=2.0, alpha=1e-2, max_iter=10)
         ),
         "KroneckerRidge, adaptive": lambda: fitted(
-            20_000, ridge(1_300, penalty="adaptive", alpha=1e-2, max_iter=30)
+            20_000, ridge(1_000, penalty="adaptive", alpha=1e-2, max_iter=5)
         ),
+        "KroneckerRidge, a grid with holes": lambda: holed(1_200),
         "partial_fit, Fourier": lambda: added(30),
         "CoordinateMLPRegressor, layers": lambda: fitted(
             500, mlp(hidden_layer_sizes=(4_500, 4_500), lr=1e-5)
