@@ -386,6 +386,20 @@ def test_samples_beside_the_domain_measure_all_of_it():
     assert any("100.00% of the samples lie outside" in warning for warning in beside.warnings)
 
 
+@pytest.mark.parametrize(
+    "encoder",
+    [FourierEncoder(), ShiftedBasisEncoder("triangle"), ShiftedBasisEncoder(boundary="cut")],
+    ids=repr,
+)
+@pytest.mark.parametrize("far", [100, 1e8])
+def test_samples_that_are_one_point_to_the_encoding(rng, encoder, far):
+    X = rng.uniform(size=(40, 2))
+    report = encoding_report(encoder.fit(X), X + far, X[:, 0])
+    np.testing.assert_array_equal(report.gain, 0)
+    np.testing.assert_allclose(report.slow_error, 1)  # the mean is all that a head knows
+    assert "100.00% of the samples lie outside the domain" in str(report)
+
+
 def test_the_number_of_samples_is_told_once():
     X = np.random.default_rng(0).uniform(size=(400, 1))
     of_some = encoding_report(ShiftedBasisEncoder(stable_rank=100), X, max_samples=50)
