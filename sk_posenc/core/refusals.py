@@ -53,11 +53,11 @@ def _told(
     error: Exception, arrays: Mapping[str, Any], names: Sequence[Any] | None, to_do: str
 ) -> Exception | None:
     text = str(error)
-    if "inconsistent numbers of samples" in text:
-        lengths = [len(to_numpy(each)) for each in arrays.values() if hasattr(each, "__len__")]
+    lengths = re.search(r"inconsistent numbers of samples: (\[.*\])", text)
+    if lengths:
         return ValueError(
             f"{' and '.join(arrays)} must have as many rows: check how they were made. Found input "
-            f"variables with inconsistent numbers of samples. Got {lengths}."
+            f"variables with inconsistent numbers of samples. Got {lengths[1]}."
         )
     for name, given in arrays.items():
         array = to_numpy(given)
