@@ -90,6 +90,9 @@ def targets_in(y: Any, name: str = "y") -> Any:
         return values
     if values.dtype.kind not in "MmOSU" or values.ndim not in (1, 2):
         return y
+    if values.dtype.kind in "SU":
+        _numbers_of(values.ravel(), name)
+        return y  # text of numbers, which scikit-learn converts
     if values.ndim == 1:
         return _target_column(values, name)
     return np.stack([_target_column(column, name) for column in values.T], axis=1)

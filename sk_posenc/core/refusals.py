@@ -12,6 +12,7 @@ from scipy import sparse
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.date_columns import is_missing
 from sk_posenc.core.missing import DROP_PLACES, DROP_TARGETS, column_label, told_of_missing
+from sk_posenc.core.wording import counted
 
 _CONVERT = "convert text that tells dates with pandas.to_datetime, or drop the column"
 
@@ -139,7 +140,7 @@ def _is_row(value: Any) -> bool:
 
 
 def _numbers(length: int | None) -> str:
-    return "a single number" if length is None else f"{length} numbers"
+    return "a single number" if length is None else counted(length, "number")
 
 
 def _complex(name: str, array: Any, text: str, names: Sequence[Any] | None) -> Exception | None:

@@ -12,6 +12,7 @@ from sk_posenc import (
     CoordinateMLPRegressor,
     FourierEncoder,
     KroneckerRidge,
+    KroneckerRidgeCV,
     PositiveRandomFeatures,
     SeasonalRidge,
     ToeplitzAttentionRegressor,
@@ -39,7 +40,7 @@ ROWS = {
     "huge": (spoilt(10**400, 4, 0), ValueError, r"column 0 of X .*scale them\. Got 10{10}"),
     "unicode": (X.astype(str)[:, :1] + "m", TypeError, r"column 0 of X must hold .* in row 0"),
     "ragged": ([*X.tolist()[:-1], [1.0]], ValueError,
-               r"X must have rows of one length.*Got 2 numbers in row 0 and 1 numbers in row 11\."),
+               r"X must have rows of one length.*Got 2 numbers in row 0 and 1 number in row 11\."),
     "nested": ([[1.0, [2.0]]] * 12, ValueError, r"column 1 of X must hold one .*Got \[2\.0\]"),
     "complex": (X + 1j, ValueError, r"X must hold real numbers: .*Got dtype complex128\."),
     "flat": (y, ValueError, r"X must have two dimensions.*Reshape your data.*Got shape \(12,\)\."),
@@ -133,6 +134,12 @@ def test_classes_and_groups_are_named():
 def test_rows_that_do_not_match_are_counted(model):
     with pytest.raises(ValueError, match=r"X and y must have as many rows.*Got \[12, 5\]\."):
         model.fit(X, np.arange(5) % 2)
+
+
+def test_a_penalty_may_be_an_array_of_one():
+    first = X[:, 0]
+    one, listed = (KroneckerRidgeCV(penalties=p).fit(X, first) for p in (np.array(2.0), [2.0]))
+    np.testing.assert_array_equal(one.predict(X), listed.predict(X))
 
 
 def test_what_names_itself_is_left_alone():

@@ -21,6 +21,7 @@ from sk_posenc import (
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    distance_preservation,
     encoding_report,
     grid_samples,
     psnr_score,
@@ -332,6 +333,13 @@ def test_encoders_within_other_estimators():
 def test_bad_input(arguments, error, match):
     with pytest.raises(error, match=match):
         encoding_report(*arguments)
+
+
+def test_seeds_are_checked_where_none_is_drawn():
+    with pytest.raises(TypeError, match="random_state must be a whole number"):
+        encoding_report(FourierEncoder(), LINE, random_state={})
+    with pytest.raises(TypeError, match="random_state must be a whole number"):
+        distance_preservation(LINE, LINE, random_state={})
 
 
 @pytest.mark.parametrize("max_samples", [1, 2.5, "all"])
