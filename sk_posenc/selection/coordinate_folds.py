@@ -235,7 +235,7 @@ class CoordinateKFold(BaseCrossValidator):
         fold = parts @ (self.n_splits // np.cumprod(factors))  # C order of the parts
         sizes = np.bincount(fold, minlength=self.n_splits)
         if not sizes.all():
-            empty = counted(np.count_nonzero(sizes == 0), "fold")
+            empty = counted(int(np.count_nonzero(sizes == 0)), "fold")
             raise ValueError(
                 f"n_splits={self.n_splits} with scheme={self.scheme!r} leaves {empty} without a "
                 f"sample, because {_cells_of(n_cells)} are uneven or have gaps: set "
