@@ -184,6 +184,7 @@ TESTS = {
     "measures": [*METRICS, "measures/similarity_radius", "properties"],
     "measures/_advice": ["measures/encoding_report"],
     "measures/_layout_advice": ["measures/sample_layout"],
+    "measures/_tracks": ["measures/sample_layout"],
     "measures/_trials": ["measures/encoding_report"],
     "measures/encoding_report": ["measures/encoding_report"],
     "measures/held_encoder": [*HELD, "plotting/plotting"],

@@ -2,7 +2,6 @@
 
 import contextlib
 import numbers
-import re
 import reprlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,7 +16,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from sk_posenc.core.arrays import float_dtypes, to_numpy
+from sk_posenc.core.date_columns import is_missing
 from sk_posenc.core.incoming import coordinates_in, settled, targets_in
+from sk_posenc.core.missing import DROP_PLACES
+from sk_posenc.core.refusals import column_names, refusals_told
 
 
 def checked_array(array: Any, **checks: Any) -> Any:
@@ -27,22 +29,8 @@ def checked_array(array: Any, **checks: Any) -> Any:
     """
     name = checks.get("input_name") or "the array"
     array = targets_in(array, name)
-    with _named(name, array):
+    with refusals_told({name: array}):
         return check_array(array, **checks)
-
-
-@contextlib.contextmanager
-def _named(name: str, array: Any) -> Iterator[None]:
-    """Say which argument holds no numbers, where NumPy does not; and be silent of inf - inf."""
-    try:
-        with np.errstate(invalid="ignore"):
-            yield
-    except TypeError as error:
-        if re.search(rf"\b{re.escape(name)}\b", str(error)):
-            raise
-        raise TypeError(
-            f"{name} must be an array of numbers: {error}. Got {reprlib.repr(array)}."
-        ) from error
 
 
 @contextlib.contextmanager
@@ -58,7 +46,7 @@ def within_floats(refusal: Callable[[], str]) -> Iterator[None]:
 def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
     """Coordinates, constant where only rounding varies them, and the dates of each axis."""
     numbers, dates = coordinates_in(X)
-    with _named("X", X):
+    with refusals_told({"X": numbers}, column_names(X)):
         checked = check_array(numbers, input_name="X", **checks)
     if checks.get("ensure_all_finite", True) is True:
         checked = settled(checked, array_namespace(checked))
@@ -68,8 +56,9 @@ def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
 def checked_pair(X: Any, y: Any, **checks: Any) -> tuple[Any, Any, Any]:
     """scikit-learn's `check_X_y`, without the same warning, and the dates of each axis."""
     numbers, dates = coordinates_in(X)
-    with _named("X", X):
-        X, y = check_X_y(numbers, targets_in(y), **checks)
+    y = targets_in(y)
+    with refusals_told({"X": numbers, "y": y}, column_names(X)):
+        X, y = check_X_y(numbers, y, **checks)
     return settled(X, np), y, dates or (None,) * X.shape[1]
 
 
@@ -86,7 +75,8 @@ def checked_data(
     numbers, dates = coordinates_in(X, None if reset else getattr(estimator, "dates_", None))
     if not labels:
         y = tuple(targets_in(each) for each in y)
-    with _named("X", X):
+    arrays = dict(zip(("X", "y"), (numbers, *y), strict=False))
+    with refusals_told(arrays, column_names(X), _to_do(estimator, checks)):
         if numbers is X:
             checked = validate_data(estimator, X, *y, reset=reset, **checks)
         else:
@@ -104,18 +94,25 @@ def checked_data(
     return (X, *rest) if y else X
 
 
+def _to_do(estimator: Any, checks: dict[str, Any]) -> str:
+    """What to do where rows hold NaN."""
+    if checks.get("accept_sparse"):
+        return "fill it in, or leave the edge out"  # of the adjacency matrix of a graph
+    if getattr(estimator, "covariates", None) is not None:
+        return "drop these rows, or fill in what is no axis, with its mean for instance"
+    return DROP_PLACES
+
+
 @contextlib.contextmanager
 def missing_targets_explained(way_out: str) -> Iterator[None]:
-    """Say what to do where targets are missing: scikit-learn's error does not."""
+    """Say what else to do where targets are missing."""
     try:
         yield
     except ValueError as error:
-        if "Input y contains NaN" not in str(error):
+        text = str(error)
+        if "Input y contains NaN" not in text:
             raise
-        raise ValueError(
-            "Input y contains NaN (a masked value or NaT counts as one): drop the rows without a "
-            f"value, keep = ~np.isnan(y), or {way_out}."
-        ) from None
+        raise ValueError(text.replace(". Got", f", or {way_out}. Got", 1)) from None
 
 
 def check_floats(array: Any, name: str, **checks: Any) -> Any:
@@ -156,5 +153,30 @@ def in_precision_of(X: NDArray, y: NDArray) -> NDArray:
 
 def check_labels(y: Any) -> None:
     """scikit-learn's `check_classification_targets`, which casts numbers that are no labels."""
-    with np.errstate(invalid="ignore"):
-        check_classification_targets(y)
+    check_kind_of_labels(np.asarray(y), "y")
+    try:
+        with np.errstate(invalid="ignore"):
+            check_classification_targets(y)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"y must hold labels: {error} Got {reprlib.repr(y)}.") from None
+
+
+def check_kind_of_labels(labels: NDArray, name: str) -> None:
+    """ValueError where labels are missing, TypeError where they are of several kinds."""
+    if labels.dtype != object:
+        return
+    missing = [row for row, each in enumerate(labels.flat) if is_missing(each)]
+    if missing:
+        raise ValueError(
+            f"{name} must hold a label everywhere: drop the rows without. Got "
+            f"{labels.flat[missing[0]]!r} in {len(missing):,} of {labels.size:,} places, first in "
+            f"place {missing[0]}."
+        )
+    try:
+        np.unique(labels)
+    except TypeError:
+        kinds = sorted({type(each).__name__ for each in labels.flat})
+        raise TypeError(
+            f"{name} must hold labels of one kind, all text or all numbers: convert them. "
+            f"Got {' and '.join(kinds)}."
+        ) from None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.date_columns import is_missing
+from sk_posenc.core.refusals import refusals_told
 
 
 def numbered_groups(groups: Any, n_samples: int) -> tuple[NDArray[np.intp], int]:
@@ -22,7 +23,8 @@ def numbered_groups(groups: Any, n_samples: int) -> tuple[NDArray[np.intp], int]
     ValueError
         For another shape, and for labels that are missing.
     """
-    labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
+    with refusals_told({"groups": groups}):
+        labels = np.asarray(groups.to_numpy() if hasattr(groups, "to_numpy") else groups)
     if labels.shape != (n_samples,):
         raise ValueError(
             f"groups must have shape ({n_samples},), one label for each sample. Got {labels.shape}."

@@ -1,6 +1,7 @@
 """What comes in: tables, masked arrays and dates, as arrays of numbers with NaN where missing."""
 
 import datetime
+import reprlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -87,8 +88,11 @@ def targets_in(y: Any, name: str = "y") -> Any:
     values = _listed(y)
     if not isinstance(values, np.ndarray) or values.dtype.kind in _NUMBERS:
         return values
-    if values.dtype.kind not in "MmO" or values.ndim not in (1, 2):
+    if values.dtype.kind not in "MmOSU" or values.ndim not in (1, 2):
         return y
+    if values.dtype.kind in "SU":
+        _numbers_of(values.ravel(), name)
+        return y  # text of numbers, which scikit-learn converts
     if values.ndim == 1:
         return _target_column(values, name)
     return np.stack([_target_column(column, name) for column in values.T], axis=1)
@@ -271,6 +275,11 @@ def _floats(values: NDArray, label: str) -> Iterator[float]:
                 raise TypeError(
                     f"{label} must hold numbers or dates: convert text that tells dates with "
                     f"pandas.to_datetime, or drop the column. Got {each!r}."
+                ) from None
+            except OverflowError:
+                raise ValueError(
+                    f"{label} must hold numbers that fit into a float: scale it. "
+                    f"Got {reprlib.repr(each)}."
                 ) from None
 
 

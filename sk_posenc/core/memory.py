@@ -8,6 +8,8 @@ from scipy import sparse
 
 # Larger sizes in bytes are told as this one.
 _LARGEST = 10**300
+# GiB that no machine has: an exbibyte.
+_BEYOND_MACHINES = 2**30
 
 
 def available_memory() -> int:
@@ -18,11 +20,16 @@ def available_memory() -> int:
 def check_bytes(size: int, what: str, available: int, way_out: str) -> None:
     """Raise a ValueError for something that needs more bytes than are available."""
     if size > available:
-        size = min(size, _LARGEST)  # an int has no end, a float has one
         raise ValueError(
-            f"too large: {what} needs {size / 2**30:,.1f} GiB, and "
-            f"{available / 2**30:,.1f} GiB of memory are available: {way_out}"
+            f"too large: {what} needs {_told(size)}, and {_told(available)} of memory are "
+            f"available: {way_out}"
         )
+
+
+def _told(size: int) -> str:
+    """A number of bytes; by its digits where it is beyond what machines have."""
+    in_gib = min(size, _LARGEST) / 2**30  # an int has no end, a float has one
+    return f"{in_gib:,.1f} GiB" if in_gib < _BEYOND_MACHINES else f"{in_gib:.1e} GiB"
 
 
 def check_copies(array: Any, n_copies: int, way_out: str) -> None:

@@ -11,6 +11,7 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.incoming import targets_in
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_flag, parse_integer
+from sk_posenc.core.wording import counted
 from sk_posenc.datasets.labelled import (
     coordinates_along,
     is_dataset,
@@ -203,8 +204,8 @@ def samples_to_grid(y: ArrayLike, shape: int | Sequence[int]) -> NDArray:
         )
     if len(y) != math.prod(lengths):
         raise ValueError(
-            f"a grid of shape {lengths} has {math.prod(lengths)} points: pass one value for each, "
-            f"and leave channels out of shape. Got {len(y)} samples."
+            f"a grid of shape {lengths} has {counted(math.prod(lengths), 'point')}: pass one value "
+            f"for each, and leave channels out of shape. Got {counted(len(y), 'sample')}."
         )
     return y.reshape(*lengths, *y.shape[1:])
 

@@ -28,13 +28,19 @@ def coordinates_along(values: Any, dim: Hashable) -> NDArray:
     """Coordinates along a dimension; without any, places from 0 to just below 1."""
     if dim not in values.coords:
         n = values.sizes[dim]
-        return np.arange(n) / n
+        return checked_axis(np.arange(n) / max(n, 1), f"the dimension {dim!r}")
     return checked_axis(np.asarray(values.coords[dim].values), f"the coordinate {dim!r}")
 
 
 def checked_axis(coordinates: NDArray, name: str) -> NDArray:
-    """Finite numbers, or dates, along an axis."""
-    if coordinates.dtype.kind in "biufc":
+    """Finite numbers, or dates, along an axis: one for each of its places."""
+    if coordinates.ndim != 1 or not coordinates.size:
+        cure = "check how it was sliced" if coordinates.ndim == 1 else "ravel it"
+        raise ValueError(
+            f"{name} must hold the coordinates along one axis, at least one, in one dimension: "
+            f"{cure}. Got shape {coordinates.shape}."
+        )
+    if coordinates.dtype.kind in "biuf":
         if not np.isfinite(coordinates).all():
             raise ValueError(
                 f"{name} must be finite: drop positions without a coordinate. Got NaN or infinity."
@@ -43,7 +49,7 @@ def checked_axis(coordinates: NDArray, name: str) -> NDArray:
     dates = dates_of(coordinates)
     if dates is None:
         raise TypeError(
-            f"{name} must hold numbers or dates: choose one of its entries first, with "
+            f"{name} must hold real numbers or dates: choose one of its entries first, with "
             f".sel or .isel, or assign numbers. Got dtype {coordinates.dtype}."
         )
     if any(map(is_missing, dates.flat)) if dates.dtype.kind == "O" else np.isnat(dates).any():

@@ -69,7 +69,7 @@ def pieces_of(places: NDArray[np.float64], most: int) -> tuple[NDArray[np.bool_]
 def some_cells(cells: NDArray) -> NDArray[np.bool_]:
     """Rows whose cell is held out; always the same."""
     _, cell = np.unique(cells, axis=0, return_inverse=True)
-    drawn = np.random.RandomState(0).uniform(size=cell.max() + 1) < _HELD_OUT
+    drawn = np.random.RandomState(0).uniform(size=cell.max(initial=-1) + 1) < _HELD_OUT
     return np.asarray(drawn[cell.ravel()])
 
 

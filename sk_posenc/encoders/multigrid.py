@@ -320,7 +320,8 @@ class MultigridEncoder(AxisEncoder):
         if on_grid:
             rows, held_out = every_second(pushed)
             cells = self._levels.cells // (2 * thinning)
-            cells[-1] = rows[~held_out].max(axis=0)  # a node for each sample, as in the fit
+            # a node for each sample, as in the fit
+            cells[-1] = rows[~held_out].max(axis=0, initial=0.0)
         else:
             cells, rows = self._levels.cells // thinning, pushed
             held_out = some_cells(np.floor(pushed * cells[-1]))

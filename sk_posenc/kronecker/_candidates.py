@@ -82,6 +82,8 @@ def candidates_of(
     if penalties is None:
         chosen = _automatic_penalties(listed, samples)
     else:
+        if isinstance(penalties, np.ndarray) and penalties.ndim == 0:
+            penalties = penalties.item()
         given = [penalties] if isinstance(penalties, str | numbers.Number) else penalties
         if not isinstance(given, Iterable):
             raise TypeError(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from sk_posenc.core.checks import within_floats
 from sk_posenc.core.incoming import Dates, coordinates_in
+from sk_posenc.core.missing import DROP_PLACES, told_of_missing
 from sk_posenc.kronecker._columns import Columns, centred
 from sk_posenc.kronecker._covariates import CovariateFit, estimate
 from sk_posenc.kronecker._fit import Fit
@@ -47,7 +48,7 @@ class LinearTerm:
 
     @contextmanager
     def _missing_explained(self, X: Any, dates: Dates | None = None) -> Iterator[None]:
-        """Say in which column NaN or infinity is, and what to do: scikit-learn's error does not.
+        """Say whether the column with NaN or infinity is an axis or a covariate, and what to do.
 
         `dates` are those that `fit` has learnt, where it has.
         """
@@ -60,21 +61,18 @@ class LinearTerm:
 
     def _told_of_missing(self, X: Any, dates: Dates | None) -> str:
         numbers = np.asarray(coordinates_in(X, dates)[0], dtype=np.float64)
-        bad = ~np.isfinite(numbers)
-        place = int(np.flatnonzero(bad.any(axis=0))[0])
-        rows = np.flatnonzero(bad[:, place])
         names = getattr(self, "feature_names_in_", None)
-        columns = Columns.of(self.covariates, names, numbers.shape[1])
-        cure = "drop these rows, as without a place they tell nothing"
-        if place in columns.covariates:
-            cure = "drop these rows, or fill it in, with its mean for instance"
-        what = "NaN (or a masked value or NaT)" if np.isnan(numbers[rows[0], place]) else "infinity"
-        return (
-            f"Input X contains {what} in column {place if names is None else repr(names[place])}, "
-            f"{'a covariate' if place in columns.covariates else 'an axis'}: {cure}. "
-            f"Got {numbers[rows[0], place]} in {len(rows):,} of {len(bad):,} rows, first in row "
-            f"{rows[0]}."
-        )
+        beside = Columns.of(self.covariates, names, numbers.shape[1]).covariates
+
+        def cure(place: int) -> tuple[str, str]:
+            if place in beside:
+                fill_in = "drop these rows, or fill it in, with its mean for instance"
+                return ", a covariate", fill_in
+            return ", an axis", DROP_PLACES
+
+        told = told_of_missing(numbers, "X", names, cure)
+        assert told is not None
+        return told
 
     def _split(
         self, X: NDArray, weights: NDArray | None

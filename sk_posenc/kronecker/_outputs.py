@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sk_posenc.core.wording import counted
 from sk_posenc.kronecker._columns import centred
 from sk_posenc.kronecker._components import Component, Level, Linear, Trend, seasons_of
 from sk_posenc.kronecker._knots import intervals_of_trend, knots_of_season
@@ -116,5 +117,6 @@ def _check_number(places: Places, n_free: int) -> None:
     if n_times <= n_free:
         raise ValueError(
             f"a trend and seasons need samples at {n_free + 1} different times or more: add "
-            f"samples. Got n_samples = {len(places.place)}, at {n_times} different times."
+            f"samples. Got n_samples = {len(places.place)}, at "
+            f"{counted(n_times, 'different time')}."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,14 @@ _UNNAMED = "prediction"
 
 def axis_of(values: Any, name: str) -> NDArray:
     """Coordinates along an axis as an array of numbers or dates; one by itself has length 1."""
-    found = dates_of(values)
-    return checked_axis(np.atleast_1d(np.asarray(values) if found is None else found), name)
+    try:
+        found = dates_of(values)
+        found = np.asarray(values) if found is None else found
+    except ValueError as error:  # ragged
+        raise ValueError(
+            f"{name} must hold the coordinates along one axis: {error} Got {reprlib.repr(values)}."
+        ) from error
+    return checked_axis(np.atleast_1d(found), name)
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Target:
                 f"Got {type(coords).__name__}."
             )
         given = dict(coords or {})
-        dims = [] if like is None else list(variables_of(like)[0].dims)
+        dims = [] if like is None else list(_first_of(like).dims)
         axes = {dim: coordinates_along(like, dim) for dim in dims if dim not in given}
         fixed = {name for name, values in given.items() if np.ndim(values) == 0}
         for name, values in given.items():
@@ -114,7 +121,7 @@ class Target:
 
     def _chunks(self) -> list[tuple[int, ...]] | None:
         """Chunks along each dimension where `like` is of dask, else None."""
-        sizes = None if self.like is None else variables_of(self.like)[0].chunksizes
+        sizes = None if self.like is None else _first_of(self.like).chunksizes
         if not sizes:
             return None
         chunks = []
@@ -164,6 +171,11 @@ class Target:
             along = self.axes[name]
             coords[name] = (name, along) if name in self.dims else along[0]
         return coords
+
+
+def _first_of(like: Any) -> Any:
+    """What has the dimensions of a grid: a Dataset of coordinates alone has no variable."""
+    return next(iter(variables_of(like)), like)
 
 
 def _in_order_of(

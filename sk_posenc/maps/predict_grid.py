@@ -1,11 +1,13 @@
 """Predictions of a fitted model on a whole grid, with names and coordinates."""
 
+import reprlib
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.settings import parse_flag
 from sk_posenc.datasets.grid_samples import unit_axes
 from sk_posenc.datasets.labelled import is_labelled
@@ -94,7 +96,7 @@ def predict_grid(
         own = None if names is None or places is None else [names[i] for i in places]
         return Target.of(like, coords, own, n_axes).filled_by(model, return_std, covariates)
     if coords is None:
-        axes: Sequence[Any] = unit_axes(np.shape(like)[:n_axes])
+        axes: Sequence[Any] = _axes_like(like, n_axes)
     elif isinstance(coords, str) or not np.iterable(coords):
         raise TypeError(
             "coords must hold coordinates for each axis, in a list or in a dict by the names of "
@@ -110,3 +112,18 @@ def predict_grid(
     beside = covariates_over(model, covariates, axes)
     mean, std = predict_over(model, names, axes, return_std, beside)
     return (mean, std) if return_std else mean
+
+
+def _axes_like(like: Any, n_axes: int | None) -> Sequence[Any]:
+    """Places along each axis of an array without coordinates."""
+    try:
+        shape = np.shape(to_numpy(like))
+    except ValueError as error:  # ragged
+        raise ValueError(f"like must be an array: {error} Got {reprlib.repr(like)}.") from error
+    if 0 in shape[:n_axes] or len(shape) < (n_axes or 1):
+        wanted = "its axes" if n_axes is None else f"the {n_axes} axes of the model"
+        raise ValueError(
+            f"like must have one or more places along each of {wanted}: check how it was sliced, "
+            f"or give coords. Got shape {shape}."
+        )
+    return unit_axes(shape[:n_axes])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sk_posenc.core.outside import FATES, outside
+from sk_posenc.core.wording import counted
 from sk_posenc.measures.report import EncodingReport
 
 # Within these bounds there is no warning.
@@ -26,7 +27,7 @@ def memorises(report: EncodingReport, encoder: Any, has_y: bool) -> Iterator[str
     else:
         yield (
             f"The matrix of {of} has rank {rank:,}: a linear head can fit any values at up to "
-            f"{rank:,} samples. Networks with hidden layers do not have this limit."
+            f"{counted(rank, 'sample')}. Networks with hidden layers do not have this limit."
         )
     shares = " x ".join(
         f"{held:.4g} of {places:.4g}"

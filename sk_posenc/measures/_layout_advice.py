@@ -20,8 +20,9 @@ _REPEATED = 0.05
 
 
 def layout_findings(report: EncodingReport, encoder: Any) -> Iterator[str]:
-    """What is uneven, anisotropic, clustered or repeated, each with what to do."""
-    for check in (_check_uneven, _check_anisotropic, _check_clustered, _check_repeated):
+    """What is uneven, anisotropic, clustered, on a track or repeated, each with what to do."""
+    checks = (_check_uneven, _check_anisotropic, _check_clustered, _check_track, _check_repeated)
+    for check in checks:
         yield from check(report, encoder)
 
 
@@ -68,6 +69,17 @@ def _check_clustered(report: EncodingReport, encoder: Any) -> Iterator[str]:
             f"sample has still varies by {report.layout.clustering:.0%} of its mean. No map of "
             "single axes evens that out. Let KroneckerRidgeCV() choose how much to smooth, and "
             "trust values between the clusters less, or add samples there."
+        )
+
+
+def _check_track(report: EncodingReport, encoder: Any) -> Iterator[str]:
+    if report.layout.is_track:
+        yield (
+            "The samples lie along a track, a line or a curve, which fills no area: on average a "
+            f"place in their box is {report.layout.emptiness:.0%} of its side away from the "
+            "nearest sample. Off the track predictions are guesses, and even wide error bars can "
+            "be too narrow there. Use the distance along the track as the one axis, or take "
+            "samples across it."
         )
 
 

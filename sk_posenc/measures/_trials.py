@@ -9,7 +9,7 @@ from scipy import linalg, sparse
 from sklearn.linear_model import Ridge
 from sklearn.utils import check_consistent_length
 
-from sk_posenc.core.arrays import to_numpy
+from sk_posenc.core.arrays import to_numpy, unit_for_squares
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.settings import random_state_of
@@ -18,6 +18,9 @@ from sk_posenc.measures.spectrum import subsample
 
 # Ridge of the linear heads that an encoding is tried with, as that of KroneckerRidge.
 _ALPHA = 1e-6
+
+# Features that vary by less than this share of their size vary by rounding only.
+_ROUNDING = 8 * float(np.finfo(np.float64).eps)
 
 # What fitting a linear head on y may take, and the rows below which it is not worth it.
 _OPERATIONS, _HEAD_ENTRIES, _FEWEST = 2e10, 1 << 24, 200
@@ -45,11 +48,7 @@ def try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str,
         return tried
     at = encoder._axis_features(axis, places)
     between = encoder._axis_features(axis, (places[1:] + places[:-1]) / 2)
-    at_mean = at.mean(axis=0)
-    at, between = at - at_mean, between - at_mean  # heads have an intercept
-    gram = at @ at.T
-    gram.flat[:: len(gram) + 1] += _ALPHA * np.trace(gram) / len(gram)
-    hat = linalg.solve(gram, at @ between.T, assume_a="pos").T
+    hat = _hat(at, between)
     tried["gain"] = float(linalg.norm(hat) / math.sqrt(len(hat)))
     domain_low, domain_high = encoder._ends[axis]
     held = to_numpy(encoder.stable_rank_)[axis] * np.ptp(places) / (domain_high - domain_low)
@@ -67,6 +66,22 @@ def try_axis(encoder: Any, axis: int, x: NDArray, n_samples: float) -> dict[str,
         errors = np.sqrt(np.mean(errors**2, axis=0)) / np.std(wanted, axis=0)
         tried["slow_error"] = float(np.max(errors))
     return tried
+
+
+def _hat(at: NDArray, between: NDArray) -> NDArray[np.float64]:
+    """What a head predicts between places, of features there, for each value at them.
+
+    0 where features vary by rounding only, as those of places outside the domain.
+    """
+    mean, rounding = at.mean(axis=0), _ROUNDING * float(np.max(np.abs(at)))
+    at, between = at - mean, between - mean  # heads have an intercept
+    if np.max(np.abs(at)) <= rounding:
+        return np.zeros((len(between), len(at)))
+    unit = unit_for_squares(at)
+    at, between = at / unit, between / unit
+    gram = at @ at.T
+    gram.flat[:: len(gram) + 1] += _ALPHA * np.trace(gram) / len(gram)
+    return np.asarray(linalg.solve(gram, at @ between.T, assume_a="pos").T)
 
 
 def _dense(encoder: Any, axis: int, low: float, high: float, most: int) -> NDArray[np.float64]:

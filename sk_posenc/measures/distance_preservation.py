@@ -122,10 +122,10 @@ def _pairs(
     n_samples: int, n_pairs: int, random_state: Any
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Distinct pairs i < j, drawn uniformly."""
+    rng = random_state_of(random_state)
     total = n_samples * (n_samples - 1) // 2
     if total <= n_pairs:
         return np.triu_indices(n_samples, k=1)
-    rng = random_state_of(random_state)
     code = sample_without_replacement(total, n_pairs, random_state=rng).astype(np.int64)
     # code = j (j - 1) / 2 + i; the root may be off by one
     j = ((1 + np.sqrt(1 + 8.0 * code)) / 2).astype(np.int64)

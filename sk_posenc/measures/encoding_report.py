@@ -77,8 +77,9 @@ def encoding_report(
     samples than at them (double descent).
 
     It also says how the samples lie: uneven along an axis, farther apart along one axis than
-    along another, clustered, or several at one place. Numbers and findings are in the attribute
-    ``layout``. Samples on a grid, and uniformly random ones, are no finding.
+    along another, clustered, along a track that leaves most of their box empty, or several at
+    one place. Numbers and findings are in the attribute ``layout``. Samples on a grid, and
+    uniformly random ones, are no finding.
 
     Examples
     --------

@@ -53,7 +53,7 @@ class EncodingReport:
         Size of such a head's fit to white noise between the samples, divided by its size at
         them. A well-behaved interpolation has about 1.
     layout : SampleLayout
-        How the samples lie: evenly, crowded, in clusters, or several at one place.
+        How the samples lie: evenly, crowded, in clusters, along a track, or several at one place.
     whole_stable_rank : float
     rank : int
         Of the rows measured.

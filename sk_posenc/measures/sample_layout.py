@@ -1,4 +1,4 @@
-"""How samples lie: evenly, crowded, in clusters, or several at one place."""
+"""How samples lie: evenly, crowded, in clusters, along a track, or several at one place."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import rankdata
 
+from sk_posenc.measures._tracks import Track, track_of
 from sk_posenc.measures.spectrum import subsample
 
 # Distinct coordinates in a bin of an axis: few show short bursts, many show slow changes best.
@@ -59,11 +60,19 @@ class SampleLayout:
         The same as `unevenness`, of the volume that a place has to itself, where each axis is
         mapped so that it is even: what is left are clusters that no axis shows alone. NaN on one
         axis, and as in `nearly_repeated`.
+    on_lines : float
+        Share of the places whose neighbours lie along a line, all on one track; NaN on one axis,
+        and as in `nearly_repeated`.
+    emptiness : float
+        Mean distance from anywhere in the box of the samples to the nearest one, in sides of the
+        box; NaN as `on_lines`.
+    is_track : bool
+        Whether the samples lie along a line or a curve that leaves most of their box empty.
     anisotropy : float
         How much wider apart, in coordinate units, the places are along one axis than along
         another; of axes with at least three. NaN where there are no two.
     findings : list of str
-        What is uneven, anisotropic, clustered or repeated, each with what to do.
+        What is uneven, anisotropic, clustered, on a track or repeated, each with what to do.
     """
 
     n_samples: int
@@ -72,6 +81,9 @@ class SampleLayout:
     unevenness: NDArray[np.float64]
     half_within: NDArray[np.float64]
     clustering: float
+    on_lines: float
+    emptiness: float
+    is_track: bool
     anisotropy: float
     findings: list[str] = field(default_factory=list)
 
@@ -82,7 +94,7 @@ def sample_layout(
     """Measure how samples lie.
 
     All samples count along axes and for repeats. Neighbours are asked of at most 4,096 places,
-    always the same ones.
+    and of 512 for tracks, always the same ones.
 
     Parameters
     ----------
@@ -103,6 +115,7 @@ def sample_layout(
     near = _nearly_repeated(places) if distances_tell else math.nan
     apart = _merged(places) if near > NEARLY_REPEATED else places
     uneven = [_uneven(x) for x in apart.T]
+    track = track_of(apart) if distances_tell else Track(math.nan, math.nan, False)
     return SampleLayout(
         n_samples=len(X),
         n_places=len(places),
@@ -110,6 +123,9 @@ def sample_layout(
         unevenness=np.array([each[0] for each in uneven]),
         half_within=np.array([each[1] for each in uneven]),
         clustering=_clustering(_drawn(apart)) if distances_tell else math.nan,
+        on_lines=track.on_lines,
+        emptiness=track.emptiness,
+        is_track=track.is_track,
         anisotropy=float(wide.max() / wide.min()) if len(wide) > 1 else math.nan,
     )
 

@@ -77,9 +77,9 @@ def rows_that_fit(encoder: Any, n_samples: int, max_samples: int) -> int:
 
 def subsample(n_samples: int, n_kept: int, random_state: Any) -> NDArray[np.intp]:
     """Sorted indices of `n_kept` of `n_samples` rows, drawn at random; all where they are few."""
+    rng = random_state_of(random_state)
     if n_kept >= n_samples:
         return np.arange(n_samples)
-    rng = random_state_of(random_state)
     return np.sort(rng.choice(n_samples, n_kept, replace=False))
 
 

@@ -8,10 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Subset
 
+from sk_posenc.core.checks import check_kind_of_labels
+
 
 def codes_of(y: NDArray, classes: NDArray) -> NDArray[np.int64]:
     """The place of each label among the sorted classes."""
-    places = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)
+    try:
+        places = np.clip(np.searchsorted(classes, y), 0, len(classes) - 1)
+    except TypeError:
+        raise TypeError(
+            "y and classes must hold labels of one kind, all text or all numbers: convert them. "
+            f"Got {y[0]!r} and {classes[0]!r} among them."
+        ) from None
     unknown = classes[places] != y
     if unknown.any():
         raise ValueError(
@@ -23,7 +31,12 @@ def codes_of(y: NDArray, classes: NDArray) -> NDArray[np.int64]:
 
 def sorted_classes(classes: ArrayLike, name: str) -> NDArray:
     """Classes that a user names, without repetition."""
-    found = np.unique(np.asarray(classes))
+    try:
+        listed = np.asarray(classes)
+    except ValueError as error:  # ragged
+        raise ValueError(f"{name} must be a list of labels: {error} Got {classes!r}.") from None
+    check_kind_of_labels(listed, name)
+    found = np.unique(listed)
     if not len(found):
         raise ValueError(f"{name} must name at least one class. Got {classes!r}.")
     return found

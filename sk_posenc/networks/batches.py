@@ -93,7 +93,12 @@ class TensorBatches:
 
 
 def as_tensor(array: NDArray) -> Tensor:
-    """Share memory with `array`, also where it is read-only (torch would warn; we never write)."""
+    """Share memory with `array`, also where it is read-only (torch would warn; we never write).
+
+    A copy where torch cannot: of rows in reverse, and of bytes in another order.
+    """
+    if any(stride < 0 for stride in array.strides) or not array.dtype.isnative:
+        array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     if array.flags.writeable:
         return torch.from_numpy(array)
     writeable = _Memory()

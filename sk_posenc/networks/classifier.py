@@ -375,6 +375,7 @@ class CoordinateMLPClassifier(CoordinateNetwork, NeuralNetClassifier):
         float
         """
         predicted = self.predict(X) if groups is None else self.predict(X, groups)
+        check_labels(y)
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def _trial_settings(self) -> dict[str, Any]:

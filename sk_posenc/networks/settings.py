@@ -24,6 +24,9 @@ from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._muon import MUON_LR, check_muon, check_options, is_muon
 from sk_posenc.networks._schedules import SCHEDULES
 
+# Steps are float32, which holds 1e38, and optimisers divide the rate.
+LARGEST_RATE = 1e30
+
 
 def resolve_device(device: object) -> torch.device:
     """The device that a setting means here."""
@@ -141,7 +144,7 @@ def check_optimizer(net: Any) -> None:
     else:
         _check_class(net, "optimizer", 'torch.optim.Adam, or "muon"')
     if not (isinstance(net.lr, str) and net.lr == "auto"):
-        parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
+        parse_number(net.lr, "lr", at_least=0, at_most=LARGEST_RATE, otherwise=', or "auto"')
 
 
 @contextlib.contextmanager
@@ -156,6 +159,22 @@ def options_named(net: Any, part: str) -> Iterator[None]:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(
             f"{', '.join(given)} must be what {getattr(net, part)!r} takes: {error}. Got {given!r}."
+        ) from error
+
+
+@contextlib.contextmanager
+def overflows_named(net: Any) -> Iterator[None]:
+    """Name the settings of an optimiser where one of its numbers is beyond those of a tensor."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "without overflow" not in str(error):
+            raise
+        options = net.get_params_for("optimizer")
+        given = {"lr": net.lr} | {f"optimizer__{name}": each for name, each in options.items()}
+        raise ValueError(
+            f"{', '.join(given)} must be such that steps are within float32: lower them "
+            f"({error}). Got {given!r}."
         ) from error
 
 

@@ -32,7 +32,7 @@ from sk_posenc.networks._weights import in_one_batch, present, relative, weighte
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
 from sk_posenc.networks.meanwhile import Meanwhile
 from sk_posenc.networks.run import Run, drop_unended_epoch
-from sk_posenc.networks.settings import batch_size_of, chosen, epochs_of
+from sk_posenc.networks.settings import batch_size_of, chosen, epochs_of, overflows_named
 
 # Share of the rows that early stopping sets aside where no `train_split` does.
 HELD_OUT = 0.1
@@ -235,7 +235,7 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
     ) -> Self:
         epochs = run.epochs_left(self.history) if epochs is None else epochs
         run.begin_loop(self.history)
-        with self._memory_explained("training"):
+        with self._memory_explained("training"), overflows_named(self):
             return super().fit_loop(X, y, epochs=epochs, **fit_params)
 
     def _yield_callbacks(self) -> Iterator[tuple[str, Any, bool]]:

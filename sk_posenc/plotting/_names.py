@@ -9,6 +9,11 @@ from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.measures.held_encoder import encoder_within
 
+_UNFITTED = (
+    "estimator must be fitted, as a Display draws what it has learnt: call its fit(X) first. "
+    "encoding_report fits a clone by itself. Got a %(name)s that is not fitted yet."
+)
+
 
 def name_of(encoder: Any) -> str:
     """What an encoder, or another transformer, is called in a legend."""
@@ -46,11 +51,11 @@ def estimators_by_name(estimators: Any) -> dict[str, Any]:
 
     def detail(each: Any) -> str:
         encoder = encoder_within(each)
-        check_is_fitted(encoder)
+        check_is_fitted(encoder, msg=_UNFITTED)
         ranks = to_numpy(encoder.stable_rank_)
         return "stable rank " + " x ".join(f"{rank:.3g}" for rank in ranks)
 
     named = by_name(estimators, "estimator", lambda each: name_of(encoder_within(each)), detail)
     for each in named.values():
-        check_is_fitted(encoder_within(each))
+        check_is_fitted(encoder_within(each), msg=_UNFITTED)
     return named

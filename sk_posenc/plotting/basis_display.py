@@ -106,7 +106,8 @@ class BasisDisplay:
         Parameters
         ----------
         estimator : fitted encoder, or a list or dict of them
-            Estimators that hold an encoder are accepted too.
+            Call ``fit`` first: a Display fits nothing. Estimators that hold an encoder are
+            accepted too.
         axis : int, default=0
             Which axis of the coordinates.
         extent : float, default=None

@@ -82,7 +82,8 @@ class SpectrumDisplay:
         Parameters
         ----------
         estimator : fitted encoder, or a list or dict of them
-            Estimators that hold an encoder are accepted too.
+            Call ``fit`` first: a Display fits nothing. Estimators that hold an encoder are
+            accepted too.
         X : array-like of shape (n_samples, n_axes)
             Coordinates, as the estimators take them.
         max_samples : int, default=2000

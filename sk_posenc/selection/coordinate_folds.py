@@ -13,6 +13,7 @@ from sk_posenc.core.incoming import settled
 from sk_posenc.core.samples_per_axis import axis_cells
 from sk_posenc.core.settings import parse_choice, parse_integer, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
+from sk_posenc.core.wording import counted
 from sk_posenc.selection._crowding import warn_of_crowds
 from sk_posenc.selection._groups import fold_groups
 from sk_posenc.selection._sphere_blocks import sphere_blocks
@@ -127,6 +128,7 @@ class CoordinateKFold(BaseCrossValidator):
     ) -> None:
         self.n_splits = parse_integer(n_splits, "n_splits", at_least=2)
         self.scheme = parse_choice(*_SCHEMES)(scheme, "scheme")
+        random_state_of(random_state)
         self.random_state = random_state
         self.metric, self.unit = parse_metric(metric), unit
         quarter_of(unit)
@@ -233,11 +235,11 @@ class CoordinateKFold(BaseCrossValidator):
         fold = parts @ (self.n_splits // np.cumprod(factors))  # C order of the parts
         sizes = np.bincount(fold, minlength=self.n_splits)
         if not sizes.all():
+            empty = counted(int(np.count_nonzero(sizes == 0)), "fold")
             raise ValueError(
-                f"n_splits={self.n_splits} with scheme={self.scheme!r} leaves "
-                f"{np.count_nonzero(sizes == 0)} folds without a sample, because samples are "
-                f"missing or uneven over the {' x '.join(map(str, n_cells))} cells of X; "
-                "lower n_splits or use scheme='random'."
+                f"n_splits={self.n_splits} with scheme={self.scheme!r} leaves {empty} without a "
+                f"sample, because {_cells_of(n_cells)} are uneven or have gaps: set "
+                f"scheme='random', or lower n_splits. Got n_splits={self.n_splits}."
             )
         return fold
 
@@ -254,6 +256,12 @@ def _finite_coordinates(X: Any) -> NDArray:
     return X.astype(np.float64) if X.dtype.kind in "iub" else np.asarray(settled(X, np))
 
 
+def _cells_of(n_cells: NDArray[np.intp]) -> str:
+    shape = " x ".join(map(str, n_cells))
+    what = "distinct coordinates, samples per axis where they are scattered, or places of groups"
+    return f"{shape} cells ({what})"
+
+
 def _factors_per_axis(n_splits: int, n_cells: NDArray[np.intp]) -> NDArray[np.intp]:
     by_cells = np.argsort(-n_cells, kind="stable")
     # Largest factor on the axis with most cells: if any order of factors fits, this does.
@@ -264,10 +272,9 @@ def _factors_per_axis(n_splits: int, n_cells: NDArray[np.intp]) -> NDArray[np.in
     ]
     if not fitting:
         raise ValueError(
-            f"n_splits={n_splits} does not factorise over axes of "
-            f"{' x '.join(map(str, n_cells))} cells (distinct coordinates, or samples per axis "
-            "where they are scattered); use a number whose factors are no larger, or "
-            "scheme='random'."
+            f"n_splits={n_splits} does not factorise over axes of {_cells_of(n_cells)}: set "
+            "scheme='random', which suits few places or groups, or take a number whose factors "
+            f"are no larger. Got n_splits={n_splits}."
         )
     factors_per_axis = np.empty(len(n_cells), dtype=np.intp)
     factors_per_axis[by_cells] = min(fitting)

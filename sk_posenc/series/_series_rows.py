@@ -13,6 +13,7 @@ from sk_posenc.core.checks import checked_array, checked_data
 from sk_posenc.core.date_columns import is_missing
 from sk_posenc.core.dates import DateAxis
 from sk_posenc.core.incoming import coordinates_in
+from sk_posenc.core.refusals import refusals_told
 from sk_posenc.series._panel import Panel, check_steps, panel_of
 
 # How much the time between steps may differ from that of fit.
@@ -117,14 +118,16 @@ class SeriesRows:
         others = [i for i in range(self.n_features_in_) if i != id_at]
         known = None if fresh else self.dates_
         numbers, dates = coordinates_in(_safe_indexing(X, others, axis=1), known)
-        columns = self._checked(numbers, dtype=np.float64, ensure_min_features=0)
+        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
+        told = [names[i] for i in others]
+        columns = self._checked(numbers, told, dtype=np.float64, ensure_min_features=0)
         if fresh:
             self.dates_ = dates or (None,) * columns.shape[1]
         ids = None if id_at is None else checked_ids(_safe_indexing(X, id_at, axis=1))
         return ids, columns, None if time_at is None else others.index(time_at)
 
-    def _checked(self, X: Any, **checks: Any) -> Any:
-        with np.errstate(invalid="ignore"):  # NumPy warns of the sum of inf and -inf
+    def _checked(self, X: Any, names: list[Any] | None = None, **checks: Any) -> Any:
+        with refusals_told({"X": X}, names):
             return check_array(X, input_name="X", estimator=self, **checks)
 
     def _place_of(self, parameter: str) -> int | None:
@@ -178,7 +181,8 @@ def refuse_ragged(X: Any) -> None:
 
 def axes_of(X: Any) -> int:
     """Axes of an array, a table or a list."""
-    return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
+    with refusals_told({"X": X}):
+        return len(X.shape) if hasattr(X, "shape") else np.asarray(X).ndim
 
 
 def checked_ids(ids: Any) -> NDArray:

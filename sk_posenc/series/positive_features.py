@@ -8,8 +8,9 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sk_posenc.core.arrays import SQUARED_UP_TO
-from sk_posenc.core.incoming import refuse_unordered
+from sk_posenc.core.incoming import refuse_unordered, targets_in
 from sk_posenc.core.memory import check_memory
+from sk_posenc.core.refusals import column_names, refusals_told
 from sk_posenc.core.settings import parse_flag, parse_integer, random_state_of
 from sk_posenc.core.state import of_one_fit, taken_over_last
 from sk_posenc.series._directions import draw_directions
@@ -104,11 +105,18 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _draw(self, X: Any) -> None:
         n = parse_integer(self.n_components, "n_components")
         orthogonal = parse_flag(self.orthogonal, "orthogonal")
-        refuse_unordered(X, "X")
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        X = self._checked(X, reset=True)
         check_memory((n, X.shape[1]), 8, _WAY_OUT)
         rng = random_state_of(self.random_state)
         self.directions_ = draw_directions(n, X.shape[1], orthogonal, rng)
+
+    def _checked(self, X: Any, reset: bool) -> NDArray[Any]:
+        refuse_unordered(X, "X")
+        if isinstance(X, np.ma.MaskedArray):
+            X = targets_in(X, "X")
+        with refusals_told({"X": X}, column_names(X), "drop these rows"):
+            rows = validate_data(self, X, dtype=[np.float64, np.float32], reset=reset)
+        return np.asarray(rows)
 
     @of_one_fit
     def transform(self, X: Any) -> NDArray[Any]:
@@ -130,8 +138,7 @@ class PositiveRandomFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             output larger than the memory.
         """
         check_is_fitted(self)
-        refuse_unordered(X, "X")
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        X = self._checked(X, reset=False)
         check_memory((len(X), len(self.directions_)), 8, _WAY_OUT)
         exact = X.astype(np.float64)
         largest = float(np.max(np.abs(exact)))

@@ -1,5 +1,7 @@
 """What does not fit into memory is refused, at once and with a way out."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -13,7 +15,8 @@ script = load("benchmark_memory")
 
 @pytest.mark.parametrize("call", script.REFUSED)
 def test_more_than_any_memory_is_refused(call):
-    with pytest.raises(ValueError, match=r"needs [\d,.]+ GiB, and [\d,.]+ GiB .* available: \w+"):
+    size = r"[\d,.]+(e\+\d+)? GiB"
+    with pytest.raises(ValueError, match=rf"needs {size}, and {size} .* available: \w+"):
         script.REFUSED[call]()
 
 
@@ -39,6 +42,10 @@ def test_copies_of_sparse_matrices_and_lists_are_not_counted(monkeypatch):
         memory.check_copies(np.ones((3, 4)), 2, "take less")
 
 
-def test_sizes_beyond_floats_are_refused_too():
-    with pytest.raises(ValueError, match=r"GiB, and 0\.0 GiB of memory are available: make less"):
-        memory.check_bytes(2**4_000, "this", 100, "make less")
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [(3 * 2**29, "1.5"), (2**59, "536,870,912.0"), (2**60, "1.1e+09"), (2**4_000, "9.3e+290")],
+)
+def test_sizes_are_told_by_their_digits_and_beyond_floats_too(size, told):
+    with pytest.raises(ValueError, match=rf"this needs {re.escape(told)} GiB, and 0\.0 GiB of mem"):
+        memory.check_bytes(size, "this", 100, "make less")

@@ -44,7 +44,7 @@ def test_dates_of_other_calendars():
     ("values", "settings", "kind", "message"),
     [
         (FIELD, {"axes": [[1]]}, ValueError, "assign_coords"),
-        (FIELD.assign_coords(x=["a", "b"]), {}, TypeError, "coordinate 'x' must hold numbers"),
+        (FIELD.assign_coords(x=["a", "b"]), {}, TypeError, "coordinate 'x' must hold real numbers"),
         (FIELD.assign_coords(x=[1, np.nan]), {}, ValueError, "coordinate 'x' must be finite"),
         (xr.Dataset({"a": FIELD, "b": FIELD[0]}), {}, ValueError, "the same dimensions"),
         (xr.Dataset(), {}, ValueError, "Got 0 variables"),

@@ -10,7 +10,7 @@ from scipy.interpolate import BSpline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sk_posenc import EncoderModule, MultigridEncoder, grid_samples
-from sk_posenc.encoders._grid_parts import every_second, pieces_of
+from sk_posenc.encoders._grid_parts import every_second, pieces_of, some_cells
 
 PRIMES = (1, 2_654_435_761)
 
@@ -211,6 +211,13 @@ def test_every_second_of_a_grid_leaves_a_grid():
     rows, held_out = every_second(places)
     assert sorted(map(tuple, rows[~held_out])) == [(a, b) for a in (0, 1, 2) for b in (0, 1)]
     assert held_out.sum() == 9
+
+
+def test_a_part_may_be_without_samples():
+    none = np.empty((0, 2))
+    assert some_cells(none).shape == (0,)
+    assert every_second(none)[1].shape == (0,)
+    assert not pieces_of(np.repeat([0.0, 1.0], 20)[:, None], 2)[0].any()
 
 
 @pytest.mark.parametrize(

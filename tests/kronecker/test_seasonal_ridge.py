@@ -295,7 +295,7 @@ def test_refused_settings(settings, error, message, model):
         (np.ones((4, 2)), np.ones(4), r"X must have one column.*Got 2 columns\."),
         (DAYS, Y, "2D array"),
         (DAYS[:2, None], Y[:2], "3 different times or more.*Got n_samples = 2"),
-        (np.ones((9, 1)), Y[:9], "n_samples = 9, at 1 different times"),
+        (np.ones((9, 1)), Y[:9], r"n_samples = 9, at 1 different time\."),
         (DAYS[:, None], np.where(DAYS == 3, np.nan, Y), "NaN"),
         (DAYS[:, None], Y[1:], "inconsistent"),
     ],

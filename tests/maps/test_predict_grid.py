@@ -174,11 +174,25 @@ def test_fits_without_a_product_go_by_rows():
         ({"coords": {"time": [DAYS[0], pd.NaT], "lat": LAT, "lon": LON}}, ValueError, "Got NaT"),
         ({"coords": {"time": [1.0], "lat": LAT, "lon": LON}}, TypeError, "must hold dates"),
         ({"like": FIELD, "return_std": 1}, TypeError, "return_std must be True or False"),
+        ({"coords": [DAYS, [], LON]}, ValueError, r"coords\[1\] must hold.* Got shape \(0,\)"),
+        ({"coords": [DAYS, [LAT], LON]}, ValueError, r"coords\[1\] must.* Got shape \(1, 6\)"),
+        ({"coords": [DAYS, [[1], [2, 3]], LON]}, ValueError, r"coords\[1\] must.* Got \[\[1"),
+        ({"coords": [DAYS, LAT, [1j]]}, TypeError, r"coords\[2\] must hold real numbers"),
+        ({"like": FIELD[:0]}, ValueError, "coordinate 'time' must hold"),
+        ({"like": FIELD[:, :0].drop_vars("lat")}, ValueError, "dimension 'lat' must hold"),
+        ({"like": np.ones((2, 0, 3))}, ValueError, r"like must have .* Got shape \(2, 0, 3\)"),
+        ({"like": [1.0]}, ValueError, r"each of the 3 axes of the model.* Got shape \(1,\)"),
+        ({"like": [[1], [2, 3]]}, ValueError, r"like must be an array"),
     ],
 )
 def test_what_does_not_fit_is_refused(model, settings, kind, message):
     with pytest.raises(kind, match=message):
         predict_grid(model, **settings)
+
+
+def test_a_dataset_of_coordinates_is_a_grid(model):
+    found = predict_grid(model, like=FIELD.coords.to_dataset())
+    xr.testing.assert_allclose(found["prediction"], predict_grid(model, like=FIELD), atol=1e-12)
 
 
 @pytest.mark.parametrize("wrong", [KroneckerRidge, 1, "model"])

@@ -21,6 +21,7 @@ from sk_posenc import (
     LogFourierEncoder,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
+    distance_preservation,
     encoding_report,
     grid_samples,
     psnr_score,
@@ -334,6 +335,13 @@ def test_bad_input(arguments, error, match):
         encoding_report(*arguments)
 
 
+def test_seeds_are_checked_where_none_is_drawn():
+    with pytest.raises(TypeError, match="random_state must be a whole number"):
+        encoding_report(FourierEncoder(), LINE, random_state={})
+    with pytest.raises(TypeError, match="random_state must be a whole number"):
+        distance_preservation(LINE, LINE, random_state={})
+
+
 @pytest.mark.parametrize("max_samples", [1, 2.5, "all"])
 def test_bad_max_samples(max_samples):
     with pytest.raises((ValueError, TypeError), match="max_samples"):
@@ -384,6 +392,20 @@ def test_samples_beside_the_domain_measure_all_of_it():
     within, beside = encoding_report(encoder, LINE), encoding_report(encoder, LINE + 5)
     assert beside.ripple == pytest.approx(within.ripple, rel=0.05)
     assert any("100.00% of the samples lie outside" in warning for warning in beside.warnings)
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [FourierEncoder(), ShiftedBasisEncoder("triangle"), ShiftedBasisEncoder(boundary="cut")],
+    ids=repr,
+)
+@pytest.mark.parametrize("far", [100, 1e8])
+def test_samples_that_are_one_point_to_the_encoding(rng, encoder, far):
+    X = rng.uniform(size=(40, 2))
+    report = encoding_report(encoder.fit(X), X + far, X[:, 0])
+    np.testing.assert_array_equal(report.gain, 0)
+    np.testing.assert_allclose(report.slow_error, 1)  # the mean is all that a head knows
+    assert "100.00% of the samples lie outside the domain" in str(report)
 
 
 def test_the_number_of_samples_is_told_once():

@@ -163,6 +163,79 @@ def test_different_spacings_of_axes(X, ratio):
     assert findings_of(X, ShiftedBasisEncoder(bandwidth=width)) == []
 
 
+def along(corners, n, noise=0.0, even=True, seed=0):
+    """Samples along straight lines from corner to corner."""
+    rng, corners = np.random.default_rng(seed), np.asarray(corners, dtype=float)
+    steps = np.linalg.norm(np.diff(corners, axis=0), axis=1)
+    length = np.concatenate([[0], np.cumsum(steps)])
+    at = np.linspace(0, 1, n) if even else np.sort(rng.uniform(size=n))
+    X = np.stack([np.interp(at * length[-1], length, x) for x in corners.T], axis=1)
+    return X + noise * rng.standard_normal(X.shape)
+
+
+TURN = np.linspace(0, 2 * np.pi, 200)
+ON_TRACKS = {
+    "diagonal": [[0, 0], [1, 1]],
+    "diagonal of a box": [[0, 0, 0], [1, 1, 1]],
+    "there and back": [[0, 0], [0.5, 1], [1, 0]],
+    "zigzag": [[0, 1], [1, 1], [0, 0], [1, 0]],
+    "wave": np.column_stack([TURN, np.sin(TURN)]),
+    "circle": np.column_stack([np.cos(TURN), np.sin(TURN)]),
+    "parabola": np.column_stack([TURN, TURN**2]),
+    "helix": np.column_stack([TURN, np.cos(TURN), np.sin(TURN)]),
+}
+
+
+@pytest.mark.parametrize("name", ON_TRACKS)
+@pytest.mark.parametrize(
+    ("n", "noise", "even"), [(100, 0, True), (150, 0.003, False), (3000, 0.003, True)]
+)
+def test_samples_on_a_track_are_found(name, n, noise, even):
+    corners = np.asarray(ON_TRACKS[name], dtype=float)
+    X = (
+        along(corners / np.ptp(corners, axis=0), n, noise, even)
+        * ([1e6, 1e-3, 5][: corners.shape[1]])
+    )
+    told = [each for each in findings_of(X) if "along a track" in each]
+    assert len(told) == 1
+    assert "distance along the track as the one axis" in told[0]
+
+
+def test_numbers_of_a_diagonal():
+    layout = layout_of(along([[0, 0], [1, 1]], 400))
+    assert layout.on_lines == 1
+    # the mean distance to the diagonal of the unit square: 1 / (3 sqrt(2))
+    assert layout.emptiness == pytest.approx(1 / (3 * math.sqrt(2)), rel=0.02)
+    assert layout_of(grid([0.0, 1.0], np.linspace(0, 1, 100))).emptiness == pytest.approx(
+        1 / 4, rel=0.02
+    )
+
+
+@pytest.mark.parametrize("n", [60, 300, 2000])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: random(rng, n, 2),
+        lambda rng, n: clustered(rng, n, 2),
+        lambda rng, n: clustered(rng, n, 3),
+        lambda rng, n: rng.normal(size=(n, 2)),
+        lambda rng, n: rng.lognormal(sigma=2, size=(n, 2)),
+        lambda rng, n: np.repeat([[0, 0.1], [1, 0.9]], n, axis=0) + 0.01 * random(rng, 2 * n, 2),
+        lambda rng, n: random(rng, 20, 2)[rng.integers(20, size=n)] + rng.normal(size=(n, 2)) / 100,
+        lambda rng, n: random(rng, n, 2) @ [[1, 1], [0, 0.3]],
+        lambda rng, n: tracks(2, n // 2) + 0.01 * rng.normal(size=(n // 2 * 2, 2)),
+        lambda rng, n: tracks(3, n // 3),
+        lambda rng, n: tracks(6, n // 6),
+        lambda rng, n: tracks(12, n // 12) @ [[1, 0.3], [0, 1]],
+    ],
+    ids=["random", "clustered", "clustered-3", "normal", "heavy tails", "two clusters", "blobs",
+         "swath", "two tracks", "three tracks", "tracks", "slanted tracks"],
+)  # fmt: skip
+def test_other_samples_are_no_track(draw, n):
+    for seed in range(3):
+        assert not layout_of(draw(np.random.default_rng(seed), n)).is_track
+
+
 def test_repeated_samples(rng):
     twice = np.repeat(random(rng, 400, 2), 2, axis=0)
     (told,) = findings_of(rng.permutation(twice))
@@ -184,6 +257,8 @@ def test_few_places_and_many_axes_have_no_distances(rng):
     for X in (random(rng, 49, 2), random(rng, 100, 5)):
         assert math.isnan(layout_of(X).nearly_repeated)
         assert math.isnan(layout_of(X).clustering)
+        assert math.isnan(layout_of(X).on_lines)
+    assert not layout_of(np.column_stack([np.arange(99.0), np.ones(99)])).is_track
     assert math.isnan(layout_of(random(rng, 100, 1)).clustering)
     assert layout_of(random(rng, 50, 2)).nearly_repeated == 0
     assert math.isnan(layout_of(np.column_stack([np.arange(9.0), np.ones(9)])).anisotropy)

@@ -207,8 +207,8 @@ def test_the_climb():
     assert climb(lambda value: 1 / value) <= 10**5.6
 
 
-def test_few_rows_cannot_choose():
-    X = np.array([[0.0, 0.0], [1.0, 1.0]])
+@pytest.mark.parametrize("X", [[[0.0, 0.0], [1.0, 1.0]], [[0.3, 0.1], [0.2, 0.8]]])
+def test_few_rows_cannot_choose(X):
     fitted = model("auto", max_epochs=1).fit(X, [0.0, 1.0])
     assert fitted.encoder_.smoothness_ >= 0
 

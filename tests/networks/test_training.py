@@ -30,6 +30,7 @@ from sk_posenc import (
     similarity_radius_scorer,
     stable_rank_scorer,
 )
+from sk_posenc.networks.batches import as_tensor
 
 try:
     import sklearn.callback as sklearn_callback
@@ -98,6 +99,29 @@ def test_inside_is_in_front(data, encoder, dtype):
     np.testing.assert_allclose(inside.predict(X), front.predict(X), rtol=0, atol=1e-5)
     np.testing.assert_array_equal(inside.encoder_.transform(X), front[0].transform(X))
     assert not hasattr(encoder, "domain_")  # a clone was fitted
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        lambda a: a[::-1][::-1],
+        lambda a: a[::-1].copy()[::-1],
+        lambda a: np.stack([a, a], axis=1)[::-1].copy()[::-1, 0],
+        lambda a: a.astype(">f8"),
+        lambda a: a[::-1].astype(">f4")[::-1],
+        lambda a: np.asfortranarray(a),
+    ],
+)
+@pytest.mark.parametrize("read_only", [False, True])
+def test_rows_in_any_order_of_bytes_train_alike(seen, read_only):
+    X = np.random.default_rng(0).integers(-8, 8, (40, 2)) / 8
+    y = X[:, :1] * [1.0, -1.0]
+    expected = small(max_epochs=1).fit(X, y).partial_fit(X, y)
+    rows, targets = seen(X), seen(y)
+    rows.flags.writeable = targets.flags.writeable = not read_only
+    given = small(max_epochs=1).fit(rows, targets, seen(np.ones(40))).partial_fit(rows, targets)
+    np.testing.assert_array_equal(given.predict(rows), expected.predict(X))
+    np.testing.assert_array_equal(as_tensor(seen(y)).numpy(), y)
 
 
 def test_scorers_reach_the_encoder(data):
@@ -230,6 +254,8 @@ def test_bad_encoders_and_settings(data):
         ({"lr": -1e-3}, ValueError, "lr must be"),
         ({"lr": np.nan}, ValueError, "lr must be"),
         ({"lr": np.inf}, ValueError, "lr must be"),
+        ({"lr": 1e300}, ValueError, r"lr must be .* at most 1e\+30.* Got 1e\+300"),
+        ({"optimizer__weight_decay": 1e300}, ValueError, r"optimizer__weight_decay must .*float32"),
         ({"train_encoder": True}, ValueError, "needs an encoder"),
         ({"train_encoder": "yes"}, ValueError, "'auto', True or False"),
         ({"train_encoder": 1}, TypeError, "train_encoder must be 'auto', True or False. Got 1"),

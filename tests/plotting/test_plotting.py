@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import matplotlib
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import linalg, sparse
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -199,8 +201,12 @@ def test_what_a_basis_display_refuses():
     with pytest.raises(ValueError, match="n_points"):
         BasisDisplay.from_estimator(encoder, n_points=1)
     for unfitted in (ShiftedBasisEncoder(), [ShiftedBasisEncoder(), ShiftedBasisEncoder()]):
-        with pytest.raises(ValueError, match="not fitted yet"):
-            BasisDisplay.from_estimator(unfitted)
+        for draw in (
+            BasisDisplay.from_estimator,
+            partial(SpectrumDisplay.from_estimator, X=[[0.0]]),
+        ):
+            with pytest.raises(NotFittedError, match=r"call its fit\(X\) first.*not fitted yet"):
+                draw(unfitted)
     with pytest.raises(TypeError, match="encoder of sk_posenc"):
         BasisDisplay.from_estimator(Ridge())
     for none in ([], {}):

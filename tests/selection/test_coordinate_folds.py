@@ -190,6 +190,21 @@ def test_random_folds_are_of_equal_size(n_samples, n_splits, seed):
     assert np.ptp(np.bincount(fold)) <= 1
 
 
+@pytest.mark.parametrize("scheme", ["subgrid", "random", "block"])
+@pytest.mark.parametrize(("seed", "kind"), [({}, TypeError), (True, TypeError), (-1, ValueError)])
+def test_bad_seeds_are_refused_where_none_is_drawn(scheme, seed, kind):
+    with pytest.raises(kind, match="random_state must be a whole number"):
+        CoordinateKFold(scheme=scheme, random_state=seed)
+
+
+def test_few_groups_are_told_of_random_folds():
+    X, station = np.repeat(np.random.default_rng(0).random((12, 2)), 3, axis=0), np.arange(36) // 3
+    with pytest.raises(ValueError, match=r"3 x 3 cells .*places of groups\): set scheme='random'"):
+        next(CoordinateKFold(5).split(X, groups=station))
+    folds = CoordinateKFold(5, scheme="random", random_state=0).split(X, groups=station)
+    assert sorted(len(test) for _, test in folds) == [6, 6, 6, 9, 9]
+
+
 def test_random_state_decides_random_folds_only():
     X = _grid(20, 20)
 
