@@ -48,9 +48,8 @@ class Samples:
 
     def __init__(self, X: NDArray, weights: NDArray | None) -> None:
         weights = np.ones(len(X)) if weights is None else weights
-        self._row_weights: NDArray = weights / unit_for_squares(
-            weights
-        )  # their scale does not matter
+        # their scale does not matter, and sums of them must be floats
+        self._row_weights: NDArray = weights / unit_for_squares(weights)
         self.total = float(self._row_weights.sum())
         self.n_present = int(np.count_nonzero(self._row_weights))
         grid = find_grid(X)
