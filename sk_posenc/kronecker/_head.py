@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from sk_posenc.core.checks import (
     checked_data,
     in_precision_of,
     missing_targets_explained,
+    within_floats,
 )
 from sk_posenc.core.incoming import Dates
 from sk_posenc.core.listing import ListedCheaply
@@ -50,6 +52,15 @@ from sk_posenc.kronecker._settings import (
 from sk_posenc.kronecker._targets import Units
 from sk_posenc.kronecker._warnings import warn_of_condition, warn_of_error
 from sk_posenc.kronecker.penalties import RADIAL
+
+
+def _predictions_in(dtype: np.dtype) -> AbstractContextManager[None]:
+    return within_floats(
+        lambda: (
+            "X must be in float64, as predictions are in its precision and beyond it: convert X. "
+            f"Got {dtype}."
+        )
+    )
 
 
 class KroneckerHead(
@@ -197,7 +208,8 @@ class KroneckerHead(
             found[0] = found[0] + self._linear_values(beside)
         if std is not None:
             found.append(np.hypot(std, np.sqrt(self._noise())) if deviating == OBSERVATION else std)
-        found = [each.astype(X.dtype, copy=False) for each in found]
+        with _predictions_in(X.dtype):
+            found = [each.astype(X.dtype, copy=False) for each in found]
         shown = tuple(place.array(each[:, 0] if single else each) for each in found)
         return shown if deviating else shown[0]
 
@@ -236,7 +248,8 @@ class KroneckerHead(
         columns = axes_in_numbers(axes, self._axis_dates)
         offset = np.atleast_1d(self.intercept_)
         dtype = np.result_type(*columns)
-        values = evaluate_grid(self._expansion, self._solution, columns, offset, dtype)
+        with _predictions_in(dtype):
+            values = evaluate_grid(self._expansion, self._solution, columns, offset, dtype)
         std = self._deviations_on_axes(columns) if return_std and values is not None else None
         if values is None or (return_std and std is None):
             return None
@@ -246,7 +259,8 @@ class KroneckerHead(
         if std is not None:
             if return_std == OBSERVATION:
                 std = np.hypot(std, np.sqrt(self._noise()))
-            std = std.astype(dtype, copy=False).reshape(shape)
+            with _predictions_in(dtype):
+                std = std.astype(dtype, copy=False).reshape(shape)
         return np.ascontiguousarray(values.T).reshape(shape), std
 
     def _deviations_on_axes(self, columns: Sequence[NDArray]) -> NDArray[np.float64] | None:

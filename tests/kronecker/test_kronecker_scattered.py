@@ -18,6 +18,7 @@ from sk_posenc import (
     ShiftedBasisEncoder,
     grid_samples,
     load_signal,
+    predict_grid,
     psnr_score,
 )
 from sk_posenc.core.limits import limits
@@ -498,3 +499,14 @@ def test_coefficients_beyond_floats_are_refused():
     y = np.sin(1e3 * x[:, 0])
     with pytest.raises(ValueError, match=r"raise alpha, or scale y.*Got a spread of \de\+30\d\."):
         model.fit(np.hstack([x, np.ones_like(x)]), 1e304 * y)
+
+
+def test_predictions_beyond_float32():
+    X = np.random.default_rng(0).uniform(size=(30, 2))
+    model = KroneckerRidge(alpha=1e-3).fit(X, 1e50 * X[:, 0])
+    single = X.astype(np.float32)
+    for options in ({}, {"return_std": True}):
+        with pytest.raises(ValueError, match=r"X must be in float64.*Got float32\."):
+            model.predict(single, **options)
+    with pytest.raises(ValueError, match=r"X must be in float64.*Got float32\."):
+        predict_grid(model, coords=[np.linspace(0, 1, 3, dtype=np.float32)] * 2)
