@@ -3,7 +3,7 @@
 import contextlib
 import numbers
 import reprlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn import get_config
-from sklearn.utils import check_array, check_X_y
+from sklearn.utils import check_array, check_consistent_length, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
@@ -113,6 +113,12 @@ def missing_targets_explained(way_out: str) -> Iterator[None]:
         if "Input y contains NaN" not in text:
             raise
         raise ValueError(text.replace(". Got", f", or {way_out}. Got", 1)) from None
+
+
+def check_as_long(arrays: Mapping[str, Any]) -> None:
+    """ValueError where named arrays have different numbers of rows."""
+    with refusals_told(arrays):
+        check_consistent_length(*arrays.values())
 
 
 def check_floats(array: Any, name: str, **checks: Any) -> Any:

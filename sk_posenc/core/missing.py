@@ -46,6 +46,7 @@ def told_of_missing(
     str or None
         None where all is finite, in float32 too.
     """
+    values = np.atleast_1d(values)
     columns = values.reshape(len(values), -1)
     bad = ~np.isfinite(columns)
     if not bad.any():

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
-from sklearn.utils import check_consistent_length
 
-from sk_posenc.core.checks import check_floats
+from sk_posenc.core.checks import check_as_long, check_floats
 from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.graphs._graph import graph_of
 from sk_posenc.graphs._node_rows import checked_nodes
@@ -76,7 +75,7 @@ def path_preservation(
     encodings = np.asarray(check_floats(E, "E", ensure_min_samples=2), dtype=np.float64)
     chosen = np.arange(checked.n_nodes) if nodes is None else np.ravel(nodes)
     chosen = checked_nodes(chosen[:, None], checked.n_nodes, "nodes")[:, 0]
-    check_consistent_length(encodings, chosen)
+    check_as_long({"E": encodings, "the nodes": chosen})
     level = parse_number(level, "level", at_least=-1, below=1)
     n_pairs = parse_integer(n_pairs, "n_pairs", at_least=2)
     first, second = _pairs(len(chosen), n_pairs, random_state)

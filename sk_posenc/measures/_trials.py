@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg, sparse
 from sklearn.linear_model import Ridge
-from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy, unit_for_squares
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import check_as_long, checked_array
 from sk_posenc.core.limits import limits_now
 from sk_posenc.core.settings import random_state_of
 from sk_posenc.measures.psnr import psnr_score
@@ -100,7 +99,7 @@ def fit_linear(encoder: Any, X: NDArray, y: ArrayLike, random_state: Any) -> dic
     signal = checked_array(
         to_numpy(y), ensure_2d=False, dtype=np.float64, input_name="y", ensure_min_samples=2
     )
-    check_consistent_length(X, signal)
+    check_as_long({"X": X, "y": signal})
     data_range = float(np.ptp(signal))
     if data_range == 0:
         raise ValueError("y is constant: there is no signal to measure an encoding by")

@@ -8,11 +8,10 @@ import numpy as np
 from array_api_compat import array_namespace
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from sklearn.utils import check_consistent_length
 from sklearn.utils.random import sample_without_replacement
 
 from sk_posenc.core.arrays import Array, device_of, itemsize, widened
-from sk_posenc.core.checks import check_floats
+from sk_posenc.core.checks import check_as_long, check_floats
 from sk_posenc.core.memory import check_memory
 from sk_posenc.core.settings import parse_integer, parse_number, random_state_of
 from sk_posenc.core.sphere import check_places, parse_metric, quarter_of, unit_vectors
@@ -83,7 +82,7 @@ def distance_preservation(
     """
     coordinates = check_floats(X, "X", ensure_min_samples=2)
     E = check_floats(E, "E", accept_sparse="csr", ensure_min_samples=2)
-    check_consistent_length(coordinates, E)
+    check_as_long({"X": coordinates, "E": E})
     level = parse_number(level, "level", at_least=-1, below=1)
     n_pairs = parse_integer(n_pairs, "n_pairs", at_least=2)
     n_samples = coordinates.shape[0]

@@ -30,7 +30,9 @@ def present(
     """Rows without those of weight 0, their weights, and what else was given for each row."""
     if sample_weight is None:
         return X, y, None, others
-    n_rows = _num_samples(X)
+    n_rows = _length(X)
+    if n_rows is None or _length(y) != n_rows:
+        return X, y, None, others  # what is wrong is told where X and y are checked
     weight = check_weights(sample_weight, n_rows)
     if len(weight) and weight.max() > _LARGEST:
         weight = weight / weight.max()  # only their ratio matters
@@ -46,6 +48,14 @@ def present(
         for name, each in others.items()
     }
     return _safe_indexing(X, kept), _safe_indexing(y, kept), weight[kept], others
+
+
+def _length(rows: Any) -> int | None:
+    """The number of rows; None for what has none."""
+    try:
+        return int(_num_samples(rows))
+    except TypeError:
+        return None
 
 
 def in_one_batch(dataset: Any, weight: NDArray[np.float64] | None, batch_size: Any) -> Any:

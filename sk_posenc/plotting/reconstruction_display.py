@@ -6,10 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_array, checked_coordinates
+from sk_posenc.core.checks import check_as_long, checked_array, checked_coordinates
 from sk_posenc.core.grids import find_grid
 from sk_posenc.measures.psnr import psnr_score
 from sk_posenc.measures.scorers import predictions
@@ -95,7 +94,7 @@ class ReconstructionDisplay:
             checked_array(to_numpy(y), input_name=name, dtype=np.float64, ensure_2d=False)
             for y, name in ((y_true, "y_true"), (y_pred, "y_pred"))
         )
-        check_consistent_length(self.X, self.y_true, self.y_pred)
+        check_as_long({"X": self.X, "y_true": self.y_true, "y_pred": self.y_pred})
         self.data_range = data_range
         self.psnr_ = psnr_score(self.y_true, self.y_pred, data_range=data_range)
         n_axes = self.X.shape[1]

@@ -9,10 +9,9 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.utils import check_consistent_length
 
 from sk_posenc.core.arrays import to_numpy
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import check_as_long, checked_array
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.settings import parse_integer
 from sk_posenc.core.stable_rank import stable_rank
@@ -82,7 +81,9 @@ class TradeoffDisplay:
         if names is not None and (isinstance(names, str) or not np.iterable(names)):
             raise TypeError(f"names must be a sequence, a name for each encoding. Got {names!r}.")
         self.names = None if names is None else [str(name) for name in names]
-        check_consistent_length(self.stable_rank, self.distance_preservation, self.psnr, self.names)
+        lists = ("stable_rank", "distance_preservation", "psnr", "names")
+        given = {each: getattr(self, each) for each in lists}
+        check_as_long({name: each for name, each in given.items() if each is not None})
 
     @classmethod
     def from_estimator(

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import validate_data
 
-from sk_posenc.core.checks import checked_array
+from sk_posenc.core.checks import check_as_long, checked_array
 from sk_posenc.series._panel import Panel
 
 
@@ -56,7 +55,7 @@ def checked_targets(estimator: Any, X: Any, y: Any) -> NDArray[np.float64]:
     if y is None:
         validate_data(estimator, X, y)  # it raises the error of scikit-learn
     y = checked_array(y, ensure_2d=False, allow_nd=True, dtype=np.float64, input_name="y")
-    check_consistent_length(X, y)
+    check_as_long({"X": X, "y": y})
     return np.asarray(y)
 
 

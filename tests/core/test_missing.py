@@ -80,6 +80,7 @@ def test_times_of_series_and_reports():
 
 def test_what_float32_does_not_hold():
     assert told_of_missing(X, "X") is None
+    assert told_of_missing(np.array(np.inf), "y").startswith("Input y contains infinity: drop")
     told = told_of_missing(np.array([1.0, 2.0, 1e300]), "A")
     assert told.startswith("Input A contains a number beyond float32")
     assert told.endswith("Got 1e+300 in 1 of 3 rows, first in row 2.")

@@ -16,6 +16,8 @@ from sk_posenc import (
     PositiveRandomFeatures,
     SeasonalRidge,
     ToeplitzAttentionRegressor,
+    distance_preservation,
+    encoding_report,
     psnr_score,
 )
 from sk_posenc.core.refusals import refusals_told
@@ -134,6 +136,13 @@ def test_classes_and_groups_are_named():
 def test_rows_that_do_not_match_are_counted(model):
     with pytest.raises(ValueError, match=r"X and y must have as many rows.*Got \[12, 5\]\."):
         model.fit(X, np.arange(5) % 2)
+
+
+def test_measures_count_rows_too():
+    with pytest.raises(ValueError, match=r"X and E must have as many rows.*Got \[12, 5\]\."):
+        distance_preservation(X, X[:5])
+    with pytest.raises(ValueError, match=r"X and y must have as many rows.*Got \[12, 5\]\."):
+        encoding_report(FourierEncoder(), X, y[:5])
 
 
 def test_a_penalty_may_be_an_array_of_one():

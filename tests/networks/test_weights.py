@@ -205,3 +205,18 @@ def test_weights_are_routed_through_pipelines_and_searches(data):
         for train, test in (halves, halves[::-1])
     ]
     assert search.cv_results_["mean_test_score"][0] == pytest.approx(np.mean(scores))
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        (np.eye(3), None, "requires y to be passed"),
+        (np.eye(3), 5, r"y must have one dimension, or two .*Got 5\."),
+        (np.eye(3), [1.0], r"X and y must have as many rows.*Got \[3, 1\]"),
+        (None, [1.0, 2.0, 3.0], r"X must have two dimensions.*Got None\."),
+        (2, [1.0, 2.0, 3.0], r"X must have two dimensions.*Got 2\."),
+    ],
+)
+def test_what_has_no_rows_is_told_before_weights_of_0_are_left_out(X, y, message):
+    with pytest.raises(ValueError, match=message):
+        CoordinateMLPRegressor(max_epochs=1).fit(X, y, sample_weight=[0.0, 1.0, 1.0])
