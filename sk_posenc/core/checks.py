@@ -175,8 +175,8 @@ def check_kind_of_labels(labels: NDArray, name: str) -> None:
     if missing:
         raise ValueError(
             f"{name} must hold a label everywhere: drop the rows without. Got "
-            f"{labels.flat[missing[0]]!r} in {len(missing):,} of {labels.size:,} places, first in "
-            f"place {missing[0]}."
+            f"{labels.flat[missing[0]]!r} in {len(missing):,} of {labels.size:,} rows, first in "
+            f"row {missing[0]}."
         )
     try:
         np.unique(labels)

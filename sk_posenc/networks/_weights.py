@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,20 @@ def present(
         for name, each in others.items()
     }
     return _safe_indexing(X, kept), _safe_indexing(y, kept), weight[kept], others
+
+
+@contextmanager
+def rows_told_among_all(sample_weight: Any, weight: Any) -> Iterator[None]:
+    """Where rows of weight 0 were left out, tell the others by their numbers among all."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        text = str(error)
+        told = re.search(r"\brow (\d+)\.$", text)
+        kept = np.flatnonzero(np.ravel(sample_weight))
+        if told is None or weight is None or len(kept) != len(weight):
+            raise
+        raise type(error)(f"{text[: told.start(1)]}{kept[int(told[1])]}.") from None
 
 
 def _length(rows: Any) -> int | None:

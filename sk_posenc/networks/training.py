@@ -28,7 +28,13 @@ from sk_posenc.networks._callbacks import (
 from sk_posenc.networks._checkpoint import Checkpoint, checkpoint_file, state_to_go_on_from
 from sk_posenc.networks._judgement import judge
 from sk_posenc.networks._schedules import Schedule
-from sk_posenc.networks._weights import in_one_batch, present, relative, weighted_loss
+from sk_posenc.networks._weights import (
+    in_one_batch,
+    present,
+    relative,
+    rows_told_among_all,
+    weighted_loss,
+)
 from sk_posenc.networks.batches import TensorBatches, tensors_of, weights_of
 from sk_posenc.networks.meanwhile import Meanwhile
 from sk_posenc.networks.run import Run, drop_unended_epoch
@@ -112,7 +118,8 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         self._check_settings()
         X, y, weight, fit_params = present(to_numpy(X), to_numpy(y), sample_weight, fit_params)
         fit_params = self._for_split(fit_params)
-        rows, targets = self._take(X, y, fresh)
+        with rows_told_among_all(sample_weight, weight):
+            rows, targets = self._take(X, y, fresh)
         weight = self._weigh(targets, weight)
         size, n_epochs = self._batches_and_epochs(get_len(rows))
         if tell and fresh:

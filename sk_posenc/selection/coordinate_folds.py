@@ -251,7 +251,8 @@ def _finite_coordinates(X: Any) -> NDArray:
     if not finite.all():
         raise ValueError(
             "X must hold finite coordinates: drop or impute others before splitting. Got NaN or "
-            f"infinity in {np.count_nonzero(~finite)} of {len(X)} rows."
+            f"infinity in {np.count_nonzero(~finite)} of {len(X)} rows, first in row "
+            f"{np.argmin(finite)}."
         )
     return X.astype(np.float64) if X.dtype.kind in "iub" else np.asarray(settled(X, np))
 

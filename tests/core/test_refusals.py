@@ -100,7 +100,7 @@ def test_targets_and_weights_are_named(model, name):
         (
             ["a"] * 6 + [None] * 6,
             ValueError,
-            "y must hold a label .*None in 6 of 12 .* place 6",
+            "y must hold a label .*None in 6 of 12 .* row 6",
         ),
         ([0] * 11 + [None], ValueError, "y must hold a label everywhere: drop"),
         (np.array([1, "a"] * 6, dtype=object), TypeError, "one kind.*Got int and str"),

@@ -220,3 +220,15 @@ def test_weights_are_routed_through_pipelines_and_searches(data):
 def test_what_has_no_rows_is_told_before_weights_of_0_are_left_out(X, y, message):
     with pytest.raises(ValueError, match=message):
         CoordinateMLPRegressor(max_epochs=1).fit(X, y, sample_weight=[0.0, 1.0, 1.0])
+
+
+def test_rows_are_told_by_their_number_among_all():
+    X, w = np.arange(12.0).reshape(6, 2), np.array([0.0, 1, 0, 1, 1, 1])
+    for column, value, kind in ((1, np.nan, ValueError), (0, "x", TypeError)):
+        rows = X.astype(object)
+        rows[4, column] = value
+        with pytest.raises(kind, match=rf"column {column}\b.* in row 4\.$"):
+            CoordinateMLPRegressor(max_epochs=1).fit(rows, X[:, 0], sample_weight=w)
+    spoilt = X.copy()
+    spoilt[0] = np.nan  # it does not count
+    CoordinateMLPRegressor(max_epochs=1, hidden_layer_sizes=(2,)).fit(spoilt, X[:, 0], w)

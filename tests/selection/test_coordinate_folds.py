@@ -299,7 +299,7 @@ def test_numpy_integers_are_integers():
         (_grid(3, 4), 7, "does not factorise over axes of 3 x 4 cells.*scheme='random'"),
         (np.zeros((9, 2)), 2, "does not factorise over axes of 1 x 1 cells"),
         (np.arange(8.0), 4, "Expected 2D array, got 1D array instead"),
-        ([[0.0], [np.nan], [1.0]], 2, "drop or impute.*NaN or infinity in 1 of 3 rows"),
+        ([[0.0], [np.nan], [1.0]], 2, "drop or impute.*infinity in 1 of 3 rows, first in row 1"),
         ([[0.0], [np.inf], [1.0]], 2, "drop or impute.*NaN or infinity in 1 of 3 rows"),
         # On the diagonal the row's offset is the column's: two of four folds stay empty.
         (np.repeat(np.arange(16.0), 2).reshape(16, 2), 4, "leaves 2 folds without a sample.*4 x 4"),
