@@ -236,12 +236,11 @@ class EncoderContract:
     )
     def test_bad_coordinates(self, encoder, domain, X, message):
         encoder.set_params(domain=domain)
-        kind = TypeError if "column 0" in message else ValueError
-        with pytest.raises(kind, match=message):
+        with pytest.raises(ValueError, match=message):
             encoder.fit(X)
         encoder.fit(spread(domain, 10))
         for method in (encoder.transform, encoder.similarity):
-            with pytest.raises(kind, match=message):
+            with pytest.raises(ValueError, match=message):
                 method(X)
 
     def test_wrong_width(self, fitted):

@@ -91,7 +91,10 @@ def targets_in(y: Any, name: str = "y") -> Any:
     if values.dtype.kind not in "MmOSU" or values.ndim not in (1, 2):
         return y
     if values.dtype.kind in "SU":
-        _numbers_of(values.ravel(), name)
+        try:
+            _numbers_of(values.ravel(), name)
+        except TypeError as error:  # arrays of text are a ValueError, as of scikit-learn
+            raise ValueError(str(error)) from None
         return y  # text of numbers, which scikit-learn converts
     if values.ndim == 1:
         return _target_column(values, name)

@@ -70,7 +70,7 @@ def _told(
         for pattern, tell in _TELLERS:
             told = tell(name, array, text, own) if re.search(pattern, text) else None
             if told is not None:
-                return told
+                return type(error)(told) if isinstance(told, str) else told
     named = any(re.search(rf"\b{re.escape(name)}\b", text) for name in arrays)
     if isinstance(error, ValueError) or named:
         return None
@@ -88,8 +88,10 @@ def _missing(name: str, array: Any, names: Sequence[Any] | None, to_do: str) -> 
     return None if told is None else ValueError(told)
 
 
-def _no_numbers(name: str, array: Any, text: str, names: Sequence[Any] | None) -> Exception | None:
-    """The first entry that is no number."""
+def _no_numbers(
+    name: str, array: Any, text: str, names: Sequence[Any] | None
+) -> Exception | str | None:
+    """The first entry that is no number; a text keeps the class that scikit-learn gives it."""
     try:
         values = np.array(array, dtype=object)
     except ValueError:
@@ -99,17 +101,15 @@ def _no_numbers(name: str, array: Any, text: str, names: Sequence[Any] | None) -
             _ = 0.0 if is_missing(each) else float(each)
         except (TypeError, ValueError, OverflowError) as error:
             if not place:
-                return TypeError(
-                    f"{name} must be an array of numbers: {error}. Got {reprlib.repr(array)}."
-                )
+                return f"{name} must be an array of numbers: {error}. Got {reprlib.repr(array)}."
             label, to_do = f"{name} must be an array of numbers", "convert them"
             if values.ndim == 2:
                 column = column_label(place[1], names)
                 label, to_do = f"{column} of {name} must hold numbers", _CONVERT
-            kind: type[Exception] = TypeError
+            got = f"Got {reprlib.repr(each)} in row {place[0]}."
             if isinstance(error, OverflowError):
-                kind, to_do = ValueError, "scale them"
-            return kind(f"{label} ({error}): {to_do}. Got {reprlib.repr(each)} in row {place[0]}.")
+                return ValueError(f"{label} ({error}): scale them. {got}")
+            return f"{label} ({error}): {to_do}. {got}"
     return None
 
 
@@ -174,7 +174,7 @@ def _empty(name: str, array: Any, text: str, names: Sequence[Any] | None) -> Exc
 
 
 # Which texts of scikit-learn and NumPy each of them explains.
-_TELLERS: Sequence[tuple[str, Callable[..., Exception | None]]] = (
+_TELLERS: Sequence[tuple[str, Callable[..., Exception | str | None]]] = (
     ("could not convert|must be a string or a|must be real number|too large to", _no_numbers),
     ("inhomogeneous|setting an array element", _ragged),
     ("Complex data not supported", _complex),

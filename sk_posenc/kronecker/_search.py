@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from sk_posenc.core.arrays import unit_for_squares
+from sk_posenc.core.checks import within_floats
 from sk_posenc.core.limits import limits_now
 from sk_posenc.encoders.shifted_basis import ShiftedBasisEncoder
 from sk_posenc.kronecker._candidates import Candidate
@@ -41,6 +42,11 @@ _LEAST_ALPHA = 1e-4
 # at most this share beyond the best; not counting noise, and what a fit adds to it.
 _LENIENCE = 0.15
 _NOISE_IN_ERRORS = 1.05
+
+_ERRORS_TOO_LARGE = (
+    "alphas are so small that errors of held-out samples are beyond floats: choose larger ones, or "
+    "leave them out."
+)
 
 
 @dataclass(frozen=True)
@@ -270,7 +276,8 @@ def fold_search(
                     solution = factored.solve_rotated(rotated, alpha)
                 middle = time.perf_counter()
                 values = evaluate(solver.expansion, solution, X[test], (0,) * X.shape[1], mean)
-                errors = np.mean(units.relative(true - values * units.exact) ** 2, axis=1)
+                with within_floats(lambda: _ERRORS_TOO_LARGE):
+                    errors = np.mean(units.relative(true - values * units.exact) ** 2, axis=1)
                 scores[i, j, k] = -np.average(
                     errors, weights=None if weights is None else weights[test]
                 )

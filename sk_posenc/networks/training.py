@@ -268,7 +268,15 @@ class TrainedInRuns(CallbackSupportMixin, NeuralNet):
         """
         if self.early_stopping is None or self.train_split is not None:
             with self._splitting(X):
-                train, valid = super().get_split_datasets(X, y, **fit_params)
+                try:
+                    train, valid = super().get_split_datasets(X, y, **fit_params)
+                except TypeError as error:
+                    if "train_split" in str(error):
+                        raise
+                    raise TypeError(
+                        "train_split must be None, or take a dataset and y and return two parts, "
+                        f"as skorch's ValidSplit does: {error}. Got {self.train_split!r}."
+                    ) from error
         else:
             # the seed, not a draw: the rows set aside stay the same in later calls
             seed = self._generator.initial_seed() % 2**32

@@ -330,6 +330,11 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
         return next(folds_of(given, X, y, name="validation"))
 
     def _scorer(self) -> Any:
+        if not (self.scoring is None or isinstance(self.scoring, str) or callable(self.scoring)):
+            raise TypeError(
+                "scoring must be the name of a scorer, a scorer, or None, as one number decides. "
+                f"Got {self.scoring!r}."
+            )
         try:
             return check_scoring(self.estimator, self.scoring)
         except ValueError as error:

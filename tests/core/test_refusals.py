@@ -37,10 +37,10 @@ def spoilt(value, row, column):
 
 
 ROWS = {
-    "text": (spoilt("x", 3, 1), TypeError, r"column 1 of X must hold numbers .*Got 'x' in row 3\."),
+    "text": (spoilt("x", 3, 1), ValueError, r"column 1 of X must hold .*Got 'x' in row 3\."),
     "dict": (spoilt({}, 3, 1), TypeError, r"column 1 of X must hold numbers .*Got {} in row 3\."),
     "huge": (spoilt(10**400, 4, 0), ValueError, r"column 0 of X .*scale them\. Got 10{10}"),
-    "unicode": (X.astype(str)[:, :1] + "m", TypeError, r"column 0 of X must hold .* in row 0"),
+    "unicode": (X.astype(str)[:, :1] + "m", ValueError, r"column 0 of X must hold .* in row 0"),
     "ragged": ([*X.tolist()[:-1], [1.0]], ValueError,
                r"X must have rows of one length.*Got 2 numbers in row 0 and 1 number in row 11\."),
     "nested": ([[1.0, [2.0]]] * 12, ValueError, r"column 1 of X must hold one .*Got \[2\.0\]"),
@@ -70,9 +70,9 @@ def test_rows_of_series_too(name):
 
 
 NUMBERS = {
-    "text": (["a"] * 12, TypeError, "must hold numbers or dates.*Got .*'a'"),
-    "bytes": (np.array([b"a"] * 12), TypeError, "must hold numbers or dates.*Got .*b'a'"),
-    "one text": ([1.0] * 11 + ["b"], TypeError, "must hold numbers or dates.*Got .*'b'"),
+    "text": (["a"] * 12, ValueError, "must hold numbers or dates.*Got .*'a'"),
+    "bytes": (np.array([b"a"] * 12), ValueError, "must hold numbers or dates.*Got .*b'a'"),
+    "one text": ([1.0] * 11 + ["b"], ValueError, "must hold numbers or dates.*Got .*'b'"),
     "ragged": ([1.0] * 11 + [[2.0, 3.0]], TypeError, r"must hold numbers or dates.*Got \[2\.0"),
     "complex": (y + 1j, ValueError, "must hold real numbers.*Got dtype complex128"),
     "huge": ([10**400] * 12, ValueError, "must hold numbers that fit into a float.*Got 1000"),

@@ -135,7 +135,7 @@ def test_missing_values_pass_through():
         ([1.0, 2.0], None, True, ValueError, "besides its channels.*channels=False"),
         (np.zeros((0, 3)), None, False, ValueError, r"Got shape \(0, 3\)"),
         (np.zeros((3, 0)), None, True, ValueError, r"Got shape \(3, 0\)"),
-        (["a", "b"], None, False, TypeError, "values must hold numbers or dates"),
+        (["a", "b"], None, False, ValueError, "values must hold numbers or dates"),
         ([1j], None, False, TypeError, "real numbers.*complex"),
         (np.zeros((2, 3)), [[0, 1]], False, ValueError, "each of the 2 axes.*Got 1"),
         (np.zeros(3), np.arange(3.0), False, ValueError, r"axes=\[times\].*Got 3\."),

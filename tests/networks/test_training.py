@@ -271,6 +271,7 @@ def test_bad_encoders_and_settings(data):
         ({"checkpoint": 3}, TypeError, "checkpoint must be"),
         ({"checkpoint": __file__}, ValueError, "checkpoint must be a folder, not a file"),
         ({"mixed_precision": "bf16"}, TypeError, "mixed_precision must be"),
+        ({"train_split": len}, TypeError, r"train_split must be None, or take a dataset and y"),
         ({"train_split": 0.2}, TypeError, r"train_split must be None or a callable, .*Got 0\.2"),
         ({"iterator_train": "a"}, TypeError, "iterator_train must be a class"),
         ({"callbacks": "x"}, TypeError, "callbacks must be a list"),
