@@ -11,6 +11,9 @@ _LARGEST = 10**300
 # GiB that no machine has: an exbibyte.
 _BEYOND_MACHINES = 2**30
 
+# Lengths of arrays from here on are told by their first digits.
+_LONG = 10**15
+
 
 def available_memory() -> int:
     """Bytes of memory that are available."""
@@ -45,4 +48,7 @@ def check_copies(array: Any, n_copies: int, way_out: str) -> None:
 def check_memory(shape: tuple[int, ...], itemsize: int, way_out: str) -> None:
     """Raise a ValueError for an array that does not fit into the memory available."""
     size = math.prod(shape) * itemsize
-    check_bytes(size, f"an array of shape {shape}", available_memory(), way_out)
+    shown: Any = shape
+    if max(shape, default=0) >= _LONG:
+        shown = f"({', '.join(f'{min(n, _LARGEST):.3g}' for n in shape)})"
+    check_bytes(size, f"an array of shape {shown}", available_memory(), way_out)

@@ -49,3 +49,8 @@ def test_copies_of_sparse_matrices_and_lists_are_not_counted(monkeypatch):
 def test_sizes_are_told_by_their_digits_and_beyond_floats_too(size, told):
     with pytest.raises(ValueError, match=rf"this needs {re.escape(told)} GiB, and 0\.0 GiB of mem"):
         memory.check_bytes(size, "this", 100, "make less")
+
+
+def test_lengths_beyond_floats_are_told_too():
+    with pytest.raises(ValueError, match=r"shape \(3, 1e\+300\) needs .* available: make less"):
+        memory.check_memory((3, 2**4_000), 8, "make less")
