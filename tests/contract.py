@@ -439,8 +439,8 @@ _ONE = {"transform", "predict", "predict_proba", "predict_components", "link_pro
 _ONE |= {"inverse_transform", "augment", "split"}
 
 
-# The condition number of what is singular, or that is not known.
-_NOT_FINITE = {"condition_"}
+# The condition number of what is singular, or that is not known; distances to what has no path.
+_NOT_FINITE = {"condition_", "distances_"}
 
 
 def fitted_attributes(model: Any) -> list[str]:

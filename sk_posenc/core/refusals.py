@@ -66,7 +66,7 @@ def _told(
             continue
         own = names if name == "X" else column_names(array)
         if re.search(rf"Input {re.escape(name)} contains", text):
-            return _missing(name, array, own, to_do)
+            return _missing(name, array, text, own, to_do)
         for pattern, tell in _TELLERS:
             told = tell(name, array, text, own) if re.search(pattern, text) else None
             if told is not None:
@@ -78,11 +78,15 @@ def _told(
     return TypeError(f"{name} must be an array of numbers: {text}. Got {reprlib.repr(array)}.")
 
 
-def _missing(name: str, array: Any, names: Sequence[Any] | None, to_do: str) -> Exception | None:
+def _missing(
+    name: str, array: Any, text: str, names: Sequence[Any] | None, to_do: str
+) -> Exception | None:
     try:
         values = np.asarray(array, dtype=np.float64)
     except (TypeError, ValueError):  # labels
         return None
+    if "contains NaN" not in text:  # which is no fault then
+        values = np.where(np.isnan(values), 0.0, values)
     own = {"X": to_do, "y": DROP_TARGETS}.get(name, "drop these rows")
     told = told_of_missing(values, name, names, lambda _: ("", own))
     return None if told is None else ValueError(told)

@@ -24,9 +24,6 @@ from sk_posenc.encoders.own_training import PLAIN, OwnTraining
 from sk_posenc.networks._muon import MUON_LR, check_muon, check_options, is_muon
 from sk_posenc.networks._schedules import SCHEDULES
 
-# Steps are float32, which holds 1e38, and optimisers divide the rate.
-LARGEST_RATE = 1e30
-
 
 def resolve_device(device: object) -> torch.device:
     """The device that a setting means here."""
@@ -144,7 +141,7 @@ def check_optimizer(net: Any) -> None:
     else:
         _check_class(net, "optimizer", 'torch.optim.Adam, or "muon"')
     if not (isinstance(net.lr, str) and net.lr == "auto"):
-        parse_number(net.lr, "lr", at_least=0, at_most=LARGEST_RATE, otherwise=', or "auto"')
+        parse_number(net.lr, "lr", at_least=0, otherwise=' or "auto"')
 
 
 @contextlib.contextmanager

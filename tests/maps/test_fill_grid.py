@@ -67,7 +67,7 @@ def test_data_arrays_keep_their_labels():
     [
         (np.full((3, 3), np.nan), ValueError, "a number somewhere. Got NaN in all cells"),
         (np.where(HOLES, np.nan, np.where(IMAGE > 0.9, np.inf, IMAGE)), ValueError, "infinity"),
-        (np.array(["a", "b"]), TypeError, "real numbers"),
+        (np.array(["a", "b"]), ValueError, "values must hold numbers"),
     ],
 )
 def test_bad_values(values, kind, message):

@@ -254,7 +254,7 @@ def test_bad_encoders_and_settings(data):
         ({"lr": -1e-3}, ValueError, "lr must be"),
         ({"lr": np.nan}, ValueError, "lr must be"),
         ({"lr": np.inf}, ValueError, "lr must be"),
-        ({"lr": 1e300}, ValueError, r"lr must be .* at most 1e\+30.* Got 1e\+300"),
+        ({"lr": 1e300}, ValueError, r"lr must be such that steps are within float32"),
         ({"optimizer__weight_decay": 1e300}, ValueError, r"optimizer__weight_decay must .*float32"),
         ({"train_encoder": True}, ValueError, "needs an encoder"),
         ({"train_encoder": "yes"}, ValueError, "'auto', True or False"),

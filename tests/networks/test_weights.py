@@ -224,10 +224,10 @@ def test_what_has_no_rows_is_told_before_weights_of_0_are_left_out(X, y, message
 
 def test_rows_are_told_by_their_number_among_all():
     X, w = np.arange(12.0).reshape(6, 2), np.array([0.0, 1, 0, 1, 1, 1])
-    for column, value, kind in ((1, np.nan, ValueError), (0, "x", TypeError)):
+    for column, value in ((1, np.nan), (0, "x")):
         rows = X.astype(object)
         rows[4, column] = value
-        with pytest.raises(kind, match=rf"column {column}\b.* in row 4\.$"):
+        with pytest.raises(ValueError, match=rf"column {column}\b.* in row 4\.$"):
             CoordinateMLPRegressor(max_epochs=1).fit(rows, X[:, 0], sample_weight=w)
     spoilt = X.copy()
     spoilt[0] = np.nan  # it does not count
