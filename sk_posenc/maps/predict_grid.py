@@ -92,6 +92,11 @@ def predict_grid(
     names = names_of(model)
     places = axis_places(model, int(getattr(model, "n_features_in_", 0)) or None)
     n_axes = None if places is None else len(places)
+    if isinstance(coords, Mapping) and not (like is None or is_labelled(like)):
+        raise TypeError(
+            "like must be a DataArray or Dataset where coords has names: leave like out, or give "
+            f"coords as a list of one array for each axis. Got {reprlib.repr(like)}."
+        )
     if isinstance(coords, Mapping) or is_labelled(like):
         own = None if names is None or places is None else [names[i] for i in places]
         return Target.of(like, coords, own, n_axes).filled_by(model, return_std, covariates)

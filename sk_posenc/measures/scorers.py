@@ -185,7 +185,7 @@ def similarity_radius_scorer(estimator: Any, X: Any = None, y: Any = None) -> fl
 
 def predictions(estimator: Any, X: Any) -> Any:
     """Predictions of a fitted regressor; TypeError for what predicts nothing."""
-    if not hasattr(estimator, "predict"):
+    if isinstance(estimator, type) or not hasattr(estimator, "predict"):
         raise TypeError(f"expected a fitted regressor. Got {estimator!r}.")
     return estimator.predict(X)
 

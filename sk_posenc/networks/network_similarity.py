@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from sk_posenc.core.checks import checked_array
 from sk_posenc.core.encoding import Encoding
 from sk_posenc.core.memory import check_copies
-from sk_posenc.core.settings import parse_axis
+from sk_posenc.core.settings import parse_axis, parse_flag
 from sk_posenc.core.stable_rank import stable_rank_of_gram
 from sk_posenc.encoders.bases import Impulse
 from sk_posenc.encoders.basis import Basis
@@ -165,6 +165,7 @@ def network_stable_rank(
     4 [3.3] [54.8]
     """
     _check_encoder(encoder)
+    parse_flag(centred, "centred")
     layers = check_layers(hidden_layers)
     ranks = np.empty(encoder.n_features_in_)
     of_axes = [encoder._of_axis(axis) for axis in range(len(ranks))]

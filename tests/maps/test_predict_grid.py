@@ -182,6 +182,11 @@ def test_fits_without_a_product_go_by_rows():
         ({"like": FIELD[:, :0].drop_vars("lat")}, ValueError, "dimension 'lat' must hold"),
         ({"like": np.ones((2, 0, 3))}, ValueError, r"like must have .* Got shape \(2, 0, 3\)"),
         ({"like": [1.0]}, ValueError, r"each of the 3 axes of the model.* Got shape \(1,\)"),
+        (
+            {"like": np.ones((2, 2)), "coords": {"a": [1.0]}},
+            TypeError,
+            r"like must be a DataArray or Dataset where coords has names.*Got array",
+        ),
         ({"like": [[1], [2, 3]]}, ValueError, r"like must be an array"),
     ],
 )

@@ -330,6 +330,8 @@ def test_reconstruction_and_psnr_take_regressors_alone(where):
         for call in (psnr_scorer, ReconstructionDisplay.from_estimator):
             with pytest.raises(TypeError, match=r"expected a fitted regressor. Got"):
                 call(held.estimator, held.X, y)
+            with pytest.raises(TypeError, match=r"expected a fitted regressor. Got <class"):
+                call(KroneckerRidge, held.X, y)  # the class itself
         return
     expected = psnr_score(y, held.estimator.predict(held.X))
     assert psnr_scorer(held.estimator, held.X, y) == expected

@@ -245,6 +245,8 @@ def test_similarity_refuses(rng):
     for axis in (True, 0.0):
         with pytest.raises(TypeError, match="axis must be a whole number, or None"):
             network_similarity(encoder, [0.1], 1, axis=axis)
+    with pytest.raises(TypeError, match=r"centred must be True or False. Got array"):
+        network_stable_rank(encoder, 1, centred=np.ones(2))
     learnable = LearnableFourierEncoder(8, random_state=0).fit(rng.uniform(size=(50, 2)))
     with pytest.raises(ValueError, match="set axis to one axis"):
         network_similarity(learnable, [[0.1, 0.1]], 1, axis=None)
