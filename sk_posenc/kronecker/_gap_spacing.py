@@ -22,6 +22,9 @@ _GROWTH = 1.5
 _HALVES = 2.0 ** -np.arange(1, 12)
 _INSIDE = np.unique(np.concatenate([_HALVES, 1 - _HALVES]))
 
+# Steps of this many reaches are as good as longer ones.
+_FAR = 50.0
+
 # Displacements in bandwidths, to find that reach.
 _APART = np.linspace(0.0, 10.0, 1_001)
 
@@ -68,10 +71,12 @@ def gap_spacing(spacing: AxisSpacing, x: NDArray, reach: float) -> GapSpacing:
     with np.errstate(divide="ignore"):
         reaches = reach / spacing.derivative(knots, 1)
     # lengths away from samples, less what they may grow by: running minima from both sides
-    farther = _GROWTH * (knots - knots[0])
+    farther, least = _GROWTH * (knots - knots[0]), reaches.min()
     reaches = farther + np.minimum.accumulate(reaches - farther)
     reaches = np.minimum.accumulate((reaches + farther)[::-1])[::-1] - farther
+    reaches = np.maximum(reaches, least)  # a difference of lengths of 1e30 may be nothing
     steps = np.diff(knots) * reach * (1 / reaches[:-1] + 1 / reaches[1:]) / 2
+    steps = np.minimum(steps, _FAR * reach)  # where nothing is known any more
     return GapSpacing(knots, np.concatenate([[0.0], np.cumsum(steps)]))
 
 

@@ -12,6 +12,7 @@ from test_kronecker_scattered import iterating  # noqa: F401
 from sk_posenc import (
     FourierEncoder,
     KroneckerRidge,
+    KroneckerRidgeCV,
     RandomFourierEncoder,
     ShiftedBasisEncoder,
     SpacingTransformer,
@@ -334,3 +335,11 @@ def test_blocks_have_no_spacing():
     assert model.encoder_._has_closed_form()
     merged = model.set_params(spacing=[0, 0]).merge(other)
     close(merged.predict(X), clone(merged).fit(X, y).predict(X), 1e-7)
+
+
+def test_error_bars_with_one_sample_far_away():
+    x = np.random.default_rng(0).uniform(size=40)
+    x[3] = -1e30
+    model = KroneckerRidgeCV().fit(x[:, None], np.sin(9 * x))
+    assert model.spacing_ > 0
+    assert np.all(np.isfinite(model.predict([[0.5], [-1e29]], return_std=True)))
