@@ -247,7 +247,8 @@ glibc = pytest.mark.skipif(sys.platform != "linux", reason="asks glibc what is a
 @pytest.mark.parametrize("name", ["shifted", "network"])
 def test_a_few_fits_leave_no_handle(name):
     before, after = fits_keep_memory(name, 6)
-    assert before.handles == after.handles
+    # threads that other tests have left may open one meanwhile; a fit that leaves one leaves six
+    assert after.handles - before.handles < 6
 
 
 @glibc
