@@ -23,7 +23,7 @@ def refusals_told(
 ) -> Iterator[None]:
     """Say which argument is wrong and where, which scikit-learn and NumPy often do not.
 
-    NumPy's warning of inf - inf is silent.
+    NumPy's warnings of inf - inf and of numbers beyond float32 are silent.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def refusals_told(
         What to do where coordinates are missing.
     """
     try:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # what is infinite then is refused
             yield
     except (TypeError, ValueError, OverflowError) as error:
         told = _told(error, arrays, names, to_do)

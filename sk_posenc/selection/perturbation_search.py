@@ -267,7 +267,7 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
         net.slow_down()
         found = decide(
             net,
-            lambda: float(self.scorer_(net, X[valid], y[valid])),
+            lambda: self._scored(net, X[valid], y[valid]),
             lambda: net.train(X[train], y[train], self.tune_epochs, told),
             rng.permutation(len(columns)),
             progress,
@@ -412,7 +412,18 @@ class PerturbationSearchCV(CallbackSupport, MetaEstimatorMixin, RegressorMixin, 
             R squared where `scoring` is None.
         """
         check_is_fitted(self)
-        return float(self.scorer_(self.best_estimator_, X, y))
+        return self._scored(self.best_estimator_, X, y)
+
+    def _scored(self, model: Any, X: Any, y: Any) -> float:
+        try:
+            return float(self.scorer_(model, X, y))
+        except TypeError as error:
+            if isinstance(self.scoring, str) or self.scoring is None:
+                raise
+            raise TypeError(
+                f"scoring must take (estimator, X, y) and give a number: {error}. "
+                f"Got {self.scoring!r}."
+            ) from error
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

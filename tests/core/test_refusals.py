@@ -20,6 +20,7 @@ from sk_posenc import (
     encoding_report,
     psnr_score,
 )
+from sk_posenc.core.checks import checked_array
 from sk_posenc.core.refusals import refusals_told
 
 RNG = np.random.default_rng(0)
@@ -161,3 +162,9 @@ def test_what_names_itself_is_left_alone():
     given = {"X": pd.DataFrame(X)}
     with pytest.raises(TypeError, match="X must be an array of numbers: odd"), refusals_told(given):
         raise TypeError("odd")
+
+
+def test_numbers_beyond_float32_are_refused_without_a_warning():
+    given = {"E": np.full((3, 2), 1e300)}
+    with pytest.raises(ValueError, match=r"Input E contains a number beyond float32.*Got 1e\+300"):
+        checked_array(given["E"], dtype=np.float32, input_name="E")

@@ -360,6 +360,7 @@ def test_a_search_that_fails_or_is_interrupted_changes_nothing():
         ({"encoders": (1,)}, TypeError, "each of encoders must be an encoder"),
         ({"validation": {1}}, TypeError, "validation must be"),
         ({"validation": []}, ValueError, "validation must give at least one fold"),
+        ({"scoring": len}, TypeError, r"scoring must take \(estimator, X, y\) and give a number"),
         ({"scoring": (1, 2)}, TypeError, "scoring must be the name of a scorer"),
         ({"search_epochs": 0}, ValueError, "search_epochs must be at least 1"),
         ({"tune_epochs": -1}, ValueError, "tune_epochs must be at least 0"),
