@@ -43,6 +43,15 @@ def within_floats(refusal: Callable[[], str]) -> Iterator[None]:
         raise ValueError(refusal()) from error
 
 
+@contextlib.contextmanager
+def where_available(name: str) -> Iterator[None]:
+    """Of a fitted attribute that is worked out when asked for: why it is not available."""
+    try:
+        yield
+    except ValueError as refused:
+        raise AttributeError(f"{name} is not available: {refused}") from refused
+
+
 def checked_coordinates(X: Any, **checks: Any) -> tuple[Any, Any]:
     """Coordinates, constant where only rounding varies them, and the dates of each axis."""
     numbers, dates = coordinates_in(X)

@@ -12,6 +12,7 @@ from scipy import sparse
 from sk_posenc.core.arrays import Array
 from sk_posenc.core.date_columns import dates_of, first_present, is_date, is_missing
 from sk_posenc.core.dates import DateAxis
+from sk_posenc.core.missing import CONVERT_TEXT
 
 # Kinds of NumPy's dtypes that scikit-learn checks by itself.
 _NUMBERS = "biufc"
@@ -276,8 +277,7 @@ def _floats(values: NDArray, label: str) -> Iterator[float]:
                 yield float(each)
             except (TypeError, ValueError):
                 raise TypeError(
-                    f"{label} must hold numbers or dates: convert text that tells dates with "
-                    f"pandas.to_datetime, or drop the column. Got {each!r}."
+                    f"{label} must hold numbers or dates: {CONVERT_TEXT}. Got {each!r}."
                 ) from None
             except OverflowError:
                 raise ValueError(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 _BEYOND_SINGLE = float(np.finfo(np.float32).max)
 
 DROP_PLACES = "drop these rows, as without a place they tell nothing"
+CONVERT_TEXT = "convert text that tells dates with pandas.to_datetime, or drop the column"
 DROP_TARGETS = "drop the rows without a value, keep = np.isfinite(y)"
 
 # What to do about a column, by its place.

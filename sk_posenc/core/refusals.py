@@ -11,10 +11,14 @@ from scipy import sparse
 
 from sk_posenc.core.arrays import to_numpy
 from sk_posenc.core.date_columns import is_missing
-from sk_posenc.core.missing import DROP_PLACES, DROP_TARGETS, column_label, told_of_missing
+from sk_posenc.core.missing import (
+    CONVERT_TEXT,
+    DROP_PLACES,
+    DROP_TARGETS,
+    column_label,
+    told_of_missing,
+)
 from sk_posenc.core.wording import counted
-
-_CONVERT = "convert text that tells dates with pandas.to_datetime, or drop the column"
 
 
 @contextlib.contextmanager
@@ -109,7 +113,7 @@ def _no_numbers(
             label, to_do = f"{name} must be an array of numbers", "convert them"
             if values.ndim == 2:
                 column = column_label(place[1], names)
-                label, to_do = f"{column} of {name} must hold numbers", _CONVERT
+                label, to_do = f"{column} of {name} must hold numbers", CONVERT_TEXT
             got = f"Got {reprlib.repr(each)} in row {place[0]}."
             if isinstance(error, OverflowError):
                 return ValueError(f"{label} ({error}): scale them. {got}")

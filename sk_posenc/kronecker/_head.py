@@ -18,6 +18,7 @@ from sk_posenc.core.checks import (
     checked_data,
     in_precision_of,
     missing_targets_explained,
+    where_available,
     within_floats,
 )
 from sk_posenc.core.incoming import Dates
@@ -443,7 +444,5 @@ class KroneckerHead(
         """Of a sample of mean weight: squared residuals over the freedom left; (n_outputs,)."""
         check_is_fitted(self)
         self._settle()
-        try:
+        with where_available("noise_variance_"):
             return self._noise()
-        except ValueError as refused:
-            raise AttributeError(f"noise_variance_ is not available: {refused}") from refused

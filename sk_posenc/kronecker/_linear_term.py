@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sk_posenc.core.checks import within_floats
+from sk_posenc.core.checks import where_available, within_floats
 from sk_posenc.core.incoming import Dates, coordinates_in
 from sk_posenc.core.missing import DROP_PLACES, told_of_missing
 from sk_posenc.kronecker._columns import Columns, centred
@@ -135,12 +135,10 @@ class LinearTerm:
     def covariate_std_(self) -> NDArray[np.float64]:
         """Standard deviations of `covariate_coef_`, of its shape."""
         std = np.empty_like(self._of_covariates())
-        try:
+        with where_available("covariate_std_"):
             for columns, fit in self._fits:
                 own = _of(fit)
                 std[columns] = self._of_noise(fit, np.diag(own.covariance)).T
-        except ValueError as refused:
-            raise AttributeError(f"covariate_std_ is not available: {refused}") from refused
         return self._shown(std)
 
     @property

@@ -108,7 +108,9 @@ def _present(
     """Samples of one output that have a value and a weight."""
     if not present.any():
         raise ValueError("y is NaN for all samples: each output must have a value")
-    kept = None if weights is None else weights[present]
+    kept = None
+    if weights is not None:  # what vanishes beside others is absent
+        kept = weights[present] / (weights[present].max() or 1.0)
     return drop_absent(points[present], values[present], kept)
 
 

@@ -46,7 +46,6 @@ class Places:
         place = place.reshape(-1)
         if weights is None:
             weights = np.ones(len(points))
-        weights = weights / weights.max()
         totals = np.bincount(place, weights)
         return cls(distinct, totals / totals.mean(), place, weights / totals[place])
 

@@ -14,6 +14,7 @@ from sk_posenc.core.checks import (
     checked_array,
     checked_data,
     missing_targets_explained,
+    where_available,
     within_floats,
 )
 from sk_posenc.core.incoming import Dates
@@ -236,8 +237,6 @@ class SeasonalRidge(
         settings = self._parse_settings()
         columns = np.where(absent, np.nan, values).reshape(len(X), -1)
         weights = None if sample_weight is None else check_weights(sample_weight, len(X))
-        if weights is not None:
-            weights = weights / (weights.max() or 1.0)  # what vanishes beside others is absent
         self._single = np.ndim(values) == 1
         self._series = fit_columns(points, columns, weights, settings)
         self._keep(settings.periods)
@@ -289,10 +288,8 @@ class SeasonalRidge(
     def noise_variance_(self) -> NDArray[np.float64]:
         """Of a sample of mean weight; (n_outputs,)."""
         check_is_fitted(self)
-        try:
+        with where_available("noise_variance_"):
             return np.array([each.noise_variance for each in self._series])
-        except ValueError as refused:
-            raise AttributeError(f"noise_variance_ is not available: {refused}") from refused
 
     def predict(self, X: ArrayLike, *, return_std: bool | str = False) -> Any:
         """Predict the sum of all components, at any times.
